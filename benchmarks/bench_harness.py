@@ -1,0 +1,61 @@
+"""What the harness costs: an epoch through it beside a bare loop over the same tensors.
+
+The bare loop is the fastest that one would write by hand: the same model, kernels and optimiser,
+batches gathered from tensors in memory, nothing recorded.
+"""
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from benchmarks.conftest import Compare
+from seqbench.harness.training import Training, warm_up
+from seqbench.models.model import build_model
+from seqbench.spec import RunSpec
+from seqbench.tasks.task import TASKS, Task, TaskData
+
+
+class BareLoop:
+    """A training loop over tensors in memory, with nothing around it."""
+
+    def __init__(self, spec: RunSpec, task: Task, data: TaskData) -> None:
+        self.inputs, self.targets = data.train.inputs, data.train.targets
+        self.batch_size = spec.batch_size
+        self.model = build_model(spec, features=task.features, outputs=task.outputs)
+        self.optimizer = torch.optim.Adam(
+            self.model.parameters(), lr=spec.learning_rate, fused=True
+        )
+
+    def train_epoch(self) -> None:
+        """Train for one epoch."""
+        for batch in torch.randperm(len(self.inputs)).split(self.batch_size):
+            self.optimizer.zero_grad()
+            outputs = self.model(self.inputs[batch])
+            nn.functional.cross_entropy(outputs, self.targets[batch]).backward()
+            self.optimizer.step()
+
+
+@pytest.mark.parametrize(
+    ("task_name", "rounds", "epochs"), [("row-mnist", 7, 1), ("row-digits", 30, 4)]
+)
+def bench_epoch_against_a_bare_loop(
+    compare: Compare,
+    request: pytest.FixtureRequest,
+    task_name: str,
+    rounds: int,
+    epochs: int,
+) -> None:
+    threads = torch.get_num_threads()
+    spec = RunSpec(task=task_name, variant="rnn", seed=0, device="cpu", threads=threads)
+    task = TASKS[task_name]()
+    needs_files = task_name == "row-mnist"
+    data = task.load(request.getfixturevalue("data_folder") if needs_files else Path())
+    warm_up(spec, task, data)
+    ours, bare = Training(spec, task, data), BareLoop(spec, task, data)
+
+    def repeat(epoch: object) -> object:
+        return lambda: [epoch() for _ in range(epochs)]  # type: ignore[operator]
+
+    compare(repeat(ours.train_epoch), repeat(bare.train_epoch), rounds=rounds)

@@ -1,0 +1,63 @@
+"""Sessions: `nox -s bench` runs the main job, `nox -s tests` the tests; `nox -l` lists all.
+
+Every session installs with `constraints.txt`, the one exact set of versions that is tested, so
+that a result can be had again. Environments are reused; `nox -R` skips their installation.
+"""
+
+import nox
+
+nox.needs_version = ">=2024.4.15"
+nox.options.default_venv_backend = "virtualenv"
+nox.options.reuse_existing_virtualenvs = True
+nox.options.sessions = ["lint", "typecheck", "tests"]
+
+PROJECT = nox.project.load_toml("pyproject.toml")
+
+
+def install(session: nox.Session, group: str = "") -> None:
+    """Install seqbench as it lies here, and one of the dependency groups of pyproject.toml."""
+    wanted = nox.project.dependency_groups(PROJECT, group) if group else ()
+    session.install("-c", "constraints.txt", "-e", ".", *wanted)
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """Run a suite and write its report; arguments go to `seqbench run` (default: --suite quick)."""
+    install(session)
+    session.run("seqbench", "run", "--report", *session.posargs)
+
+
+@nox.session
+def report(session: nox.Session) -> None:
+    """Write the reports of the results that are there again; arguments go to `seqbench report`."""
+    install(session)
+    session.run("seqbench", "report", *session.posargs)
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """Run the tests; arguments go to pytest."""
+    install(session, "test")
+    session.run("pytest", *session.posargs)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Check style and formatting with ruff."""
+    session.install("-c", "constraints.txt", *nox.project.dependency_groups(PROJECT, "lint"))
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+
+
+@nox.session
+def typecheck(session: nox.Session) -> None:
+    """Check types with mypy, strictly, in package, tests, benchmarks and this file."""
+    install(session, "typecheck")
+    session.run("mypy")
+
+
+@nox.session
+def micro(session: nox.Session) -> None:
+    """Run the benchmarks of `benchmarks/` with pytest-benchmark; arguments go to pytest."""
+    install(session, "test")
+    session.run("pytest", "benchmarks", "--benchmark-only", *session.posargs)

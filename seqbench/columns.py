@@ -1,0 +1,148 @@
+"""What one column of a result file is: its name, type, unit, meaning and check, declared once.
+
+Records are frozen dataclasses whose fields are made by `column`; `columns` reads the declarations
+back. Writing, reading, validation and the documentation of the CSV all go by them.
+"""
+
+import dataclasses
+import math
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import NoneType
+from typing import Any, get_args, get_type_hints
+
+Value = str | int | float | bool | None
+
+
+@dataclass(frozen=True)
+class Check:
+    """A condition on a value, with the words that complete "must be …"."""
+
+    expected: str
+    holds: Callable[[Any], bool]
+
+
+def at_least(minimum: float) -> Check:
+    """Accept finite numbers from ``minimum`` on."""
+    return Check(f"at least {minimum}", lambda value: minimum <= value < math.inf)
+
+
+def above(limit: float) -> Check:
+    """Accept finite numbers greater than ``limit``."""
+    return Check(f"greater than {limit}", lambda value: limit < value < math.inf)
+
+
+def in_range(low: float, high: float) -> Check:
+    """Accept numbers from ``low`` up to, but without, ``high``."""
+    return Check(f"at least {low} and less than {high}", lambda value: low <= value < high)
+
+
+def one_of(*choices: str) -> Check:
+    """Accept the given words."""
+    return Check(f"one of {', '.join(choices)}", lambda value: value in choices)
+
+
+def matching(pattern: str, expected: str) -> Check:
+    """Accept strings that match the regular expression ``pattern`` as a whole."""
+    compiled = re.compile(pattern)
+    return Check(expected, lambda value: compiled.fullmatch(value) is not None)
+
+
+_PARSERS: dict[type, Callable[[str], Value]] = {
+    str: str,
+    int: lambda cell: int(cell) if re.fullmatch(r"-?[0-9]+", cell) else _refuse(),
+    float: lambda cell: float(cell) if not re.search(r"[_\s]", cell) else _refuse(),
+    bool: lambda cell: {"true": True, "false": False}[cell],
+}
+_TYPE_NAMES = {str: "text", int: "a whole number", float: "a number", bool: "true or false"}
+
+
+def _refuse() -> Value:
+    raise ValueError
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column: what a cell of it may hold, and what that means."""
+
+    name: str
+    type: type
+    meaning: str
+    unit: str = ""
+    check: Check | None = None
+    optional: bool = False
+
+    @property
+    def expected(self) -> str:
+        """What a value must be, in words: "a whole number, at least 1"."""
+        words = _TYPE_NAMES[self.type]
+        if self.check:
+            words += f", {self.check.expected}"
+        return words + (", or empty" if self.optional else "")
+
+    def accepts(self, value: Value) -> bool:
+        """Tell whether ``value`` has this column's type and passes its check."""
+        if value is None:
+            return self.optional
+        if isinstance(value, bool) is not (self.type is bool):
+            return False
+        if not isinstance(value, (int, float) if self.type is float else self.type):
+            return False
+        return self.check is None or self.check.holds(value)
+
+    def parse(self, cell: str) -> Value:
+        """Return the value that ``cell`` holds; raise `ValueError` with what was expected."""
+        if cell == "" and self.optional:
+            return None
+        try:
+            value = _PARSERS[self.type](cell)
+        except (ValueError, KeyError):
+            raise ValueError(self.expected) from None
+        if not self.accepts(value):
+            raise ValueError(self.expected)
+        return value
+
+    def format(self, value: Value) -> str:
+        """Return the cell for ``value``; floats keep every digit that tells them apart."""
+        if value is None:
+            return ""
+        if self.type is bool:
+            return "true" if value else "false"
+        return repr(float(value)) if self.type is float else str(value)
+
+
+def column(
+    meaning: str,
+    *,
+    unit: str = "",
+    check: Check | None = None,
+    default: Value | type[dataclasses.MISSING] = dataclasses.MISSING,
+) -> Any:
+    """Declare a dataclass field that is a column of a result file."""
+    metadata = {"meaning": meaning, "unit": unit, "check": check}
+    return dataclasses.field(default=default, metadata=metadata)  # type: ignore[call-overload]
+
+
+def columns(record: type) -> tuple[Column, ...]:
+    """Return the columns of a record type, those of a nested record in the nested one's place."""
+    hints = get_type_hints(record)
+    found: list[Column] = []
+    for field in dataclasses.fields(record):
+        hint = hints[field.name]
+        if dataclasses.is_dataclass(hint):
+            found.extend(columns(hint))  # type: ignore[arg-type]
+            continue
+        alternatives = get_args(hint) or (hint,)
+        (kind,) = (part for part in alternatives if part is not NoneType)
+        found.append(Column(field.name, kind, optional=NoneType in alternatives, **field.metadata))
+    return tuple(found)
+
+
+def flatten(record: object) -> dict[str, Value]:
+    """Return a record's values by column name."""
+    row: dict[str, Value] = {}
+    for field in dataclasses.fields(record):  # type: ignore[arg-type]
+        value = getattr(record, field.name)
+        row.update(flatten(value) if dataclasses.is_dataclass(value) else {field.name: value})
+    return row

@@ -1,0 +1,60 @@
+"""What can go wrong, and the exit code that each kind of it has.
+
+The table of exit codes in ``docs/exit-codes.md`` describes `ExitCode`; nothing else sets one.
+"""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """How a command ended, for the shell."""
+
+    OK = 0
+    RUNS_FAILED = 1
+    BAD_USE = 2
+    RESULTS_UNREADABLE = 3
+    INTERRUPTED = 130
+
+
+class SeqbenchError(Exception):
+    """An error whose message says what was wrong, where, and how to mend it."""
+
+    exit_code: ExitCode = ExitCode.RUNS_FAILED
+
+
+class UsageError(SeqbenchError):
+    """The caller asked for something that cannot be."""
+
+    exit_code = ExitCode.BAD_USE
+
+
+class UnknownNameError(UsageError):
+    """A name that is not registered; the message offers the nearest ones."""
+
+    def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
+        known = tuple(known)
+        near = get_close_matches(name, known, n=3, cutoff=0.5)
+        hint = f"did you mean {' or '.join(near)}?" if near else f"there are: {', '.join(known)}."
+        super().__init__(f"no {kind} is called {name!r}; {hint}")
+
+
+class SettingError(UsageError):
+    """A setting whose value is out of its range."""
+
+    def __init__(self, setting: str, value: object, expected: str) -> None:
+        self.setting = setting
+        self.value = value
+        self.expected = expected
+        super().__init__(f"{setting} must be {expected}, not {value!r}")
+
+
+class DataUnavailableError(UsageError):
+    """A task's data is not on this machine and could not be fetched, or is damaged."""
+
+
+class ResultsError(SeqbenchError):
+    """A result folder that is missing, torn, edited by hand or from a newer schema."""
+
+    exit_code = ExitCode.RESULTS_UNREADABLE

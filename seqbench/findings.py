@@ -1,0 +1,141 @@
+"""What was found, in sentences: frames of `stats` in, Markdown sentences out.
+
+A difference is called one only if its paired test holds after correction for the number of
+comparisons; everything else is said to be undecided, with the seeds that it rests on.
+"""
+
+from collections.abc import Iterable
+from itertools import compress
+from typing import Any
+
+import pandas as pd
+
+from seqbench.formatting import (
+    format_difference,
+    format_factor,
+    format_interval,
+    format_score,
+    format_seconds,
+    join_words,
+)
+from seqbench.stats import CONFIDENCE
+
+SIGNIFICANCE = 1 - CONFIDENCE
+_PER_CENT = f"{100 * CONFIDENCE:g} %"
+
+
+def format_findings(
+    summary: pd.DataFrame, differences: pd.DataFrame, published: pd.DataFrame, failed: int
+) -> list[str]:
+    """Return the sentences that open a report, a paragraph's worth for each task and device.
+
+    Parameters
+    ----------
+    summary
+        From `stats.summarise_groups`.
+    differences
+        From `stats.compare_with_best`.
+    published
+        From `stats.join_published`.
+    failed
+        How many runs did not end well.
+    """
+    found = [] if len(summary) else ["No run ended well, so nothing was found."]
+    groups = dict(list(_by_task_and_device(differences)))
+    for (task, device), group in _by_task_and_device(summary):
+        compared = groups.get((task, device), pd.DataFrame())
+        found.append(_describe_scores(str(task), str(device), group, compared))
+        found.append(_describe_cost(group))
+        found += _describe_baseline(group)
+    found += [_describe_published(row) for row in published.itertuples()]
+    if failed:
+        runs = "1 run" if failed == 1 else f"{failed} runs"
+        found.append(f"**{runs} did not end well**: listed below, and in none of the figures.")
+    return found
+
+
+def _by_task_and_device(frame: pd.DataFrame) -> Iterable[tuple[Any, pd.DataFrame]]:
+    return frame.groupby(["task", "device"], sort=False) if not frame.empty else ()
+
+
+def _describe_scores(task: str, device: str, group: pd.DataFrame, compared: pd.DataFrame) -> str:
+    metric = group["metric"].iloc[0]
+    higher = group["higher_is_better"].iloc[0]
+    ranked = group.sort_values("score", ascending=not higher, kind="stable")
+    best = ranked.iloc[0]
+    seeds = f"{best.seeds} seed{'s' if best.seeds > 1 else ''}"
+    text = (
+        f"**{best.label}** has the best mean {metric} on `{task}` ({device}): "
+        f"{format_score(best.score, metric)}"
+    )
+    if pd.isna(best.score_low):
+        return f"{text}, from {seeds}: without more of them nothing can be said of the differences."
+    interval = format_interval(best.score_low, best.score_high, metric)
+    text += f" ({interval}, {seeds})."
+    if compared.empty:
+        return f"{text} In brackets: {_PER_CENT} interval."
+    said = [
+        f"{row.label} by {format_difference(row.shortfall, metric)} "
+        f"({format_interval(row.low, row.high, metric)})"
+        for row in compared.itertuples()
+    ]
+    certain = compared["p_adjusted"] < SIGNIFICANCE
+    alone = ~certain & (compared["low"] > 0) & compared["p"].notna()
+    ahead = list(compress(said, certain))
+    perhaps = list(compress(said, alone))
+    level = list(compress(said, ~certain & ~alone))
+    if ahead:
+        text += f" Paired by seed, it is ahead of {join_words(ahead)}."
+    if perhaps:
+        text += (
+            f" Perhaps ahead of {join_words(perhaps)}: taken alone such a difference would "
+            f"count, among {len(compared)} comparisons it may be chance."
+        )
+    if level:
+        text += f" Not told apart by {seeds}: {join_words(level)}."
+    return f"{text} In brackets: {_PER_CENT} intervals."
+
+
+def _describe_cost(group: pd.DataFrame) -> str:
+    ranked = group.sort_values("epoch_time_s", kind="stable")
+    cheapest = ranked.iloc[0]
+    text = (
+        f"**{cheapest.label}** is the cheapest to train, "
+        f"{format_seconds(cheapest.epoch_time_s)} an epoch (median)"
+    )
+    others = [
+        f"{row.label} {format_factor(row.relative_time)}" for row in ranked.iloc[1:].itertuples()
+    ]
+    return f"{text}; the others take {join_words(others)} of that." if others else f"{text}."
+
+
+def _describe_baseline(group: pd.DataFrame) -> list[str]:
+    sign = 1 if group["higher_is_better"].iloc[0] else -1
+    worst_end = group["score_low"] if sign > 0 else group["score_high"]
+    unproven = group[~(sign * worst_end.fillna(group["score"]) > sign * group["baseline_score"])]
+    if unproven.empty:
+        return []
+    metric = group["metric"].iloc[0]
+    baseline = format_score(group["baseline_score"].iloc[0], metric)
+    return [
+        f"Not shown to beat an answer that ignores its input ({baseline}): "
+        f"{join_words(list(unproven['label']))}."
+    ]
+
+
+def _describe_published(row: Any) -> str:
+    ours, theirs = (format_score(each, row.metric) for each in (row.score, row.published_score))
+    text = (
+        f"Published for {row.label} on `{row.task}`: {theirs} ({row.source}); "
+        f"here: {ours} on average."
+    )
+    if row.epochs != row.published_epochs or row.parameters != row.published_parameters:
+        return f"{text} Size or budget differ, see the table."
+    if pd.isna(row.next_low):
+        return f"{text} One seed does not tell how far a run may fall from another."
+    relation = "inside" if row.next_low <= row.published_score <= row.next_high else "outside"
+    return (
+        f"{text} It lies {relation} what one more run of ours would give, "
+        f"{format_interval(row.next_low, row.next_high, row.metric)} "
+        f"({_PER_CENT} prediction interval)."
+    )

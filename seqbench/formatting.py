@@ -1,0 +1,66 @@
+"""Numbers as people read them, on the screen and in reports."""
+
+import math
+
+
+def format_score(score: float, metric: str) -> str:
+    """Return a score: accuracy in per cent, anything else with four significant digits."""
+    if math.isnan(score):
+        return "—"
+    return f"{100 * score:.2f} %" if metric == "accuracy" else f"{score:.4g}"
+
+
+def format_difference(difference: float, metric: str) -> str:
+    """Return a difference of two scores: accuracy in percentage points."""
+    if math.isnan(difference):
+        return "—"
+    return f"{100 * difference:.2f} points" if metric == "accuracy" else f"{difference:.3g}"
+
+
+def format_interval(low: float, high: float, metric: str) -> str:
+    """Return the ends of an interval of scores or of differences, in the metric's unit."""
+    if math.isnan(low):
+        return "—"
+    return (
+        f"{100 * low:.2f} to {100 * high:.2f}"
+        if metric == "accuracy"
+        else f"{low:.3g} to {high:.3g}"
+    )
+
+
+def format_seconds(seconds: float) -> str:
+    """Return a duration with three significant digits, in ms or s, or as minutes and seconds."""
+    if seconds >= 60:
+        return f"{int(seconds // 60)} min {int(seconds % 60):02d} s"
+    if seconds >= 1:
+        return f"{_three_digits(seconds)} s"
+    return f"{_three_digits(1000 * seconds)} ms"
+
+
+def format_count(count: float) -> str:
+    """Return a count or a rate, rounded to three significant digits where it is not exact."""
+    if isinstance(count, int):
+        return f"{count:,}"
+    return f"{float(f'{count:.3g}'):,.0f}" if count >= 100 else _three_digits(count)
+
+
+def format_bytes(size: float) -> str:
+    """Return a size in MiB with three significant digits."""
+    return f"{_three_digits(size / 2**20)} MiB"
+
+
+def format_factor(factor: float) -> str:
+    """Return a ratio as a factor: ``2.41 ×``."""
+    return f"{_three_digits(factor)} ×"
+
+
+def join_words(words: list[str]) -> str:
+    """Return the words as an enumeration: ``a, b and c``."""
+    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
+
+
+def _three_digits(value: float) -> str:
+    if value == 0:
+        return "0"
+    decimals = max(0, 2 - math.floor(math.log10(abs(value))))
+    return f"{value:,.{decimals}f}"

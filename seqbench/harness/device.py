@@ -1,0 +1,29 @@
+"""Which device a run goes to, and how many threads torch has on the CPU."""
+
+import torch
+
+from seqbench.errors import UsageError
+
+
+def resolve_device(name: str) -> str:
+    """Return ``cpu`` or ``cuda`` for ``cpu``, ``cuda`` or ``auto`` (CUDA where there is one).
+
+    Raises
+    ------
+    UsageError
+        If the name is another one, or CUDA is asked for where torch cannot use it.
+    """
+    if name == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    if name not in ("cpu", "cuda"):
+        raise UsageError(f"device must be auto, cpu or cuda, not {name!r}")
+    if name == "cuda" and not torch.cuda.is_available():
+        built = torch.version.cuda
+        why = f"no usable GPU for CUDA {built}" if built else "this torch is built without CUDA"
+        raise UsageError(f"device cuda is not available: {why}; use --device cpu")
+    return name
+
+
+def default_threads() -> int:
+    """Return the threads that torch takes inside one operator if nobody says otherwise."""
+    return torch.get_num_threads()

@@ -1,0 +1,122 @@
+"""What a result depended on besides its settings: machine, software, threads and code.
+
+No host name, user name or path is recorded.
+"""
+
+import hashlib
+import json
+import os
+import platform
+import re
+import subprocess
+from importlib.metadata import distributions
+from pathlib import Path
+from typing import Any
+
+import psutil
+import torch
+
+import seqbench
+
+_THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OMP_WAIT_POLICY", "KMP_BLOCKTIME")
+
+
+def describe_environment() -> dict[str, Any]:
+    """Return the environment, ready for JSON; ``environment_id`` is a digest of all the rest."""
+    described = {
+        "machine": _machine(),
+        "software": _software(),
+        "threads": _threads(),
+        "code": _code(),
+    }
+    content = json.dumps(described, sort_keys=True).encode()
+    return {"environment_id": hashlib.sha256(content).hexdigest()[:12], **described}
+
+
+def _machine() -> dict[str, Any]:
+    return {
+        "cpu": _cpu_model(),
+        "architecture": platform.machine(),
+        "physical_cores": psutil.cpu_count(logical=False),
+        "logical_cores": psutil.cpu_count(),
+        "memory_bytes": psutil.virtual_memory().total,
+        "gpus": _gpus(),
+    }
+
+
+def _cpu_model() -> str:
+    """Name the processor: Linux has it in /proc/cpuinfo, where `platform` does not look."""
+    try:
+        found = re.search(r"model name\s*:\s*(.+)", Path("/proc/cpuinfo").read_text())
+    except OSError:
+        found = None
+    return found[1].strip() if found else platform.processor()
+
+
+def _gpus() -> list[dict[str, Any]]:
+    if not torch.cuda.is_available():
+        return []
+    driver = _output("nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader")
+    properties = map(torch.cuda.get_device_properties, range(torch.cuda.device_count()))
+    return [
+        {
+            "name": gpu.name,
+            "memory_bytes": gpu.total_memory,
+            "compute_capability": f"{gpu.major}.{gpu.minor}",
+            "driver": driver.splitlines()[0] if driver else None,
+        }
+        for gpu in properties
+    ]
+
+
+def _software() -> dict[str, Any]:
+    blas = re.search(r"BLAS_INFO=(\w+)", torch.__config__.show())
+    packages = {found.metadata["Name"]: found.version for found in distributions()}
+    return {
+        "os": f"{platform.system()} {platform.release()}",
+        "python": f"{platform.python_implementation()} {platform.python_version()}",
+        "torch": {
+            "version": torch.__version__,
+            "commit": torch.version.git_version,
+            "cuda": torch.version.cuda,
+            "cudnn": torch.backends.cudnn.version() if torch.cuda.is_available() else None,
+            "blas": blas[1] if blas else None,
+            "cpu_capability": torch.backends.cpu.get_cpu_capability(),
+        },
+        "packages": {name: packages[name] for name in sorted(packages, key=str.lower)},
+    }
+
+
+def _threads() -> dict[str, Any]:
+    return {
+        "inter_operator": torch.get_num_interop_threads(),
+        "variables": {name: os.environ.get(name) for name in _THREAD_VARIABLES},
+    }
+
+
+def _code() -> dict[str, Any]:
+    """Name the version, and the git commit if this very file is tracked in a git checkout.
+
+    ``dirty`` tells whether tracked or new files differed from that commit, the results and
+    reports that runs leave behind not counted.
+    """
+    folder = Path(seqbench.__file__).parent
+    git = ("git", "-C", str(folder))
+    commit = dirty = None
+    if _output(*git, "ls-files", "__init__.py"):
+        commit = _output(*git, "rev-parse", "HEAD")
+        changed = _output(
+            *git, "status", "--porcelain", "--", ":/", ":(top,exclude)results",
+            ":(top,exclude)reports",
+        )  # fmt: skip
+        dirty = None if changed is None else changed != ""
+    return {"version": seqbench.__version__, "commit": commit, "dirty": dirty}
+
+
+def _output(*command: str) -> str | None:
+    """Return what a command prints, or None if it is not there or fails."""
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip()

@@ -1,0 +1,31 @@
+"""The gated recurrent unit (Cho et al., 2014): ``gru`` and ``bigru``."""
+
+from torch import nn
+
+from seqbench.models.model import VARIANTS, EncoderSizes
+from seqbench.models.native import NativeEncoder
+
+
+@VARIANTS.register("gru")
+def gru(sizes: EncoderSizes) -> NativeEncoder:
+    """GRU, with the reset gate after the recurrent product, as in torch.nn and cuDNN.
+
+    r_t = σ(W_ir x_t + b_ir + W_hr h_{t-1} + b_hr)            reset gate
+    z_t = σ(W_iz x_t + b_iz + W_hz h_{t-1} + b_hz)            update gate
+    n_t = tanh(W_in x_t + b_in + r_t ⊙ (W_hn h_{t-1} + b_hn)) candidate
+    h_t = (1 − z_t) ⊙ n_t + z_t ⊙ h_{t-1}
+
+    One state instead of the LSTM's two and three quarters of its weights, with memory alike.
+
+    Input (batch, time, features); steps (batch, time, hidden); final (1, batch, hidden).
+    """
+    return NativeEncoder(nn.GRU, sizes)
+
+
+@VARIANTS.register("bigru")
+def bigru(sizes: EncoderSizes) -> NativeEncoder:
+    """Bidirectional GRU: ``gru`` forwards and backwards, with weights of their own.
+
+    Input (batch, time, features); steps (batch, time, 2·hidden); final (2, batch, hidden).
+    """
+    return NativeEncoder(nn.GRU, sizes, bidirectional=True)

@@ -1,0 +1,37 @@
+"""Long short-term memory (Hochreiter and Schmidhuber, 1997): ``lstm`` and ``bilstm``."""
+
+from torch import nn
+
+from seqbench.models.model import VARIANTS, EncoderSizes
+from seqbench.models.native import NativeEncoder
+
+
+@VARIANTS.register("lstm")
+def lstm(sizes: EncoderSizes) -> NativeEncoder:
+    """LSTM with a forget gate (Gers, Schmidhuber and Cummins, 2000), as in torch.nn.
+
+    i_t = σ(W_ii x_t + b_ii + W_hi h_{t-1} + b_hi)       input gate: how much new to take
+    f_t = σ(W_if x_t + b_if + W_hf h_{t-1} + b_hf)       forget gate: how much old to keep
+    g_t = tanh(W_ig x_t + b_ig + W_hg h_{t-1} + b_hg)    candidate
+    o_t = σ(W_io x_t + b_io + W_ho h_{t-1} + b_ho)       output gate: how much to show
+    c_t = f_t ⊙ c_{t-1} + i_t ⊙ g_t                      cell update
+    h_t = o_t ⊙ tanh(c_t)
+
+    The cell state is changed by a sum, not by a product of Jacobians, so far information and far
+    gradients survive. Four times the weights of ``rnn``; the default where memory matters.
+
+    Input (batch, time, features); steps (batch, time, hidden); final (1, batch, hidden).
+    """
+    return NativeEncoder(nn.LSTM, sizes)
+
+
+@VARIANTS.register("bilstm")
+def bilstm(sizes: EncoderSizes) -> NativeEncoder:
+    """Bidirectional LSTM (Graves and Schmidhuber, 2005): ``lstm`` forwards and backwards.
+
+    The directions have weights of their own; every layer after the first reads both. For labelling
+    and classification of sequences that are there as a whole.
+
+    Input (batch, time, features); steps (batch, time, 2·hidden); final (2, batch, hidden).
+    """
+    return NativeEncoder(nn.LSTM, sizes, bidirectional=True)

@@ -1,0 +1,41 @@
+"""The adapter that makes an `Encoder` of torch.nn's own recurrent modules."""
+
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from seqbench.models.model import Encoder, EncoderSizes
+from seqbench.models.readout import Encoding
+
+
+class NativeEncoder(Encoder):
+    """``nn.RNN``, ``nn.LSTM`` or ``nn.GRU``, batch first, in one direction or both.
+
+    Parameters
+    ----------
+    module
+        The class to build: its constructor draws the initial weights, U(±1/√hidden) throughout.
+    sizes
+        Features, hidden units for each direction, layers, dropout.
+    bidirectional
+        Whether a second recurrence of the same size reads the sequence from its end.
+    """
+
+    def __init__(
+        self, module: type[nn.RNNBase], sizes: EncoderSizes, *, bidirectional: bool = False
+    ) -> None:
+        super().__init__()
+        self.directions = 2 if bidirectional else 1
+        self.width = self.directions * sizes.hidden
+        self.recurrence = module(
+            sizes.features,
+            sizes.hidden,
+            num_layers=sizes.layers,
+            dropout=sizes.dropout,
+            batch_first=True,
+            bidirectional=bidirectional,
+        )
+
+    def forward(self, inputs: Float[Tensor, "batch time features"]) -> Encoding:
+        steps, state = self.recurrence(inputs)
+        hidden = state[0] if isinstance(state, tuple) else state  # an LSTM's is (h_n, c_n)
+        return Encoding(steps, hidden[-self.directions :])

@@ -1,0 +1,53 @@
+"""Read-outs: how an encoded sequence becomes the one vector that the head classifies."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from jaxtyping import Float
+from torch import Tensor
+
+from seqbench.registry import Registry
+
+
+class Encoding(NamedTuple):
+    """What an encoder makes of a batch of sequences.
+
+    ``steps`` is the last layer's output at every time step, the directions side by side in
+    ``width``. ``final`` is each direction's own last state in the last layer: after the last step
+    for the forward direction, after the first for the backward one, which reads from the end.
+    """
+
+    steps: Float[Tensor, "batch time width"]
+    final: Float[Tensor, "directions batch hidden"]
+
+
+Readout = Callable[[Encoding], Float[Tensor, "batch width"]]
+
+READOUTS: Registry[Readout] = Registry("read-out")
+
+
+@READOUTS.register("last")
+def last(encoding: Encoding) -> Float[Tensor, "batch width"]:
+    """Take the output at the last time step, ``out[:, -1]``: the notebook's read-out.
+
+    Of a bidirectional encoder it takes the backward direction after one step only.
+    """
+    return encoding.steps[:, -1]
+
+
+@READOUTS.register("final")
+def final(encoding: Encoding) -> Float[Tensor, "batch width"]:
+    """Each direction's own last state: both have read the whole sequence."""
+    return encoding.final.transpose(0, 1).flatten(start_dim=1)
+
+
+@READOUTS.register("mean")
+def mean(encoding: Encoding) -> Float[Tensor, "batch width"]:
+    """Take the mean of the outputs over time."""
+    return encoding.steps.mean(dim=1)
+
+
+@READOUTS.register("max")
+def greatest(encoding: Encoding) -> Float[Tensor, "batch width"]:
+    """Take the greatest output over time, unit by unit."""
+    return encoding.steps.amax(dim=1)

@@ -1,0 +1,208 @@
+"""Figures: a frame of `stats` in, a figure out. No number is computed here.
+
+Each figure has a row of axes for each task, since scores and times of two tasks do not share a
+scale. The same frames give the same image, byte for byte, with the same matplotlib.
+"""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import seaborn as sns
+from matplotlib import rc_context
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
+
+_THEME = {**sns.axes_style("whitegrid"), **sns.plotting_context("notebook")}
+_DOTS_PER_INCH = 110
+_ROW_HEIGHT = 4.2
+_BAR_HEIGHT = 0.42
+
+Palette = dict[str, tuple[float, float, float]]
+
+
+def color_labels(labels: Sequence[str]) -> Palette:
+    """Return a colour for each label, the same in every figure of a report."""
+    distinct = list(dict.fromkeys(labels))
+    colors = sns.color_palette("colorblind" if len(distinct) <= 10 else "husl", len(distinct))
+    return dict(zip(distinct, colors, strict=True))
+
+
+def save_figure(figure: Figure, path: Path) -> None:
+    """Write a figure as PNG, without the date or the program's version in it."""
+    with rc_context(_THEME):
+        figure.savefig(path, dpi=_DOTS_PER_INCH, metadata={"Software": None})
+
+
+def plot_learning_curves(curves: pd.DataFrame, palette: Palette, x: str) -> Figure:
+    """Plot the score over ``x`` (``epoch`` or ``train_time_s``), whole and close up.
+
+    A line is the mean over seeds, the band reaches from the lowest to the highest of them. The
+    close-up shows the range of the scores that the groups end with.
+
+    Parameters
+    ----------
+    curves
+        From `stats.learning_curves`.
+    palette
+        From `color_labels`.
+    x
+        Column for the horizontal axis.
+    """
+    names = {"epoch": "epoch", "train_time_s": "training time, seconds (mean over seeds)"}
+
+    def draw(axes: Sequence[Axes], part: pd.DataFrame) -> None:
+        for ax in axes:
+            for (label, device), line in part.groupby(["label", "device"], sort=False):
+                style = "-" if device == part["device"].iloc[0] else "--"
+                name = label if len(set(part["device"])) == 1 else f"{label}, {device}"
+                marker = "o" if len(line) <= 5 else None
+                ax.plot(
+                    line[x], line["score"], style, marker=marker, color=palette[label], label=name
+                )
+                ax.fill_between(
+                    line[x],
+                    line["score_min"],
+                    line["score_max"],
+                    color=palette[label],
+                    alpha=0.15,
+                    linewidth=0,
+                )
+            ax.set_xlabel(names[x])
+            ax.xaxis.set_major_locator(MaxNLocator(integer=x == "epoch"))
+            _score_axis(ax, part["metric"].iloc[0])
+        last = part[part["epoch"] == part.groupby("label")["epoch"].transform("max")]
+        low, high = last["score_min"].min(), last["score_max"].max()
+        margin = 0.1 * (high - low) or 0.01
+        axes[1].set_ylim(low - margin, high + margin)
+        axes[0].set_title(part["task"].iloc[0], loc="left")
+        axes[1].set_title("close up", loc="left")
+        axes[1].set_ylabel("")
+        axes[1].legend(loc="center left", bbox_to_anchor=(1, 0.5), frameon=False)
+
+    return _draw_rows(curves, draw, columns=2)
+
+
+def plot_epoch_time(epochs: pd.DataFrame, summary: pd.DataFrame, palette: Palette) -> Figure:
+    """Plot the training time of every epoch as a dot, and each group's median as a bar's end.
+
+    Parameters
+    ----------
+    epochs
+        Columns ``task``, ``device``, ``label``, ``epoch_time_s``.
+    summary
+        From `stats.summarise_groups`.
+    palette
+        From `color_labels`.
+    """
+
+    def draw(axes: Sequence[Axes], part: pd.DataFrame) -> None:
+        dots = epochs[epochs["task"] == part["task"].iloc[0]]
+        _bars(axes[0], part, "epoch_time_s", palette, dots)
+        axes[0].set_xlabel("training time of an epoch, seconds (bar: median; dot: an epoch)")
+
+    return _draw_rows(summary, draw, bars=True)
+
+
+def plot_throughput(
+    runs: pd.DataFrame, summary: pd.DataFrame, palette: Palette, phase: str
+) -> Figure:
+    """Plot samples per second by variant and device: ``phase`` is ``train`` or ``eval``.
+
+    Parameters
+    ----------
+    runs
+        Columns ``task``, ``device``, ``label``, ``<phase>_samples_per_s``.
+    summary
+        From `stats.summarise_groups`.
+    palette
+        From `color_labels`.
+    phase
+        Which throughput.
+    """
+    column = f"{phase}_samples_per_s"
+    name = {"train": "training", "eval": "inference"}[phase]
+
+    def draw(axes: Sequence[Axes], part: pd.DataFrame) -> None:
+        dots = runs[runs["task"] == part["task"].iloc[0]]
+        _bars(axes[0], part, column, palette, dots)
+        axes[0].set_xlabel(f"{name}, samples per second (bar: median over seeds; dot: a run)")
+        axes[0].xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+
+    return _draw_rows(summary, draw, bars=True)
+
+
+def plot_score_against_throughput(summary: pd.DataFrame, palette: Palette) -> Figure:
+    """Plot each group's mean final score, with its interval, over its training throughput."""
+
+    def draw(axes: Sequence[Axes], part: pd.DataFrame) -> None:
+        (ax,) = axes
+        one_device = len(set(part["device"])) == 1
+        for row in part.itertuples():
+            spread = [[row.score - row.score_low], [row.score_high - row.score]]
+            ax.errorbar(
+                row.train_samples_per_s,
+                row.score,
+                yerr=spread if pd.notna(row.score_low) else None,
+                fmt="o" if row.device == part["device"].iloc[0] else "s",
+                color=palette[row.label],
+                capsize=4,
+                markersize=8,
+                label=row.label if one_device else f"{row.label}, {row.device}",
+            )
+        ax.set_xscale("log")
+        ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+        ax.xaxis.set_minor_formatter(NullFormatter())
+        ax.set_xlabel("training, samples per second (log scale)")
+        _score_axis(ax, part["metric"].iloc[0])
+        ax.set_title(part["task"].iloc[0], loc="left")
+        ax.legend(loc="center left", bbox_to_anchor=(1, 0.5), frameon=False)
+
+    return _draw_rows(summary, draw)
+
+
+def _draw_rows(
+    frame: pd.DataFrame,
+    draw: Callable[[Sequence[Axes], pd.DataFrame], None],
+    *,
+    columns: int = 1,
+    bars: bool = False,
+) -> Figure:
+    """Draw a row of axes for each task of ``frame``."""
+    parts = [part for _, part in frame.groupby("task", sort=False)]
+    heights = [1.2 + _BAR_HEIGHT * len(part) if bars else _ROW_HEIGHT for part in parts]
+    with rc_context(_THEME):
+        figure = Figure(figsize=(9.5, sum(heights)), layout="constrained")
+        grid = figure.subplots(len(parts), columns, squeeze=False, height_ratios=heights)
+        for row, part in zip(grid, parts, strict=True):
+            draw(list(row), part)
+    return figure
+
+
+def _bars(
+    ax: Axes, summary: pd.DataFrame, column: str, palette: Palette, dots: pd.DataFrame
+) -> None:
+    """Draw a horizontal bar for each group, and what it is the median of as dots on it."""
+    devices = list(dict.fromkeys(summary["device"]))
+    order = list(dict.fromkeys(summary["label"]))
+    by_device = len(devices) > 1
+    where: dict[str, Any] = {"x": column, "y": "label", "order": order, "ax": ax}
+    if by_device:
+        where |= {"hue": "device", "hue_order": devices}
+        sns.barplot(summary, palette="muted", alpha=0.6, **where)
+    else:
+        sns.barplot(summary, palette=palette, alpha=0.6, hue="label", legend=False, **where)
+    black = {"palette": ["0.2"] * len(devices)} if by_device else {"color": "0.2"}
+    sns.stripplot(dots, size=3.5, jitter=False, dodge=by_device, legend=False, **black, **where)
+    ax.set_ylabel("")
+    ax.set_title(f"{summary['task'].iloc[0]}, {' and '.join(devices)}", loc="left")
+
+
+def _score_axis(ax: Axes, metric: str) -> None:
+    ax.set_ylabel(f"test {metric}")
+    if metric == "accuracy":
+        ax.set_ylabel("test accuracy, %")
+        ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:g}"))

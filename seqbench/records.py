@@ -1,0 +1,101 @@
+"""The records: what a run and each of its epochs leave behind, column by column.
+
+Each field is declared once, with its type, unit and check; `columns` lists them. A record is
+written once and never edited.
+"""
+
+from dataclasses import dataclass
+
+from seqbench.columns import at_least, column, matching, one_of
+from seqbench.spec import RunSpec
+
+SCHEMA_VERSION = 1
+
+STATUSES = ("ok", "diverged", "failed")
+
+_LINE = matching(r"[^\r\n]+", "on one line")
+_NOT_NEGATIVE = at_least(0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class EpochRecord:
+    """One epoch of one run: a row of ``epochs.csv``."""
+
+    run_id: str = column("the run, as in `runs.csv`", check=_LINE)
+    suite: str = column("the suite that the run belongs to", check=_LINE)
+    task: str = column("the task", check=_LINE)
+    variant: str = column("the model variant", check=_LINE)
+    seed: int = column("the run's seed", check=_NOT_NEGATIVE)
+    device: str = column("where it was trained", check=one_of("cpu", "cuda"))
+    epoch: int = column("counted from 1", check=at_least(1))
+    train_loss: float = column("mean training loss, each example before the step it teaches")
+    test_loss: float = column("mean loss on the test set after the epoch")
+    metric: str = column("what `score` is", check=_LINE)
+    score: float = column("the metric on the test set after the epoch")
+    epoch_time_s: float = column(
+        "training time of the epoch: no evaluation, logging or saving",
+        unit="s",
+        check=_NOT_NEGATIVE,
+    )
+    train_samples_per_s: float = column(
+        "training examples in an epoch ÷ `epoch_time_s`", unit="1/s", check=_NOT_NEGATIVE
+    )
+    eval_time_s: float = column(
+        "time of the forward passes over the test set", unit="s", check=_NOT_NEGATIVE
+    )
+    eval_samples_per_s: float = column(
+        "test examples ÷ `eval_time_s`", unit="1/s", check=_NOT_NEGATIVE
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunRecord:
+    """One run and what came of it: a row of ``runs.csv``. Its settings stand in it in full."""
+
+    run_id: str = column("task, variant, seed and a digest of every setting", check=_LINE)
+    suite: str = column("the suite that the run belongs to", check=_LINE)
+    spec: RunSpec
+    parameters: int | None = column(
+        "trainable parameters of the model", check=_NOT_NEGATIVE, default=None
+    )
+    status: str = column(
+        "`diverged`: a loss was not finite; `failed`: see `error`", check=one_of(*STATUSES)
+    )
+    error: str | None = column("last line of the error", check=_LINE, default=None)
+    metric: str = column("what the scores are", check=_LINE)
+    higher_is_better: bool = column("direction of the metric")
+    baseline_score: float = column("score of the best answer that ignores its input")
+    final_score: float | None = column("score on the test set after the last epoch", default=None)
+    best_score: float | None = column(
+        "best score of any epoch: chosen on the test set, so too kind", default=None
+    )
+    epoch_time_s: float | None = column(
+        "median training time of an epoch", unit="s", check=_NOT_NEGATIVE, default=None
+    )
+    train_samples_per_s: float | None = column(
+        "training examples in an epoch ÷ `epoch_time_s`",
+        unit="1/s",
+        check=_NOT_NEGATIVE,
+        default=None,
+    )
+    eval_samples_per_s: float | None = column(
+        "test examples ÷ the median evaluation time",
+        unit="1/s",
+        check=_NOT_NEGATIVE,
+        default=None,
+    )
+    peak_memory_bytes: int | None = column(
+        "most memory held above the level before the model; empty where it cannot be known",
+        unit="bytes",
+        check=_NOT_NEGATIVE,
+        default=None,
+    )
+    started_at: str = column(
+        "when the run began, UTC",
+        check=matching(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", "like 2026-01-31T23:59:00Z"),
+    )
+    environment_id: str = column("the environment, as in `environment.json`", check=_LINE)
+    data_fingerprint: str = column("SHA-256 of the examples that were fed in", check=_LINE)
+    schema_version: int = column(
+        "version of these columns", check=at_least(1), default=SCHEMA_VERSION
+    )

@@ -1,0 +1,74 @@
+"""A small registry: names to members, filled by a decorator and read by everyone.
+
+Variants, tasks, read-outs and suites each have one. A member's name is what a person types and
+what stands in the CSV; it has no second name.
+"""
+
+import importlib
+import pkgutil
+import re
+from collections.abc import Callable, Iterator
+from types import ModuleType
+from typing import Generic, TypeVar
+
+from seqbench.errors import UnknownNameError
+
+Member = TypeVar("Member")
+
+NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+
+
+class Registry(Generic[Member]):
+    """The members of one kind, in the order in which they were registered."""
+
+    def __init__(self, kind: str) -> None:
+        self.kind = kind
+        self._members: dict[str, Member] = {}
+
+    def register(self, name: str) -> Callable[[Member], Member]:
+        """Return a decorator that files its argument under ``name`` and returns it unchanged.
+
+        Raises
+        ------
+        ValueError
+            If the name is not lower-case words joined by hyphens, or is taken already: two
+            members of one name would make old results mean something else.
+        """
+        if not NAME.fullmatch(name):
+            raise ValueError(
+                f"{self.kind} name {name!r} must be lower-case letters and digits, "
+                f"words joined by single hyphens"
+            )
+        if name in self._members:
+            raise ValueError(f"a {self.kind} called {name!r} is registered already")
+
+        def file(member: Member) -> Member:
+            self._members[name] = member
+            return member
+
+        return file
+
+    def __getitem__(self, name: str) -> Member:
+        """Return the member called ``name``, or raise `UnknownNameError` with names near to it."""
+        try:
+            return self._members[name]
+        except KeyError:
+            raise UnknownNameError(self.kind, name, self._members) from None
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._members
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(tuple(self._members))
+
+    def __len__(self) -> int:
+        return len(self._members)
+
+
+def import_members(package: ModuleType) -> None:
+    """Import every module of ``package``, so that what they register is known.
+
+    This is what makes a new member one new file: nothing lists the files by hand.
+    """
+    for module in pkgutil.iter_modules(package.__path__):
+        importlib.import_module(f"{package.__name__}.{module.name}")

@@ -1,0 +1,90 @@
+"""`RunSpec`: everything that decides one run, and grids of them.
+
+A spec says what is trained, not how: two runs of equal specs in equal environments give equal
+losses. Every field is a column of ``runs.csv`` and an axis that a suite or an option can vary.
+"""
+
+import hashlib
+import itertools
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from seqbench.columns import above, at_least, column, columns, in_range, matching, one_of
+from seqbench.errors import SettingError
+from seqbench.registry import NAME
+
+_REGISTERED = matching(NAME.pattern, "a registered name")
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunSpec:
+    """One training run. The defaults are the notebook's.
+
+    Raises
+    ------
+    SettingError
+        If a value is out of its range; it carries the setting's name and what was expected.
+    """
+
+    task: str = column("the task, by its registry key", check=_REGISTERED)
+    variant: str = column("the model variant, by its registry key", check=_REGISTERED)
+    seed: int = column("start of every random stream of the run", check=in_range(0, 2**31))
+    device: str = column("where it was trained", check=one_of("cpu", "cuda"))
+    threads: int = column("threads that torch may use inside one operator", check=at_least(1))
+    epochs: int = column("passes over the training set", check=at_least(1), default=3)
+    batch_size: int = column("examples in a batch", check=at_least(1), default=128)
+    learning_rate: float = column("Adam's step size", check=above(0), default=1e-3)
+    hidden_size: int = column(
+        "units in a layer, for each direction", check=at_least(1), default=128
+    )
+    num_layers: int = column("layers on top of each other", check=at_least(1), default=2)
+    dropout: float = column("share dropped between layers", check=in_range(0, 1), default=0.0)
+    readout: str = column(
+        "how the encoded sequence becomes one vector, by its registry key",
+        check=_REGISTERED,
+        default="last",
+    )
+
+    def __post_init__(self) -> None:
+        for declared in columns(type(self)):
+            value = getattr(self, declared.name)
+            if not declared.accepts(value):
+                raise SettingError(declared.name, value, declared.expected)
+        if self.dropout > 0 and self.num_layers == 1:
+            raise SettingError("dropout", self.dropout, "0 with one layer: it acts between layers")
+
+    @property
+    def run_id(self) -> str:
+        """A readable name that no other settings share: task, variant, seed and a digest of all."""
+        settings = json.dumps(asdict(self), sort_keys=True)
+        digest = hashlib.sha256(settings.encode()).hexdigest()[:8]
+        return f"{self.task}-{self.variant}-s{self.seed}-{digest}"
+
+
+def expand(axes: Mapping[str, Iterable[Any]]) -> list[RunSpec]:
+    """Return one spec for each combination of the axes' values.
+
+    Seeds vary slowest and variants fastest, so that a slow spell of the machine falls on one
+    round of all variants rather than on all rounds of one variant.
+
+    Parameters
+    ----------
+    axes
+        Values by `RunSpec` field; a field without an axis keeps its default.
+
+    Raises
+    ------
+    SettingError
+        If a value is out of its range, or an axis is given twice the same value or none.
+    """
+    values = {name: tuple(choices) for name, choices in axes.items()}
+    for name, choices in values.items():
+        if not choices or len(set(choices)) < len(choices):
+            raise SettingError(name, ",".join(map(str, choices)), "one or more different values")
+    order = sorted(values, key=lambda name: {"seed": 0, "variant": 2}.get(name, 1))
+    return [
+        RunSpec(**dict(zip(order, combination, strict=True)))
+        for combination in itertools.product(*(values[name] for name in order))
+    ]

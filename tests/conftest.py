@@ -1,0 +1,138 @@
+"""What several test files need: small data, real data where it lies, a result folder."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from seqbench.records import EpochRecord, RunRecord
+from seqbench.spec import RunSpec
+from seqbench.store import ResultWriter
+from seqbench.tasks.task import Classification, Split, TaskData
+
+DATA_FOLDERS = (os.environ.get("SEQBENCH_DATA"), Path(__file__).parents[2] / "shared" / "data")
+
+
+class TinyTask(Classification):
+    """Which half of the sequence is brighter? 40 sequences of 5 steps of 3 features."""
+
+    features = 3
+    outputs = 2
+
+    def load(self, data_dir: Path) -> TaskData:
+        inputs = torch.rand(60, 5, 3, generator=torch.Generator().manual_seed(0))
+        targets = (inputs[:, 3:].mean((1, 2)) > inputs[:, :2].mean((1, 2))).long()
+        return TaskData(Split(inputs[:40], targets[:40]), Split(inputs[40:], targets[40:]))
+
+
+@pytest.fixture(autouse=True)
+def _same_random_numbers_in_every_run() -> None:
+    torch.manual_seed(0)
+
+
+@pytest.fixture
+def tiny_task() -> TinyTask:
+    return TinyTask()
+
+
+@pytest.fixture
+def tiny_data(tiny_task: TinyTask, tmp_path: Path) -> TaskData:
+    return tiny_task.load(tmp_path)
+
+
+@pytest.fixture
+def make_spec() -> Callable[..., RunSpec]:
+    def make(**changes: Any) -> RunSpec:
+        settings: dict[str, Any] = {
+            "task": "row-digits",
+            "variant": "rnn",
+            "seed": 0,
+            "device": "cpu",
+            "threads": 1,
+            "epochs": 2,
+            "batch_size": 16,
+            "hidden_size": 4,
+        }
+        return RunSpec(**settings | changes)
+
+    return make
+
+
+@pytest.fixture
+def make_run(
+    make_spec: Callable[..., RunSpec],
+) -> Callable[..., tuple[RunRecord, list[EpochRecord]]]:
+    """Return a maker of records of a run that ended with the given score and epoch time."""
+
+    def make(
+        score: float = 0.9, epoch_time_s: float = 0.5, status: str = "ok", **settings: Any
+    ) -> tuple[RunRecord, list[EpochRecord]]:
+        spec = make_spec(**settings)
+        shared: dict[str, Any] = {"run_id": spec.run_id, "suite": "quick", "metric": "accuracy"}
+        epochs = [
+            EpochRecord(
+                **shared,
+                task=spec.task,
+                variant=spec.variant,
+                seed=spec.seed,
+                device=spec.device,
+                epoch=epoch,
+                train_loss=1.0 / epoch,
+                test_loss=1.1 / epoch,
+                score=score * epoch / spec.epochs,
+                epoch_time_s=epoch_time_s,
+                train_samples_per_s=1437 / epoch_time_s,
+                eval_time_s=0.1,
+                eval_samples_per_s=3600.0,
+            )
+            for epoch in range(1, spec.epochs + 1)
+        ]
+        ended: dict[str, Any] = {
+            "final_score": score,
+            "best_score": score,
+            "epoch_time_s": epoch_time_s,
+            "train_samples_per_s": 1437 / epoch_time_s,
+            "eval_samples_per_s": 3600.0,
+            "peak_memory_bytes": 2**20,
+        }
+        run = RunRecord(
+            **shared,
+            spec=spec,
+            parameters=1000,
+            status=status,
+            error=None if status == "ok" else "ValueError: it broke",
+            higher_is_better=True,
+            baseline_score=0.1,
+            started_at="2026-01-31T23:59:00Z",
+            environment_id="abc",
+            data_fingerprint="def",
+            **(ended if status == "ok" else {}),
+        )
+        return run, epochs
+
+    return make
+
+
+@pytest.fixture
+def result_folder(
+    tmp_path: Path, make_run: Callable[..., tuple[RunRecord, list[EpochRecord]]]
+) -> Path:
+    """Return a result of two variants with three seeds."""
+    folder = tmp_path / "results" / "sample"
+    with ResultWriter(folder, {"environment_id": "abc", "command": "seqbench run"}) as writer:
+        for seed in range(3):
+            writer.add(*make_run(0.90 + 0.01 * seed, 0.5, variant="rnn", seed=seed))
+            writer.add(*make_run(0.95 + 0.01 * seed, 1.5, variant="lstm", seed=seed))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def mnist_folder() -> Path:
+    """Return the data folder with the real MNIST in it; skip where there is none."""
+    for folder in DATA_FOLDERS:
+        if folder and (Path(folder) / "MNIST" / "raw").is_dir():
+            return Path(folder)
+    pytest.skip("needs MNIST: point SEQBENCH_DATA at the folder that holds MNIST/raw")

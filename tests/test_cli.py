@@ -1,0 +1,240 @@
+"""The command line as a person uses it: real processes, real exit codes."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from seqbench.cli import main
+from seqbench.errors import ExitCode
+from seqbench.store import load_results
+
+FAST = ("--hidden-size", "4", "--epochs", "1", "--threads", "1")
+
+
+def seqbench(*words: object, cwd: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-W", "error", "-m", "seqbench", *map(str, words)],
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        env=os.environ | {"COLUMNS": "200", "SEQBENCH_DATA": str(cwd / "no-data")},
+    )
+
+
+def test_the_main_job_leaves_csv_figures_and_a_report(tmp_path: Path) -> None:
+    done = seqbench("run", "--report", "--seeds", "2", *FAST, cwd=tmp_path)
+    assert done.returncode == ExitCode.OK, done.stderr
+    assert "[12/12] row-digits bilstm seed 1 on cpu: accuracy" in done.stdout
+    results = load_results(tmp_path / "results" / "quick")
+    assert results.runs["variant"].tolist()[:6] == [
+        "rnn",
+        "birnn",
+        "gru",
+        "bigru",
+        "lstm",
+        "bilstm",
+    ]
+    assert results.runs["seed"].tolist() == [0] * 6 + [1] * 6
+    assert (results.runs["status"] == "ok").all()
+    assert set(results.runs["environment_id"]) == {results.environment["environment_id"]}
+    report = tmp_path / "reports" / "quick"
+    assert len(list(report.glob("*.png"))) == 6
+    command = "seqbench run --suite quick --seeds 2 --threads 1 --epochs 1 --hidden-size 4"
+    assert command.split() == results.environment["command"].replace("0,1", "2").split()
+    assert results.environment["command"] in (report / "README.md").read_text()
+
+    again = seqbench("report", "quick", cwd=tmp_path)
+    assert again.returncode == ExitCode.OK
+    assert again.stdout.split() == ["report:", "reports/quick/README.md"]
+
+
+def test_a_run_of_ones_own_is_a_grid_of_the_options(tmp_path: Path) -> None:
+    done = seqbench(
+        "run", "--task", "row-digits", "--variant", "rnn,gru", "--hidden-size", "2,3",
+        "--readout", "final", "--seeds", "7,", "--epochs", "1", "--learning-rate", "0.01",
+        "--dropout", "0.1", "--name", "mine", "--save-checkpoints", "--device", "cpu",
+        cwd=tmp_path,
+    )  # fmt: skip
+    assert done.returncode == ExitCode.OK, done.stderr
+    runs = load_results(tmp_path / "results" / "mine").runs
+    assert list(zip(runs["hidden_size"], runs["variant"], strict=True)) == [
+        (2, "rnn"), (2, "gru"), (3, "rnn"), (3, "gru"),
+    ]  # fmt: skip
+    assert set(runs["seed"]) == {7}
+    assert set(runs["learning_rate"]) == {0.01}
+    assert set(runs["suite"]) == {"custom"}
+    kept = (tmp_path / "results" / "mine" / "checkpoints").glob("*.ckpt")
+    assert {path.stem for path in kept} == set(runs["run_id"])
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("run", "--suite", "quik"), "no suite is called 'quik'; did you mean quick?"),
+        (("run", "--variant", "bilstn"), "did you mean bilstm"),
+        (("run", "--task", "row-digit"), "did you mean row-digits"),
+        (("run", "--readout", "lasst"), "did you mean last"),
+        (("run", "--epochs", "0"), "--epochs must be a whole number, at least 1, not '0'"),
+        (("run", "--epochs", "two"), "--epochs must be a whole number, at least 1, not 'two'"),
+        (("run", "--learning-rate", "-1"), "--learning-rate must be a number, greater than 0"),
+        (("run", "--dropout", "1"), "--dropout must be a number, at least 0 and less than 1"),
+        (("run", "--hidden-size", "4,4"), "--hidden-size must be one or more different values"),
+        (("run", "--seeds", "0"), "--seeds must be a number of seeds from 1 to 1000"),
+        (("run", "--seeds", "1,x"), "--seeds must be a whole number"),
+        (("run", "--device", "tpu"), "device must be auto, cpu or cuda"),
+        (("run", "--name", "../out"), "--name must be lower-case letters"),
+        (("run", "--suite", "custom"), "a run without a suite needs --task"),
+        (("run", "--nonsense"), "--nonsense"),
+        (("show", "lstn"), "did you mean lstm"),
+        (("report",), "there are no results in results"),
+    ],
+)
+def test_bad_use_names_the_mistake_and_ends_with_2(
+    tmp_path: Path,
+    words: tuple[str, ...],
+    told: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["seqbench", *words])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == ExitCode.BAD_USE
+    assert told in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_missing_data_is_one_message_and_nothing_is_written(tmp_path: Path) -> None:
+    block = (
+        "import socket; socket.getaddrinfo = lambda *a, **k: (_ for _ in ()).throw(OSError('x'))"
+    )
+    code = f"{block}; import sys; sys.argv = ['seqbench', 'run', '--suite', 'notebook']; "
+    code += "from seqbench.cli import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        env=os.environ | {"SEQBENCH_DATA": str(tmp_path / "empty")},
+    )
+    assert done.returncode == ExitCode.BAD_USE
+    assert "MNIST is not there and could not be downloaded" in done.stderr
+    assert "quick, which needs no data" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_results_that_cannot_be_read_end_with_3(result_folder: Path, tmp_path: Path) -> None:
+    (result_folder / "runs.csv").write_text("nonsense\n")
+    done = seqbench("report", result_folder, cwd=tmp_path)
+    assert done.returncode == ExitCode.RESULTS_UNREADABLE
+    assert "runs.csv, line 1: unknown columns nonsense" in done.stderr
+
+
+def test_a_run_that_diverges_ends_with_1_and_still_has_a_report(tmp_path: Path) -> None:
+    done = seqbench(
+        "run", "--report", "--variant", "rnn", "--seeds", "1", "--learning-rate", "1e38,0.001",
+        "--epochs", "2", "--hidden-size", "4", cwd=tmp_path,
+    )  # fmt: skip
+    assert done.returncode == ExitCode.RUNS_FAILED, done.stdout + done.stderr
+    assert "1 of 2 runs did not end well" in done.stderr
+    results = load_results(tmp_path / "results" / "quick")
+    assert results.runs["status"].tolist() == ["diverged", "ok"]
+    assert "diverged" in (tmp_path / "reports" / "quick" / "README.md").read_text()
+
+
+def test_ctrl_c_keeps_the_finished_runs_and_ends_with_130(tmp_path: Path) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "seqbench", "run", "--epochs", "2", "--seeds", "1000"],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        # a shell that starts jobs in the background has them ignore the signal
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
+    assert process.stdout is not None
+    finished = [process.stdout.readline() for _ in range(2)]
+    assert all(line.startswith("[") for line in finished)
+    time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    _, told = process.communicate(timeout=60)
+    assert process.returncode == ExitCode.INTERRUPTED
+    assert "runs are finished and kept in results/quick" in told
+    assert "Traceback" not in told
+    assert len(load_results(tmp_path / "results" / "quick").runs) >= 2
+
+
+def test_a_seventh_variant_is_one_new_file(tmp_path: Path) -> None:
+    """Put a file into the package's folder of models: list, show, suites and reports know it."""
+    models = tmp_path / "models"
+    models.mkdir()
+    (models / "seventh.py").write_text(
+        "from torch import nn\n"
+        "from seqbench.models.model import VARIANTS\n"
+        "from seqbench.models.native import NativeEncoder\n\n"
+        "@VARIANTS.register('rnn-relu')\n"
+        "def rnn_relu(sizes):\n"
+        "    '''Elman RNN with a rectifier.'''\n"
+        "    encoder = NativeEncoder(nn.RNN, sizes)\n"
+        "    encoder.recurrence.nonlinearity = 'relu'\n"
+        "    encoder.recurrence.mode = 'RNN_RELU'\n"
+        "    return encoder\n"
+    )
+    start = (
+        "import importlib.util, sys\n"
+        "spec = importlib.util.find_spec('seqbench.models')\n"
+        "module = importlib.util.module_from_spec(spec)\n"
+        "sys.modules['seqbench.models'] = module\n"
+        f"module.__path__.append({str(models)!r})\n"
+        "spec.loader.exec_module(module)\n"
+        "from seqbench.cli import main\n"
+        "main()\n"
+    )
+
+    def run(*words: str) -> str:
+        done = subprocess.run(
+            [sys.executable, "-c", start, *words], cwd=tmp_path, capture_output=True, text=True
+        )
+        assert done.returncode == ExitCode.OK, done.stderr
+        return done.stdout
+
+    assert "rnn-relu" in run("list")
+    assert "Elman RNN with a rectifier." in run("show", "rnn-relu")
+    run("run", "--report", "--seeds", "2", *FAST)
+    runs = load_results(tmp_path / "results" / "quick").runs
+    assert runs["variant"].value_counts().to_dict()["rnn-relu"] == 2
+    assert "| rnn-relu  " in (tmp_path / "reports" / "quick" / "README.md").read_text()
+
+
+def test_list_show_and_env_tell_what_is_there(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def say(*words: str) -> str:
+        monkeypatch.setattr(sys, "argv", ["seqbench", *words])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        assert not ended.value.code
+        return capsys.readouterr().out
+
+    listed = say("list")
+    for name in ("rnn", "bilstm", "row-mnist", "row-digits", "quick", "notebook", "mnist", "final"):
+        assert f"\n{name} " in listed
+    shown = say("show", "birnn")
+    assert "birnn (variant)" in shown
+    assert "row-mnist: 141,834" in shown
+    assert "accuracy 95.55 %" in shown
+    assert "seed: 0, 1, 2" in say("show", "notebook")
+    assert "28 steps of 28 features" in say("show", "row-mnist")
+    assert json.loads(say("env"))["software"]["packages"]["torch"]
+    assert say("--version").startswith("seqbench 0.")
+    for command in ("run", "report", "list", "show", "env"):
+        assert command in say("--help")

@@ -1,0 +1,174 @@
+"""The report: the same bytes for the same CSV, made without torch, and true to its numbers."""
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from matplotlib.image import imread
+
+from seqbench.records import EpochRecord, RunRecord
+from seqbench.report import write_report
+from seqbench.store import ResultWriter, load_results
+
+MakeRun = Callable[..., tuple[RunRecord, list[EpochRecord]]]
+
+
+def test_the_same_csv_gives_the_same_bytes(result_folder: Path, tmp_path: Path) -> None:
+    contents = []
+    for name in ("first", "second"):
+        page = write_report(load_results(result_folder), tmp_path / name)
+        contents.append({path.name: path.read_bytes() for path in page.parent.iterdir()})
+    assert contents[0] == contents[1]
+
+
+def test_the_page_shows_every_figure_and_every_figure_is_drawn(
+    result_folder: Path, tmp_path: Path
+) -> None:
+    page = write_report(load_results(result_folder), tmp_path / "report")
+    linked = re.findall(r"!\[[^]]+\]\(([^)]+)\)", page.read_text())
+    assert len(linked) == len(set(linked)) == 6
+    assert {path.name for path in page.parent.iterdir()} == {"README.md", *linked}
+    for name in linked:
+        image = imread(page.parent / name)
+        assert image.shape[0] > 150
+        assert image.shape[1] > 600
+        assert len({tuple(pixel) for pixel in image.reshape(-1, image.shape[2])[::7]}) > 5
+
+
+def test_the_page_says_what_the_numbers_say(result_folder: Path, tmp_path: Path) -> None:
+    text = write_report(load_results(result_folder), tmp_path / "report").read_text()
+    # three seeds, 96.00 ± 4.3027 · 1 / √3 for lstm; 5 points ahead of rnn for every seed
+    assert "**lstm** has the best mean accuracy on `row-digits` (cpu): 96.00 %" in text
+    assert "(93.52 to 98.48, 3 seeds)" in text
+    assert "| lstm   | rnn             | 5.00 points" in text
+    assert "**rnn** is the cheapest to train, 500 ms an epoch" in text
+    assert "lstm 3.00 ×" in text
+    assert "seqbench run" in text
+
+
+def test_a_difference_is_claimed_only_if_it_holds(tmp_path: Path, make_run: MakeRun) -> None:
+    scores = {"rnn": [0.80, 0.81, 0.79], "gru": [0.951, 0.950, 0.952], "lstm": [0.95, 0.96, 0.94]}
+    with ResultWriter(tmp_path / "a", {}) as writer:
+        for variant, values in scores.items():
+            for seed, score in enumerate(values):
+                writer.add(*make_run(score, variant=variant, seed=seed))
+    text = write_report(load_results(tmp_path / "a"), tmp_path / "report").read_text()
+    (finding,) = [line for line in text.splitlines() if "best mean" in line]
+    assert re.search(r"it is ahead of rnn by 15\.10 points", finding)
+    assert re.search(r"Not told apart by 3 seeds: lstm by 0\.10 points", finding)
+
+
+def test_one_seed_claims_nothing(tmp_path: Path, make_run: MakeRun) -> None:
+    with ResultWriter(tmp_path / "a", {}) as writer:
+        for variant, score in (("rnn", 0.5), ("gru", 0.9)):
+            writer.add(*make_run(score, variant=variant))
+    text = write_report(load_results(tmp_path / "a"), tmp_path / "report").read_text()
+    assert "from 1 seed: without more of them nothing can be said" in text
+    assert "ahead of" not in text.split("## Scores")[0]
+
+
+def test_scores_at_the_baseline_are_named(tmp_path: Path, make_run: MakeRun) -> None:
+    with ResultWriter(tmp_path / "a", {}) as writer:
+        for seed in range(3):
+            writer.add(*make_run(0.10 + 0.01 * seed, variant="rnn", seed=seed))
+            writer.add(*make_run(0.90 + 0.01 * seed, variant="gru", seed=seed))
+    text = write_report(load_results(tmp_path / "a"), tmp_path / "report").read_text()
+    assert "Not shown to beat an answer that ignores its input (10.00 %): rnn." in text
+
+
+def test_runs_that_failed_are_listed_and_cannot_break_the_page(
+    tmp_path: Path, make_run: MakeRun
+) -> None:
+    hostile = "RuntimeError: a | b <script>alert(1)</script> [x](y) `z`"
+    run, epochs = make_run(status="failed", variant="gru", seed=1)
+    with ResultWriter(tmp_path / "a", {}) as writer:
+        writer.add(*make_run(0.9))
+        writer.add(replace(run, error=hostile), epochs)
+    text = write_report(load_results(tmp_path / "a"), tmp_path / "report").read_text()
+    assert "**1 run did not end well**" in text
+    (line,) = [line for line in text.splitlines() if "RuntimeError" in line]
+    assert "<script>" not in re.sub(r"\\.", "", line)
+    assert len(re.findall(r"(?<!\\)\|", line)) == 4
+
+
+def test_a_result_in_which_nothing_ended_well_still_has_a_page(
+    tmp_path: Path, make_run: MakeRun
+) -> None:
+    with ResultWriter(tmp_path / "a", {}) as writer:
+        writer.add(*make_run(status="failed"))
+    text = write_report(load_results(tmp_path / "a"), tmp_path / "report").read_text()
+    assert "No run ended well" in text
+    assert "it broke" in text
+
+
+def test_a_figure_that_is_no_more_made_goes_away(result_folder: Path, tmp_path: Path) -> None:
+    page = write_report(load_results(result_folder), tmp_path / "report")
+    (page.parent / "old.png").write_bytes(b"")
+    write_report(load_results(result_folder), tmp_path / "report")
+    assert not (page.parent / "old.png").exists()
+
+
+@pytest.mark.parametrize("devices", [("cpu",), ("cpu", "cuda")])
+def test_two_tasks_and_two_devices_are_told_apart(
+    tmp_path: Path, make_run: MakeRun, devices: tuple[str, ...]
+) -> None:
+    with ResultWriter(tmp_path / "a", {}) as writer:
+        for task in ("row-digits", "row-mnist"):
+            for device in devices:
+                for seed in range(2):
+                    score = 0.9 + 0.01 * seed
+                    writer.add(*make_run(score, task=task, device=device, seed=seed))
+    text = write_report(load_results(tmp_path / "a"), tmp_path / "report").read_text()
+    for task in ("row-digits", "row-mnist"):
+        for device in devices:
+            assert f"on `{task}` ({device})" in text
+
+
+def test_the_published_figure_stands_beside_ours(tmp_path: Path, make_run: MakeRun) -> None:
+    with ResultWriter(tmp_path / "a", {}) as writer:
+        for seed, score in enumerate((0.95, 0.94, 0.96)):
+            writer.add(*make_run(score, task="row-mnist", seed=seed, epochs=3))
+    text = write_report(load_results(tmp_path / "a"), tmp_path / "report").read_text()
+    assert "Published for rnn on `row-mnist`: 95.04 %" in text
+    assert "Size or budget differ" in text, "the made-up run has 1,000 parameters"
+
+
+def test_reports_are_made_without_torch(result_folder: Path, tmp_path: Path) -> None:
+    code = f"""
+import sys
+
+class NoTorch:
+    def find_spec(name, *rest):
+        if name.partition(".")[0] == "torch":
+            raise ImportError("torch is not there")
+sys.meta_path.insert(0, NoTorch)
+sys.argv = ["seqbench", "report", {str(result_folder)!r}, "--reports", {str(tmp_path / "out")!r}]
+from seqbench.cli import main
+try:
+    main()
+except SystemExit as end:
+    assert not end.code, end.code
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
+    assert (tmp_path / "out" / "sample" / "README.md").is_file()
+
+
+def test_the_environment_of_the_result_is_shown_not_todays(
+    result_folder: Path, tmp_path: Path
+) -> None:
+    environment: dict[str, Any] = {
+        "environment_id": "abc",
+        "command": "seqbench run --suite quick --epochs 7",
+        "machine": {"cpu": "Imaginary 9000", "memory_bytes": 2**31},
+        "code": {"commit": "0123456789", "dirty": True},
+    }
+    (result_folder / "environment.json").write_text(json.dumps(environment))
+    text = write_report(load_results(result_folder), tmp_path / "report").read_text()
+    for shown in ("Imaginary 9000", "2.0 GiB", "--epochs 7", "git checkout 0123456789", "changes"):
+        assert shown in text

@@ -1,0 +1,238 @@
+"""The runner: what a run leaves behind, and what one bad run does to the others."""
+
+import json
+import math
+from collections.abc import Callable
+from pathlib import Path
+from statistics import median
+
+import pytest
+import torch
+from torch import nn
+
+from seqbench.errors import UnknownNameError, UsageError
+from seqbench.harness.checkpoint import load_checkpoint
+from seqbench.harness.device import resolve_device
+from seqbench.harness.environment import describe_environment
+from seqbench.harness.memory import PeakMemory
+from seqbench.harness.runner import check_names, run_specs
+from seqbench.harness.training import Training
+from seqbench.models.model import VARIANTS, Encoder, EncoderSizes, build_model
+from seqbench.models.native import NativeEncoder
+from seqbench.models.readout import Encoding
+from seqbench.records import EpochRecord, RunRecord
+from seqbench.spec import RunSpec
+from seqbench.store import ResultWriter, load_results
+from seqbench.tasks.task import Task, TaskData
+
+MakeSpec = Callable[..., RunSpec]
+
+
+class Quiet:
+    """Progress that remembers what it was told."""
+
+    def __init__(self) -> None:
+        self.told: list[str] = []
+
+    def run_started(self, spec: RunSpec) -> None:
+        self.told.append(f"start {spec.variant}")
+
+    def epoch_finished(self, record: EpochRecord) -> None:
+        self.told.append(f"epoch {record.epoch}")
+
+    def run_finished(self, record: RunRecord) -> None:
+        self.told.append(record.status)
+
+
+Run = Callable[..., list[RunRecord]]
+
+
+@pytest.fixture
+def run(tmp_path: Path, tiny_task: Task, tiny_data: TaskData) -> Run:
+    def execute(specs: list[RunSpec], keep_weights: bool = False) -> list[RunRecord]:
+        with ResultWriter(tmp_path / "a", {}) as writer:
+            return run_specs(
+                specs,
+                {"row-digits": (tiny_task, tiny_data)},
+                suite="quick",
+                environment_id="abc",
+                writer=writer,
+                progress=Quiet(),
+                keep_weights=keep_weights,
+            )
+
+    return execute
+
+
+@pytest.fixture
+def bad_variants(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Register, for one test, a variant that raises and one whose outputs are not finite."""
+
+    class Infinite(NativeEncoder):
+        def forward(self, inputs: torch.Tensor) -> Encoding:
+            steps, final = super().forward(inputs)
+            return Encoding(steps / 0.0, final)
+
+    def breaking(sizes: EncoderSizes) -> Encoder:
+        raise ValueError("first line\nit cannot be built")
+
+    monkeypatch.setattr(VARIANTS, "_members", dict(VARIANTS._members))
+    VARIANTS.register("breaking")(breaking)
+    VARIANTS.register("infinite")(lambda sizes: Infinite(nn.RNN, sizes))
+
+
+def test_a_run_is_recorded_as_it_went(
+    run: Run, make_spec: MakeSpec, tmp_path: Path, tiny_task: Task, tiny_data: TaskData
+) -> None:
+    spec = make_spec(epochs=3)
+    (record,) = run([spec])
+    results = load_results(tmp_path / "a")
+    training = Training(spec, tiny_task, tiny_data)
+    for _, row in results.epochs.iterrows():
+        assert row["train_loss"] == training.train_epoch()[0]
+        evaluation = training.evaluate(tiny_data.test)
+        assert (row["test_loss"], row["score"]) == (evaluation.loss, evaluation.score)
+        assert row["train_samples_per_s"] == 40 / row["epoch_time_s"]
+        assert row["eval_samples_per_s"] == 20 / row["eval_time_s"]
+    scores, times = results.epochs["score"], results.epochs["epoch_time_s"]
+    assert record.status == "ok"
+    assert record.final_score == scores.iloc[-1]
+    assert record.best_score == scores.max()
+    assert record.epoch_time_s == median(times)
+    assert record.train_samples_per_s == 40 / median(times)
+    assert record.parameters == 4 * (3 + 4 + 2) + 4 * (4 + 4 + 2) + 2 * 5
+    assert record.data_fingerprint == tiny_data.fingerprint
+    assert results.runs["run_id"].tolist() == [spec.run_id]
+
+
+@pytest.mark.usefixtures("bad_variants")
+def test_a_bad_run_does_not_stop_the_others(run: Run, make_spec: MakeSpec, tmp_path: Path) -> None:
+    variants = ("breaking", "infinite", "rnn")
+    records = run([make_spec(variant=variant) for variant in variants])
+    assert [record.status for record in records] == ["failed", "diverged", "ok"]
+    assert records[0].error == "ValueError: it cannot be built"
+    assert records[1].error == "a loss was not finite in epoch 1"
+    results = load_results(tmp_path / "a")
+    assert results.runs["variant"].tolist() == list(variants)
+    assert results.runs["final_score"].isna().tolist() == [True, True, False]
+    diverged = results.epochs[results.epochs["variant"] == "infinite"]
+    assert len(diverged) == 1
+    assert math.isnan(diverged["train_loss"].iloc[0])
+
+
+def test_an_interruption_keeps_the_finished_runs(
+    make_spec: MakeSpec, tmp_path: Path, tiny_task: Task, tiny_data: TaskData
+) -> None:
+    class Interrupting(Quiet):
+        def epoch_finished(self, record: EpochRecord) -> None:
+            if record.variant == "gru" and record.epoch == 2:
+                raise KeyboardInterrupt
+
+    specs = [make_spec(variant=variant) for variant in ("rnn", "gru", "lstm")]
+    with ResultWriter(tmp_path / "a", {}) as writer, pytest.raises(KeyboardInterrupt):
+        run_specs(
+            specs,
+            {"row-digits": (tiny_task, tiny_data)},
+            suite="quick",
+            environment_id="abc",
+            writer=writer,
+            progress=Interrupting(),
+        )
+    assert load_results(tmp_path / "a").runs["variant"].tolist() == ["rnn"]
+    assert writer.runs_written == 1
+
+
+def test_progress_hears_of_every_step(
+    make_spec: MakeSpec, tmp_path: Path, tiny_task: Task, tiny_data: TaskData
+) -> None:
+    progress = Quiet()
+    with ResultWriter(tmp_path / "a", {}) as writer:
+        run_specs(
+            [make_spec()],
+            {"row-digits": (tiny_task, tiny_data)},
+            suite="quick",
+            environment_id="abc",
+            writer=writer,
+            progress=progress,
+        )
+    assert progress.told == ["start rnn", "epoch 1", "epoch 2", "ok"]
+
+
+def test_saved_weights_give_the_recorded_score(
+    run: Run, make_spec: MakeSpec, tmp_path: Path, tiny_task: Task, tiny_data: TaskData
+) -> None:
+    spec = make_spec()
+    (record,) = run([spec], keep_weights=True)
+    path = tmp_path / "a" / "checkpoints" / f"{spec.run_id}.ckpt"
+    training = Training(spec, tiny_task, tiny_data)
+    load_checkpoint(training.model, path)
+    assert training.evaluate(tiny_data.test).score == record.final_score
+
+
+def test_a_checkpoint_runs_no_code(make_spec: MakeSpec, tmp_path: Path) -> None:
+    class Bomb:
+        def __reduce__(self) -> tuple[Callable[[str], None], tuple[str]]:
+            return (Path(tmp_path / "exploded").write_text, ("x",))  # type: ignore[return-value]
+
+    path = tmp_path / "bomb.ckpt"
+    torch.save({"head.weight": Bomb()}, path)
+    model = build_model(make_spec(), features=3, outputs=2)
+    with pytest.raises(UsageError, match=r"bomb\.ckpt does not hold this model's weights"):
+        load_checkpoint(model, path)
+    assert not (tmp_path / "exploded").exists()
+
+
+def test_names_are_checked_before_anything_runs(make_spec: MakeSpec) -> None:
+    check_names([make_spec()])
+    for setting in ("task", "variant", "readout"):
+        with pytest.raises(UnknownNameError, match=r"no .* is called 'nothing'"):
+            check_names([make_spec(), make_spec(**{setting: "nothing"})])
+
+
+def test_auto_takes_cuda_where_there_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    for available, device in ((True, "cuda"), (False, "cpu")):
+        monkeypatch.setattr(torch.cuda, "is_available", lambda found=available: found)
+        assert resolve_device("auto") == device
+        assert resolve_device("cpu") == "cpu"
+    with pytest.raises(UsageError, match="device cuda is not available"):
+        resolve_device("cuda")
+    with pytest.raises(UsageError, match="auto, cpu or cuda, not 'tpu'"):
+        resolve_device("tpu")
+
+
+@pytest.mark.skipif(
+    not Path("/proc/self/clear_refs").exists(), reason="only Linux tells a peak of one run"
+)
+def test_peak_memory_sees_what_came_and_went() -> None:
+    size = 64 * 2**20
+    block = torch.ones(size // 4)
+    del block  # an earlier peak must not count
+    memory = PeakMemory("cpu")
+    assert memory.bytes is not None
+    assert memory.bytes < size / 4
+    block = torch.ones(size // 4)
+    del block
+    assert size * 0.9 < memory.bytes < size * 1.5
+
+
+def test_the_environment_tells_what_matters_and_not_who_or_where() -> None:
+    described = describe_environment()
+    text = json.dumps(described)
+    assert described["software"]["torch"]["version"] == torch.__version__
+    assert described["software"]["packages"]["torch"] == torch.__version__
+    assert described["machine"]["logical_cores"] >= 1
+    assert described == describe_environment(), "the same machine has the same environment"
+    for secret in (Path.home().name, str(Path.cwd()), __import__("platform").node()):
+        assert f'"{secret}"' not in text
+        assert str(Path.cwd()) not in text
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_cuda_starts_from_the_same_weights_and_batches_as_the_cpu(
+    make_spec: MakeSpec, tiny_task: Task, tiny_data: TaskData
+) -> None:
+    losses = []
+    for device in ("cpu", "cuda"):
+        training = Training(make_spec(device=device), tiny_task, tiny_data.to(device))
+        losses.append([training.train_epoch()[0] for _ in range(2)])
+    assert losses[0] == pytest.approx(losses[1], rel=1e-3)

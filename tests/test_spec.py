@@ -1,0 +1,84 @@
+"""RunSpec: validation, identity, grids."""
+
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from seqbench.errors import SettingError
+from seqbench.spec import RunSpec, expand
+
+REQUIRED: dict[str, Any] = {"device": ["cpu"], "threads": [1], "task": ["a"], "seed": [0]}
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "expected"),
+    [
+        ("epochs", 0, "a whole number, at least 1"),
+        ("epochs", 1.5, "a whole number"),
+        ("batch_size", -3, "at least 1"),
+        ("learning_rate", 0.0, "a number, greater than 0"),
+        ("learning_rate", float("nan"), "greater than 0"),
+        ("learning_rate", float("inf"), "greater than 0"),
+        ("dropout", 1.0, "less than 1"),
+        ("device", "tpu", "one of cpu, cuda"),
+        ("seed", True, "a whole number"),
+        ("variant", "../rnn", "a registered name"),
+    ],
+)
+def test_values_out_of_range_name_setting_and_range(
+    make_spec: Callable[..., RunSpec], setting: str, value: object, expected: str
+) -> None:
+    with pytest.raises(SettingError, match=re.escape(expected)) as caught:
+        make_spec(**{setting: value})
+    assert caught.value.setting == setting
+
+
+def test_dropout_needs_two_layers(make_spec: Callable[..., RunSpec]) -> None:
+    assert make_spec(dropout=0.5, num_layers=2).dropout == 0.5
+    with pytest.raises(SettingError, match="between layers"):
+        make_spec(dropout=0.5, num_layers=1)
+
+
+def test_run_id_is_readable_and_tells_any_two_settings_apart(
+    make_spec: Callable[..., RunSpec],
+) -> None:
+    spec = make_spec()
+    assert re.fullmatch(r"row-digits-rnn-s0-[0-9a-f]{8}", spec.run_id)
+    assert make_spec().run_id == spec.run_id
+    changes: list[dict[str, Any]] = [
+        {"epochs": 3}, {"batch_size": 17}, {"learning_rate": 0.1}, {"hidden_size": 5},
+        {"num_layers": 3}, {"dropout": 0.1}, {"readout": "final"}, {"threads": 2},
+    ]  # fmt: skip
+    ids = {replace(spec, **change).run_id for change in changes}
+    assert len(ids | {spec.run_id}) == len(changes) + 1
+
+
+def test_defaults_are_the_notebooks() -> None:
+    spec = RunSpec(task="row-mnist", variant="rnn", seed=0, device="cpu", threads=1)
+    assert (spec.hidden_size, spec.num_layers, spec.batch_size, spec.epochs) == (128, 2, 128, 3)
+    assert (spec.learning_rate, spec.readout, spec.dropout) == (1e-3, "last", 0.0)
+
+
+@given(
+    st.lists(st.integers(0, 9), min_size=1, max_size=3, unique=True),
+    st.lists(st.sampled_from(["rnn", "lstm", "gru"]), min_size=1, unique=True),
+    st.lists(st.integers(1, 99), min_size=1, max_size=3, unique=True),
+)
+def test_a_grid_has_every_combination_once_seeds_outermost(
+    seeds: list[int], variants: list[str], sizes: list[int]
+) -> None:
+    specs = expand(REQUIRED | {"hidden_size": sizes, "variant": variants, "seed": seeds})
+    assert [(spec.seed, spec.hidden_size, spec.variant) for spec in specs] == [
+        (seed, size, variant) for seed in seeds for size in sizes for variant in variants
+    ]
+
+
+@pytest.mark.parametrize("values", [[], [1, 1]])
+def test_an_axis_needs_different_values(values: list[int]) -> None:
+    with pytest.raises(SettingError, match="different"):
+        expand(REQUIRED | {"variant": ["rnn"], "epochs": values})

@@ -1,0 +1,179 @@
+"""Statistics: against formulas written out and scipy's own tests."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats as scipy_stats
+
+from seqbench import stats
+from seqbench.records import EpochRecord, RunRecord
+from seqbench.store import Results, ResultWriter, load_results
+
+MakeRun = Callable[..., tuple[RunRecord, list[EpochRecord]]]
+Gather = Callable[[list[dict[str, Any]]], Results]
+
+
+@pytest.fixture
+def gather(tmp_path: Path, make_run: MakeRun) -> Iterator[Gather]:
+    """Return a maker of results from the arguments of each run."""
+
+    def make(runs: list[dict[str, Any]]) -> Results:
+        with ResultWriter(tmp_path / "a", {}) as writer:
+            for settings in runs:
+                writer.add(*make_run(**settings))
+        return load_results(tmp_path / "a")
+
+    return make
+
+
+def test_the_interval_is_students(make_run: MakeRun) -> None:
+    values = pd.Series([0.90, 0.92, 0.97])
+    expected = scipy_stats.t.interval(0.95, 2, loc=values.mean(), scale=scipy_stats.sem(values))
+    assert stats.mean_interval(values) == pytest.approx(expected)
+    # 4.3027 is the 97.5 % point of Student's t with 2 degrees of freedom, from a printed table
+    half = 4.3027 * values.std() / 3**0.5
+    assert stats.mean_interval(values)[1] - values.mean() == pytest.approx(half, rel=1e-4)
+    half = 4.3027 * values.std() * (1 + 1 / 3) ** 0.5
+    assert stats.next_interval(values)[1] - values.mean() == pytest.approx(half, rel=1e-4)
+
+
+def test_one_value_has_no_interval() -> None:
+    assert all(map(pd.isna, stats.mean_interval(pd.Series([0.9]))))
+
+
+def test_groups_are_summed_up_by_hand(gather: Gather) -> None:
+    results = gather(
+        [{"score": 0.8 + 0.1 * s, "epoch_time_s": 1.0 + s, "seed": s} for s in range(2)]
+        + [{"score": 0.7, "epoch_time_s": 3.0, "variant": "lstm", "seed": 0}]
+        + [{"status": "failed", "variant": "lstm", "seed": 1}]
+    )  # fmt: skip
+    summary = stats.summarise_groups(results.runs, results.epochs).set_index("label")
+    assert list(summary.index) == ["rnn", "lstm"]
+    assert summary.loc["rnn", "seeds"] == 2
+    assert summary.loc["lstm", "seeds"] == 1
+    assert summary.loc["rnn", "score"] == pytest.approx(0.85)
+    assert summary.loc["rnn", "score_high"] == 1.0, "no accuracy is above 1"
+    assert summary.loc["rnn", "score_low"] == pytest.approx(max(0, 0.85 - 12.706 * 0.05), abs=1e-4)
+    assert pd.isna(summary.loc["lstm", "score_low"])
+    assert summary.loc["rnn", "epoch_time_s"] == 1.5
+    assert summary.loc["rnn", "epoch_time_min_s"] == 1.0
+    assert summary.loc["rnn", "epoch_time_max_s"] == 2.0
+    assert summary["relative_time"].tolist() == [1.0, 2.0]
+
+
+def test_settings_that_differ_make_groups_of_their_own(gather: Gather) -> None:
+    results = gather([{"hidden_size": size, "seed": s} for size in (4, 8) for s in range(2)])
+    summary = stats.summarise_groups(results.runs, results.epochs)
+    assert summary["label"].tolist() == ["rnn hidden_size=4", "rnn hidden_size=8"]
+    assert summary["seeds"].tolist() == [2, 2]
+
+
+def test_differences_are_paired_by_seed(gather: Gather) -> None:
+    scores = {
+        "rnn": [0.90, 0.94, 0.91, 0.93],
+        "gru": [0.91, 0.95, 0.93, 0.93],
+        "lstm": [0.80, 0.85, 0.80, 0.84],
+    }
+    # the order in which runs end must not matter: seeds of lstm come backwards
+    order = {"rnn": [0, 1, 2, 3], "gru": [0, 1, 2, 3], "lstm": [3, 2, 1, 0]}
+    results = gather(
+        [
+            {"variant": variant, "seed": seed, "score": scores[variant][seed]}
+            for variant in scores
+            for seed in order[variant]
+        ]
+    )
+    compared = stats.compare_with_best(results.runs).set_index("label")
+    assert compared["best"].unique().tolist() == ["gru"]
+    for variant in ("rnn", "lstm"):
+        test = scipy_stats.ttest_rel(scores["gru"], scores[variant])
+        interval = test.confidence_interval(0.95)
+        assert compared.loc[variant, "p"] == pytest.approx(test.pvalue)
+        assert compared.loc[variant, "low"] == pytest.approx(interval.low)
+        assert compared.loc[variant, "high"] == pytest.approx(interval.high)
+    smaller, larger = sorted(compared["p"])
+    assert sorted(compared["p_adjusted"]) == pytest.approx([2 * smaller, max(2 * smaller, larger)])
+
+
+def test_where_less_is_better_the_least_is_best(gather: Gather) -> None:
+    results = gather(
+        [{"variant": v, "seed": s, "score": x + 0.01 * s * s * (v == "lstm")}
+         for v, x in (("rnn", 0.3), ("lstm", 0.2)) for s in range(3)]
+    )  # fmt: skip
+    runs = results.runs.assign(higher_is_better=False)
+    (row,) = stats.compare_with_best(runs).to_dict("records")
+    assert (row["best"], row["label"]) == ("lstm", "rnn")
+    assert row["shortfall"] == pytest.approx(0.1 - 0.05 / 3)
+    summary = stats.summarise_groups(runs, results.epochs).set_index("label")
+    assert summary.loc["lstm", "best_score"] == pytest.approx(0.2)
+
+
+def test_seeds_that_only_one_of_both_has_do_not_pair(gather: Gather) -> None:
+    results = gather(
+        [{"variant": "rnn", "seed": s, "score": 0.5 + 0.1 * s} for s in range(3)]
+        + [{"variant": "gru", "seed": s, "score": 0.9} for s in (0, 1)]
+    )
+    (row,) = stats.compare_with_best(results.runs).to_dict("records")
+    assert row["seeds"] == 2
+    assert row["shortfall"] == pytest.approx(0.35)
+
+
+def test_differences_without_spread_prove_nothing(gather: Gather) -> None:
+    results = gather(
+        [
+            {"variant": variant, "seed": seed, "score": score}
+            for variant, score in (("rnn", 0.5), ("gru", 0.75))
+            for seed in (0, 1)
+        ]
+    )
+    (row,) = stats.compare_with_best(results.runs).to_dict("records")
+    assert pd.isna(row["p"])
+    assert pd.isna(row["p_adjusted"])
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=8))
+def test_holm_lies_between_the_plain_p_and_bonferronis(p_values: list[float]) -> None:
+    adjusted = stats._holm(p_values)
+    assert all(
+        p <= a <= min(1, len(p_values) * p) + 1e-12 for p, a in zip(p_values, adjusted, strict=True)
+    )
+    order = sorted(range(len(p_values)), key=p_values.__getitem__)
+    assert [adjusted[i] for i in order] == sorted(adjusted)
+    assert adjusted[order[0]] == pytest.approx(min(1, len(p_values) * min(p_values)))
+
+
+def test_holm_by_its_definition() -> None:
+    assert stats._holm([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])
+
+
+def test_learning_curves_add_up_time_and_span_the_seeds(gather: Gather) -> None:
+    results = gather(
+        [{"seed": s, "score": 0.8 + 0.1 * s, "epoch_time_s": 1.0 + s, "epochs": 3} for s in (0, 1)]
+    )
+    curves = stats.learning_curves(results.runs, results.epochs)
+    assert curves["epoch"].tolist() == [1, 2, 3]
+    assert curves["train_time_s"].tolist() == [1.5, 3.0, 4.5]
+    assert curves["score"].tolist() == pytest.approx([0.85 / 3, 1.7 / 3, 0.85])
+    assert curves["score_min"].tolist() == pytest.approx([0.8 / 3, 1.6 / 3, 0.8])
+    assert curves["score_max"].tolist() == pytest.approx([0.3, 0.6, 0.9])
+
+
+def test_published_figures_join_their_task_and_variant(gather: Gather) -> None:
+    results = gather([{"task": "row-mnist", "variant": v} for v in ("rnn", "gru")])
+    summary = stats.summarise_groups(results.runs, results.epochs)
+    published = pd.DataFrame(
+        [
+            {"task": "row-mnist", "variant": "rnn", "metric": "accuracy", "score": 0.95,
+             "parameters": 5, "epochs": 3, "source": "s", "convention": "c"},
+            {"task": "pixel-mnist", "variant": "rnn", "metric": "accuracy", "score": 0.2,
+             "parameters": 5, "epochs": 3, "source": "s", "convention": "c"},
+        ]
+    )  # fmt: skip
+    (row,) = stats.join_published(summary, published).to_dict("records")
+    assert (row["label"], row["published_score"], row["score"]) == ("rnn", 0.95, 0.9)
+    assert (row["epochs"], row["published_epochs"]) == (2, 3)

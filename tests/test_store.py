@@ -1,0 +1,205 @@
+"""The store: what is written comes back, and what does not fit is refused by name."""
+
+import csv
+import json
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from seqbench.columns import flatten
+from seqbench.errors import ExitCode, ResultsError, UsageError
+from seqbench.records import EpochRecord, RunRecord
+from seqbench.store import EPOCHS, RUNS, ResultWriter, load_results
+
+MakeRun = Callable[..., tuple[RunRecord, list[EpochRecord]]]
+
+
+def test_records_come_back_as_they_were(tmp_path: Path, make_run: MakeRun) -> None:
+    made = [make_run(1 / 3, 0.1 + seed, seed=seed) for seed in range(2)]
+    made.append(make_run(status="failed", seed=2))
+    with ResultWriter(tmp_path / "a", {"environment_id": "abc"}) as writer:
+        for run, epochs in made:
+            writer.add(run, epochs)
+    results = load_results(tmp_path / "a")
+    assert results.name == "a"
+    assert results.environment == {"environment_id": "abc"}
+    for row, (run, _) in zip(results.runs.to_dict("records"), made, strict=True):
+        for name, value in flatten(run).items():
+            back = row[name]
+            assert back == value or (value is None and back != back) or str(back) == "<NA>"
+    epochs = [flatten(epoch) for _, epochs in made for epoch in epochs]
+    assert results.epochs.to_dict("records") == epochs
+
+
+def test_an_earlier_result_is_kept_aside_whole(tmp_path: Path, make_run: MakeRun) -> None:
+    folder = tmp_path / "a"
+    for score in (0.5, 0.6):
+        with ResultWriter(folder, {}) as writer:
+            writer.add(*make_run(score), checkpoint=b"weights")
+    assert writer.kept_aside is not None
+    assert load_results(writer.kept_aside).runs["final_score"].tolist() == [0.5]
+    assert load_results(folder).runs["final_score"].tolist() == [0.6]
+    assert len(list((writer.kept_aside / "checkpoints").iterdir())) == 1
+
+
+def test_nothing_is_touched_before_the_first_run_ends(tmp_path: Path, make_run: MakeRun) -> None:
+    folder = tmp_path / "a"
+    with ResultWriter(folder, {}) as writer:
+        writer.add(*make_run())
+    before = (folder / RUNS).read_bytes()
+    with ResultWriter(folder, {}):
+        pass
+    assert (folder / RUNS).read_bytes() == before
+
+
+def test_two_writers_of_one_folder_are_told_apart(tmp_path: Path) -> None:
+    with (
+        ResultWriter(tmp_path / "a", {}),
+        pytest.raises(UsageError, match="another run is writing"),
+        ResultWriter(tmp_path / "a", {}),
+    ):
+        pass
+    with ResultWriter(tmp_path / "a", {}):
+        pass
+
+
+def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with (
+        pytest.raises(ResultsError, match="cannot be written") as caught,
+        ResultWriter(tmp_path / "file" / "a", {}),
+    ):
+        pass
+    assert caught.value.exit_code is ExitCode.RESULTS_UNREADABLE
+
+
+def edit(folder: Path, file: str, change: Callable[[list[list[str]]], object]) -> None:
+    path = folder / file
+    rows = list(csv.reader(path.read_text().splitlines()))
+    change(rows)
+    path.write_text("\n".join(",".join(row) for row in rows) + "\n")
+
+
+def place(folder: Path, file: str, column: str) -> int:
+    return (folder / file).read_text().splitlines()[0].split(",").index(column)
+
+
+@pytest.mark.parametrize(
+    ("file", "column", "cell", "expected"),
+    [
+        (RUNS, "seed", "one", "a whole number"),
+        (RUNS, "seed", "-1", "at least 0"),
+        (RUNS, "device", "tpu", "one of cpu, cuda"),
+        (RUNS, "status", "fine", "one of ok"),
+        (RUNS, "higher_is_better", "True", "true or false"),
+        (RUNS, "started_at", "yesterday", "like 2026"),
+        (EPOCHS, "train_loss", "", "a number"),
+        (EPOCHS, "epoch_time_s", "-0.5", "at least 0"),
+        (EPOCHS, "epoch", "0", "at least 1"),
+    ],
+)
+def test_a_cell_that_does_not_fit_is_named_by_file_line_and_column(
+    result_folder: Path, file: str, column: str, cell: str, expected: str
+) -> None:
+    number = place(result_folder, file, column)
+    edit(result_folder, file, lambda rows: rows[3].__setitem__(number, cell))
+    with pytest.raises(ResultsError) as caught:
+        load_results(result_folder)
+    message = str(caught.value)
+    assert f"{file}, line 4, column {column}: must be " in message
+    assert expected in message
+    assert repr(cell) in message
+
+
+def test_unknown_missing_and_double_columns_are_refused(result_folder: Path) -> None:
+    original = (result_folder / RUNS).read_text()
+    edit(result_folder, RUNS, lambda rows: [row.append("x") for row in rows])
+    with pytest.raises(ResultsError, match=r"line 1: unknown columns x"):
+        load_results(result_folder)
+    (result_folder / RUNS).write_text(original)
+    edit(result_folder, RUNS, lambda rows: [row.pop() for row in rows])
+    with pytest.raises(ResultsError, match=r"line 1: missing columns schema_version"):
+        load_results(result_folder)
+    (result_folder / RUNS).write_text(original)
+    edit(result_folder, RUNS, lambda rows: [row.append(row[0]) for row in rows])
+    with pytest.raises(ResultsError, match=r"line 1: a column is there twice"):
+        load_results(result_folder)
+
+
+def test_a_newer_schema_is_refused_as_such(result_folder: Path) -> None:
+    def grow(rows: list[list[str]]) -> None:
+        version = rows[0].index("schema_version")
+        for row in rows[1:]:
+            row[version] = "2"
+        for row in rows:
+            row.append("new_column")
+
+    edit(result_folder, RUNS, grow)
+    with pytest.raises(ResultsError, match=r"written in schema 2, .* reads up to 1; upgrade"):
+        load_results(result_folder)
+
+
+def test_a_torn_line_is_named(result_folder: Path) -> None:
+    path = result_folder / EPOCHS
+    path.write_text(path.read_text()[:-40])
+    with pytest.raises(ResultsError, match=r"epochs.csv, line 13: \d+ cells where 15 belong"):
+        load_results(result_folder)
+
+
+def test_a_run_that_is_there_twice_is_refused(result_folder: Path) -> None:
+    edit(result_folder, RUNS, lambda rows: rows.append(rows[1]))
+    with pytest.raises(ResultsError, match=r"line 8: .* is twice"):
+        load_results(result_folder)
+
+
+def test_epochs_of_runs_that_never_finished_do_not_count(result_folder: Path) -> None:
+    edit(result_folder, RUNS, lambda rows: rows.pop())
+    results = load_results(result_folder)
+    assert len(results.runs) == 5
+    assert len(results.epochs) == 10
+
+
+def test_a_folder_without_results_and_a_broken_environment_are_named(
+    result_folder: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(ResultsError, match="holds no result"):
+        load_results(tmp_path)
+    (result_folder / "environment.json").write_text("{")
+    with pytest.raises(ResultsError, match="not valid JSON"):
+        load_results(result_folder)
+    (result_folder / "environment.json").write_text(json.dumps([1]))
+    with pytest.raises(ResultsError, match="JSON object"):
+        load_results(result_folder)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(content=st.binary(max_size=300))
+def test_any_bytes_as_a_csv_give_an_error_of_ours(result_folder: Path, content: bytes) -> None:
+    (result_folder / RUNS).write_bytes(content)
+    with pytest.raises(ResultsError, match=r"runs\.csv"):
+        load_results(result_folder)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(data=st.data())
+def test_any_cut_and_any_changed_byte_read_whole_or_are_refused(
+    result_folder: Path, data: st.DataObject
+) -> None:
+    path = result_folder / EPOCHS
+    original = path.read_bytes()
+    try:
+        number = data.draw(st.integers(0, len(original) - 1))
+        changed = data.draw(
+            st.sampled_from(
+                [original[:number], original[:number] + b"\xff" + original[number + 1 :]]
+            )
+        )
+        path.write_bytes(changed)
+        with suppress(ResultsError):  # any other error is a failure
+            assert len(load_results(result_folder).epochs) <= 12
+    finally:
+        path.write_bytes(original)
