@@ -6,6 +6,7 @@ their test accuracies can be set side by side.
 """
 
 import gzip
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -23,7 +24,7 @@ from seqbench.tasks.torchvision_images import import_datasets
 class NotebookModel(nn.Module):
     """The notebook's classifier, written as there."""
 
-    def __init__(self, module: type[nn.RNNBase], bidirectional: bool) -> None:
+    def __init__(self, module: Callable[..., nn.RNNBase], bidirectional: bool) -> None:
         super().__init__()
         self.rnn = module(28, 128, 2, batch_first=True, bidirectional=bidirectional)
         self.fc = nn.Linear(256 if bidirectional else 128, 10)
@@ -37,7 +38,7 @@ class NotebookModel(nn.Module):
 class NotebookLoop:
     """The notebook's data sets, loader, loss and optimiser, and its training loop."""
 
-    def __init__(self, root: Path, module: type[nn.RNNBase], bidirectional: bool) -> None:
+    def __init__(self, root: Path, module: Callable[..., nn.RNNBase], bidirectional: bool) -> None:
         datasets = import_datasets()
         from torchvision.transforms import ToTensor
 
@@ -72,12 +73,18 @@ def unpacked(data_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
     return root
 
 
-@pytest.mark.parametrize("variant", ["rnn"])
+@pytest.mark.parametrize("implementation", ["fused", "native"])
 def bench_epoch_against_the_notebooks_loop(
-    compare: Compare, data_folder: Path, unpacked: Path, variant: str
+    compare: Compare, data_folder: Path, unpacked: Path, implementation: str
 ) -> None:
-    threads = torch.get_num_threads()
-    spec = RunSpec(task="row-mnist", variant=variant, seed=0, device="cpu", threads=threads)
+    spec = RunSpec(
+        task="row-mnist",
+        variant="rnn",
+        seed=0,
+        device="cpu",
+        threads=torch.get_num_threads(),
+        implementation=implementation,
+    )
     task = RowMnist()
     data = task.load(data_folder)
     ours = Training(spec, task, data)

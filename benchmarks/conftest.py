@@ -41,6 +41,7 @@ def compare(benchmark: BenchmarkFixture, request: pytest.FixtureRequest) -> Comp
             other_times.append(time.perf_counter() - start)
 
         benchmark.pedantic(ours, setup=take_turn, rounds=rounds, warmup_rounds=1)
+        assert benchmark.stats is not None
         times = benchmark.stats.stats.data
         ratios = [mine / theirs for mine, theirs in zip(times, other_times[-rounds:], strict=True)]
         added: dict[str, Any] = {"ratios": ratios, "other_times_s": other_times, **notes()}

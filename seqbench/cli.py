@@ -7,7 +7,7 @@ is given, without it.
 import json
 import sys
 from collections.abc import Iterable, Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
 from inspect import cleandoc
 from pathlib import Path
 from typing import Annotated, Any
@@ -94,6 +94,9 @@ def run(
     num_layers: Annotated[list[str] | None, _axis("Layers.")] = None,
     dropout: Annotated[list[str] | None, _axis("Share dropped between layers.")] = None,
     readout: Annotated[list[str] | None, _axis("Read-outs: last, final, mean, max.")] = None,
+    implementation: Annotated[
+        list[str] | None, _axis("native or fused. Default: the fastest of each variant.")
+    ] = None,
     device: Annotated[list[str] | None, _axis("auto, cpu or cuda. Default: auto.")] = None,
     threads: Annotated[list[str] | None, _axis("CPU threads. Default: torch's own.")] = None,
     data: Annotated[
@@ -131,6 +134,7 @@ def run(
             "num_layers": num_layers,
             "dropout": dropout,
             "readout": readout,
+            "implementation": implementation,
             "device": device and [resolve_device(each) for each in _split(device)],
             "threads": threads,
         }
@@ -144,7 +148,10 @@ def run(
     }
     if suite == CUSTOM_SUITE and "task" not in chosen:
         raise UsageError("a run without a suite needs --task")
-    specs = expand(defaults | planned.axes | chosen)
+    axes = {**defaults, **planned.axes, **chosen}
+    specs = expand(axes)
+    if "implementation" not in axes:
+        specs = [_in_fastest_implementation(spec) for spec in specs]
     check_names(specs)
     folder = results / _check_folder_name(name or suite)
     tasks = load_tasks(specs, locate_data(data))
@@ -204,6 +211,12 @@ def env() -> None:
     from seqbench.harness.environment import describe_environment
 
     console.print_json(json.dumps(describe_environment()))
+
+
+def _in_fastest_implementation(spec: RunSpec) -> RunSpec:
+    from seqbench.models.model import fastest_implementation
+
+    return replace(spec, implementation=fastest_implementation(spec.variant, spec.device))
 
 
 def _write_report(folder: Path, reports: Path) -> None:

@@ -117,11 +117,11 @@ def column(
     *,
     unit: str = "",
     check: Check | None = None,
-    default: Value | type[dataclasses.MISSING] = dataclasses.MISSING,
+    default: Any = dataclasses.MISSING,
 ) -> Any:
     """Declare a dataclass field that is a column of a result file."""
     metadata = {"meaning": meaning, "unit": unit, "check": check}
-    return dataclasses.field(default=default, metadata=metadata)  # type: ignore[call-overload]
+    return dataclasses.field(default=default, metadata=metadata)
 
 
 def columns(record: type) -> tuple[Column, ...]:

@@ -133,6 +133,7 @@ _SUMMARY_CELLS: Cells = {
     "task": lambda row: row.task,
     "variant": lambda row: row.label,
     "device": lambda row: row.device,
+    "implementation": lambda row: row.implementation,
     "parameters": lambda row: format_count(int(row.parameters)),
     "seeds": lambda row: str(row.seeds),
     "score": lambda row: f"{format_score(row.score, row.metric)}",

@@ -47,6 +47,12 @@ class RunSpec:
         default="last",
     )
 
+    implementation: str = column(
+        "`native`: torch.nn's own; `fused`: seqbench's, with the same weights and outputs",
+        check=one_of("native", "fused"),
+        default="native",
+    )
+
     def __post_init__(self) -> None:
         for declared in columns(type(self)):
             value = getattr(self, declared.name)

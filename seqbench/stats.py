@@ -23,11 +23,14 @@ _NAMED_APART = ("task", "variant", "seed", "device")
 
 
 def label_runs(runs: pd.DataFrame) -> pd.Series:
-    """Return a label for each run: its variant, and each setting that is not the same in all."""
+    """Return a label for each run: its variant, and what tells runs of that variant apart.
+
+    That is each setting, but for task, seed and device, that some variant has in several values.
+    """
     settings = [field.name for field in fields(RunSpec) if field.name not in _NAMED_APART]
     labels = runs["variant"].astype(str)
     for name in settings:
-        if len(set(runs[name])) > 1:
+        if len(runs[["variant", name]].drop_duplicates()) > len(set(runs["variant"])):
             labels = labels + f" {name}=" + runs[name].astype(str)
     return labels.rename("label")
 
@@ -55,7 +58,8 @@ def summarise_groups(runs: pd.DataFrame, epochs: pd.DataFrame) -> pd.DataFrame:
 
     Only runs with status ``ok`` count. Columns: `GROUP` and
 
-    ``variant``, ``metric``, ``higher_is_better``, ``baseline_score``, ``parameters``, ``epochs``
+    ``variant``, ``metric``, ``higher_is_better``, ``baseline_score``, ``implementation``,
+    ``parameters``, ``epochs``
         As in the runs.
     ``seeds``, ``score``, ``score_low``, ``score_high``, ``next_low``, ``next_high``
         How many seeds; the mean of their final scores; its interval; between which ends one more
@@ -82,7 +86,9 @@ def summarise_groups(runs: pd.DataFrame, epochs: pd.DataFrame) -> pd.DataFrame:
         rows.append(
             {
                 **dict(zip(GROUP, keys, strict=True)),
-                **first[["variant", "metric", "higher_is_better", "baseline_score"]],
+                **first[
+                    ["variant", "metric", "higher_is_better", "baseline_score", "implementation"]
+                ],
                 "parameters": int(first["parameters"]),
                 "epochs": int(first["epochs"]),
                 "seeds": len(group),

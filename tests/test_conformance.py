@@ -8,7 +8,7 @@ import torch
 
 from seqbench.errors import DataUnavailableError
 from seqbench.harness.training import Training
-from seqbench.models.model import VARIANTS, EncoderSizes, build_model
+from seqbench.models.model import VARIANTS, EncoderSizes, build_model, implementations
 from seqbench.models.readout import READOUTS
 from seqbench.spec import RunSpec, expand
 from seqbench.suites import SUITES
@@ -44,6 +44,27 @@ def test_gradients_reach_every_parameter(
     for name, parameter in model.named_parameters():
         assert parameter.grad is not None, name
         assert parameter.grad.abs().sum() > 0, name
+
+
+def test_every_implementation_equals_the_native_one(
+    make_spec: Callable[..., RunSpec], variant: str
+) -> None:
+    models = [
+        build_model(
+            make_spec(variant=variant, implementation=implementation), features=3, outputs=2
+        ).double()
+        for implementation in ("native", *implementations(variant))
+    ]
+    inputs = torch.rand(BATCH, TIME, 3, dtype=torch.float64)
+    results = []
+    for model in models:
+        model.load_state_dict(models[0].state_dict())
+        outputs = model(inputs)
+        outputs.square().sum().backward()
+        results.append([outputs, *(parameter.grad for parameter in model.parameters())])
+    for other in results[1:]:
+        for ours, native in zip(other, results[0], strict=True):
+            torch.testing.assert_close(ours, native, rtol=0, atol=1e-10)
 
 
 def test_variant_keeps_the_examples_of_a_batch_apart(
@@ -99,7 +120,7 @@ def test_everything_is_explained() -> None:
 @pytest.mark.parametrize("suite", tuple(SUITES))
 def test_suites_expand_and_name_only_what_is_registered(suite: str) -> None:
     defaults = {"variant": tuple(VARIANTS), "device": ("cpu",), "threads": (1,)}
-    specs = expand(defaults | SUITES[suite].axes)
+    specs = expand({**defaults, **SUITES[suite].axes})
     assert len({spec.run_id for spec in specs}) == len(specs)
     for spec in specs:
         assert spec.task in TASKS

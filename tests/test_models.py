@@ -6,14 +6,21 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from seqbench.errors import UnknownNameError
-from seqbench.models.model import VARIANTS, EncoderSizes, SequenceModel, build_model
+from seqbench.errors import SettingError, UnknownNameError
+from seqbench.models.fused_elman import FusedElmanEncoder
+from seqbench.models.model import (
+    VARIANTS,
+    EncoderSizes,
+    SequenceModel,
+    build_model,
+    fastest_implementation,
+)
 from seqbench.models.model import count_parameters as count
 from seqbench.models.native import NativeEncoder
 from seqbench.models.readout import READOUTS, Encoding
 from seqbench.spec import RunSpec
 
-PLAIN: dict[str, tuple[type[nn.RNNBase], bool]] = {
+PLAIN: dict[str, tuple[Callable[..., nn.RNNBase], bool]] = {
     "rnn": (nn.RNN, False),
     "birnn": (nn.RNN, True),
     "lstm": (nn.LSTM, False),
@@ -26,7 +33,7 @@ PLAIN: dict[str, tuple[type[nn.RNNBase], bool]] = {
 class NotebookModel(nn.Module):
     """The notebook's model, written as there."""
 
-    def __init__(self, module: type[nn.RNNBase], bidirectional: bool, hidden: int) -> None:
+    def __init__(self, module: Callable[..., nn.RNNBase], bidirectional: bool, hidden: int) -> None:
         super().__init__()
         self.rnn = module(28, hidden, 2, batch_first=True, bidirectional=bidirectional)
         self.fc = nn.Linear(hidden * (2 if bidirectional else 1), 10)
@@ -122,6 +129,57 @@ def test_one_elman_step_by_hand() -> None:
             + weights["bias_hh_l0"]
         )
     torch.testing.assert_close(encoder(x).final[0, 0], state, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("bidirectional", [False, True])
+@pytest.mark.parametrize("layers", [1, 3])
+def test_fused_equals_native_in_outputs_and_every_gradient(
+    bidirectional: bool, layers: int
+) -> None:
+    sizes = EncoderSizes(features=3, hidden=5, layers=layers)
+    native = NativeEncoder(nn.RNN, sizes, bidirectional=bidirectional).double()
+    fused = FusedElmanEncoder(sizes, bidirectional=bidirectional).double()
+    fused.load_state_dict(native.state_dict())
+    inputs = torch.rand(4, 7, 3, dtype=torch.float64)
+    gradients = []
+    for encoder in (native, fused):
+        x = inputs.clone().requires_grad_()
+        steps, final = encoder(x)
+        (steps.square().sum() + (final * torch.arange(5.0)).sum()).backward()
+        found = [parameter.grad for parameter in encoder.parameters()]
+        gradients.append([steps, final, x.grad, *found])
+    for ours, theirs in zip(*gradients, strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-10)
+
+
+def test_fused_gradients_equal_finite_differences() -> None:
+    encoder = FusedElmanEncoder(EncoderSizes(2, 3, 2), bidirectional=True).double()
+    inputs = torch.rand(2, 4, 2, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(lambda x: encoder(x).steps, inputs)
+
+
+def test_fused_starts_from_the_weights_of_native_and_drops_out_between_layers() -> None:
+    sizes = EncoderSizes(3, 4, 2, dropout=0.5)
+    torch.manual_seed(3)
+    fused = FusedElmanEncoder(sizes)
+    torch.manual_seed(3)
+    native = NativeEncoder(nn.RNN, sizes)
+    assert fused.state_dict().keys() == native.state_dict().keys()
+    assert all(map(torch.equal, fused.parameters(), native.parameters()))
+    inputs = torch.rand(2, 5, 3)
+    assert not torch.equal(fused(inputs).steps, fused(inputs).steps)
+    fused.eval()
+    native.eval()
+    torch.testing.assert_close(fused(inputs).steps, native(inputs).steps)
+
+
+def test_an_implementation_that_a_variant_does_not_have_is_refused(
+    make_spec: Callable[..., RunSpec],
+) -> None:
+    with pytest.raises(SettingError, match="implementation must be native for lstm, not 'fused'"):
+        build_model(make_spec(variant="lstm", implementation="fused"), features=1, outputs=1)
+    assert fastest_implementation("rnn", "cpu") == "fused"
+    assert fastest_implementation("rnn", "cuda") == fastest_implementation("gru", "cpu") == "native"
 
 
 @pytest.fixture

@@ -53,6 +53,7 @@ def test_run_id_is_readable_and_tells_any_two_settings_apart(
     changes: list[dict[str, Any]] = [
         {"epochs": 3}, {"batch_size": 17}, {"learning_rate": 0.1}, {"hidden_size": 5},
         {"num_layers": 3}, {"dropout": 0.1}, {"readout": "final"}, {"threads": 2},
+        {"implementation": "fused"},
     ]  # fmt: skip
     ids = {replace(spec, **change).run_id for change in changes}
     assert len(ids | {spec.run_id}) == len(changes) + 1

@@ -1,6 +1,6 @@
 """Statistics: against formulas written out and scipy's own tests."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ Gather = Callable[[list[dict[str, Any]]], Results]
 
 
 @pytest.fixture
-def gather(tmp_path: Path, make_run: MakeRun) -> Iterator[Gather]:
+def gather(tmp_path: Path, make_run: MakeRun) -> Gather:
     """Return a maker of results from the arguments of each run."""
 
     def make(runs: list[dict[str, Any]]) -> Results:

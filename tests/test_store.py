@@ -31,8 +31,8 @@ def test_records_come_back_as_they_were(tmp_path: Path, make_run: MakeRun) -> No
         for name, value in flatten(run).items():
             back = row[name]
             assert back == value or (value is None and back != back) or str(back) == "<NA>"
-    epochs = [flatten(epoch) for _, epochs in made for epoch in epochs]
-    assert results.epochs.to_dict("records") == epochs
+    written = [flatten(epoch) for _, epochs in made for epoch in epochs]
+    assert results.epochs.to_dict("records") == written
 
 
 def test_an_earlier_result_is_kept_aside_whole(tmp_path: Path, make_run: MakeRun) -> None:
@@ -78,9 +78,11 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
 
 
 def edit(folder: Path, file: str, change: Callable[[list[list[str]]], object]) -> None:
+    """Change the rows of a file in place, or replace them by what ``change`` returns."""
     path = folder / file
     rows = list(csv.reader(path.read_text().splitlines()))
-    change(rows)
+    changed = change(rows)
+    rows = changed if isinstance(changed, list) and isinstance(changed[0], list) else rows
     path.write_text("\n".join(",".join(row) for row in rows) + "\n")
 
 
@@ -117,15 +119,15 @@ def test_a_cell_that_does_not_fit_is_named_by_file_line_and_column(
 
 def test_unknown_missing_and_double_columns_are_refused(result_folder: Path) -> None:
     original = (result_folder / RUNS).read_text()
-    edit(result_folder, RUNS, lambda rows: [row.append("x") for row in rows])
+    edit(result_folder, RUNS, lambda rows: [[*row, "x"] for row in rows])
     with pytest.raises(ResultsError, match=r"line 1: unknown columns x"):
         load_results(result_folder)
     (result_folder / RUNS).write_text(original)
-    edit(result_folder, RUNS, lambda rows: [row.pop() for row in rows])
+    edit(result_folder, RUNS, lambda rows: [row[:-1] for row in rows])
     with pytest.raises(ResultsError, match=r"line 1: missing columns schema_version"):
         load_results(result_folder)
     (result_folder / RUNS).write_text(original)
-    edit(result_folder, RUNS, lambda rows: [row.append(row[0]) for row in rows])
+    edit(result_folder, RUNS, lambda rows: [[*row, row[0]] for row in rows])
     with pytest.raises(ResultsError, match=r"line 1: a column is there twice"):
         load_results(result_folder)
 

@@ -81,7 +81,6 @@ def test_warm_up_and_evaluation_do_not_change_the_training(
     make_spec: MakeSpec, tiny_task: Task, tiny_data: TaskData
 ) -> None:
     spec = make_spec(variant="lstm", dropout=0.5)
-    plain, disturbed = [], []
     training = Training(spec, tiny_task, tiny_data)
     plain = [training.train_epoch()[0] for _ in range(2)]
     expected = weights(training)

@@ -11,7 +11,7 @@ from typing import Protocol
 from seqbench.harness.checkpoint import dump_checkpoint
 from seqbench.harness.memory import PeakMemory
 from seqbench.harness.training import Training, warm_up
-from seqbench.models.model import VARIANTS, count_parameters
+from seqbench.models.model import check_implementation, count_parameters
 from seqbench.models.readout import READOUTS
 from seqbench.records import EpochRecord, RunRecord
 from seqbench.spec import RunSpec
@@ -32,9 +32,10 @@ class Progress(Protocol):
 
 
 def check_names(specs: Sequence[RunSpec]) -> None:
-    """Raise `UnknownNameError` if a spec names a task, variant or read-out that is not there."""
+    """Raise `UsageError` if a spec names a member, or an implementation, that is not there."""
     for spec in specs:
-        _ = TASKS[spec.task], VARIANTS[spec.variant], READOUTS[spec.readout]
+        _ = TASKS[spec.task], READOUTS[spec.readout]
+        check_implementation(spec)
 
 
 def load_tasks(specs: Sequence[RunSpec], data_dir: Path) -> dict[str, tuple[Task, TaskData]]:

@@ -2,11 +2,13 @@
 
 from torch import nn
 
-from seqbench.models.model import VARIANTS, EncoderSizes
+from seqbench.models.fused_elman import FusedElmanEncoder
+from seqbench.models.model import VARIANTS, EncoderSizes, offers_fused
 from seqbench.models.native import NativeEncoder
 
 
 @VARIANTS.register("rnn")
+@offers_fused
 def rnn(sizes: EncoderSizes) -> NativeEncoder:
     """Elman RNN with tanh: the plainest recurrence, cheap, and short of memory.
 
@@ -18,10 +20,11 @@ def rnn(sizes: EncoderSizes) -> NativeEncoder:
 
     Input (batch, time, features); steps (batch, time, hidden); final (1, batch, hidden).
     """
-    return NativeEncoder(nn.RNN, sizes)
+    return _build(sizes, bidirectional=False)
 
 
 @VARIANTS.register("birnn")
+@offers_fused
 def birnn(sizes: EncoderSizes) -> NativeEncoder:
     """Bidirectional Elman RNN (Schuster and Paliwal, 1997): one reads forwards, one backwards.
 
@@ -31,4 +34,10 @@ def birnn(sizes: EncoderSizes) -> NativeEncoder:
 
     Input (batch, time, features); steps (batch, time, 2·hidden); final (2, batch, hidden).
     """
-    return NativeEncoder(nn.RNN, sizes, bidirectional=True)
+    return _build(sizes, bidirectional=True)
+
+
+def _build(sizes: EncoderSizes, *, bidirectional: bool) -> NativeEncoder:
+    if sizes.implementation == "fused":
+        return FusedElmanEncoder(sizes, bidirectional=bidirectional)
+    return NativeEncoder(nn.RNN, sizes, bidirectional=bidirectional)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from seqbench.errors import SettingError
 from seqbench.models.readout import READOUTS, Encoding, Readout
 from seqbench.registry import Registry
 from seqbench.spec import RunSpec
@@ -18,12 +19,16 @@ from seqbench.spec import RunSpec
 
 @dataclass(frozen=True)
 class EncoderSizes:
-    """What an encoder is built from: input features, hidden units, layers, dropout between them."""
+    """What an encoder is built from: input features, hidden units, layers, dropout between them.
+
+    ``implementation`` is ``native`` but for variants that offer more, see `implementations`.
+    """
 
     features: int
     hidden: int
     layers: int
     dropout: float = 0.0
+    implementation: str = "native"
 
 
 class Encoder(nn.Module, ABC):
@@ -39,6 +44,34 @@ class Encoder(nn.Module, ABC):
 Variant = Callable[[EncoderSizes], Encoder]
 
 VARIANTS: Registry[Variant] = Registry("variant")
+
+
+def offers_fused(variant: Variant) -> Variant:
+    """Mark a variant that builds a fused encoder where the sizes ask for one."""
+    variant.implementations = ("native", "fused")  # type: ignore[attr-defined]
+    return variant
+
+
+def implementations(name: str) -> tuple[str, ...]:
+    """Return the implementations that the variant called ``name`` offers."""
+    offered: tuple[str, ...] = getattr(VARIANTS[name], "implementations", ("native",))
+    return offered
+
+
+def fastest_implementation(name: str, device: str) -> str:
+    """Return what a variant runs in if nobody says otherwise: fused on the CPU where it can.
+
+    On CUDA torch's own is cuDNN's, one kernel for a whole sequence.
+    """
+    return "fused" if device == "cpu" and "fused" in implementations(name) else "native"
+
+
+def check_implementation(spec: RunSpec) -> None:
+    """Raise `SettingError` if the variant of ``spec`` does not offer its implementation."""
+    offered = implementations(spec.variant)
+    if spec.implementation not in offered:
+        expected = f"{' or '.join(offered)} for {spec.variant}"
+        raise SettingError("implementation", spec.implementation, expected)
 
 
 class SequenceModel(nn.Module):
@@ -71,8 +104,13 @@ def build_model(spec: RunSpec, *, features: int, outputs: int) -> SequenceModel:
     ------
     UnknownNameError
         If the variant or the read-out is not registered.
+    SettingError
+        If the variant does not offer the implementation.
     """
-    sizes = EncoderSizes(features, spec.hidden_size, spec.num_layers, spec.dropout)
+    check_implementation(spec)
+    sizes = EncoderSizes(
+        features, spec.hidden_size, spec.num_layers, spec.dropout, spec.implementation
+    )
     return SequenceModel(VARIANTS[spec.variant](sizes), READOUTS[spec.readout], outputs)
 
 

@@ -1,5 +1,7 @@
 """The adapter that makes an `Encoder` of torch.nn's own recurrent modules."""
 
+from collections.abc import Callable
+
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -21,7 +23,7 @@ class NativeEncoder(Encoder):
     """
 
     def __init__(
-        self, module: type[nn.RNNBase], sizes: EncoderSizes, *, bidirectional: bool = False
+        self, module: Callable[..., nn.RNNBase], sizes: EncoderSizes, *, bidirectional: bool = False
     ) -> None:
         super().__init__()
         self.directions = 2 if bidirectional else 1

@@ -1,0 +1,1 @@
+"""Benchmarks of the harness itself, by pytest-benchmark: `nox -s micro`."""
