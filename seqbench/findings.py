@@ -106,7 +106,16 @@ def _describe_cost(group: pd.DataFrame) -> str:
     others = [
         f"{row.label} {format_factor(row.relative_time)}" for row in ranked.iloc[1:].itertuples()
     ]
-    return f"{text}; the others take {join_words(others)} of that." if others else f"{text}."
+    if not others:
+        return f"{text}."
+    text += f". Relative to it: {join_words(others)}."
+    parts = [
+        f"{join_words(list(part['label']))} {implementation}"
+        for implementation, part in group.groupby("implementation", sort=False)
+    ]
+    if len(parts) > 1:
+        text += f" Implementations differ: {', '.join(parts)}."
+    return text
 
 
 def _describe_baseline(group: pd.DataFrame) -> list[str]:

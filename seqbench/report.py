@@ -29,6 +29,14 @@ from seqbench.spec import RunSpec
 from seqbench.store import Results
 
 PAGE = "README.md"
+FIGURES = (
+    "score_by_epoch",
+    "score_by_time",
+    "epoch_time",
+    "train_throughput",
+    "eval_throughput",
+    "score_against_throughput",
+)
 
 
 def write_report(results: Results, folder: Path) -> Path:
@@ -43,9 +51,8 @@ def write_report(results: Results, folder: Path) -> Path:
     figures = _draw_figures(results, finished, summary) if not summary.empty else {}
     for name, (figure, _) in figures.items():
         plots.save_figure(figure, folder / f"{name}.png")
-    for stale in folder.glob("*.png"):
-        if stale.stem not in figures:
-            stale.unlink()
+    for name in set(FIGURES) - set(figures):
+        (folder / f"{name}.png").unlink(missing_ok=True)
     page = folder / PAGE
     page.write_text(_format_page(results, labelled, summary, figures), encoding="utf-8")
     return page

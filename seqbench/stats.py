@@ -70,7 +70,7 @@ def summarise_groups(runs: pd.DataFrame, epochs: pd.DataFrame) -> pd.DataFrame:
         Over all epochs of all seeds: median, least, most; the median's ratio to the least median
         of the task and device.
     ``train_samples_per_s``, ``eval_samples_per_s``, ``peak_memory_bytes``
-        Medians over the seeds; the most of any seed.
+        Medians over the seeds.
     """
     finished = runs.assign(label=label_runs(runs))
     finished = finished[finished["status"] == "ok"]
@@ -103,7 +103,7 @@ def summarise_groups(runs: pd.DataFrame, epochs: pd.DataFrame) -> pd.DataFrame:
                 "epoch_time_max_s": epoch_times.max(),
                 "train_samples_per_s": group["train_samples_per_s"].median(),
                 "eval_samples_per_s": group["eval_samples_per_s"].median(),
-                "peak_memory_bytes": group["peak_memory_bytes"].max(),
+                "peak_memory_bytes": group["peak_memory_bytes"].median(),
             }
         )
     summary = pd.DataFrame(rows)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -90,7 +91,8 @@ def test_a_run_of_ones_own_is_a_grid_of_the_options(tmp_path: Path) -> None:
         (("run", "--seeds", "1,x"), "--seeds must be a whole number"),
         (("run", "--device", "tpu"), "device must be auto, cpu or cuda"),
         (("run", "--name", "../out"), "--name must be lower-case letters"),
-        (("run", "--suite", "custom"), "a run without a suite needs --task"),
+        (("run", "--suite", "custom"), "no suite is called 'custom'"),
+        (("run", "--implementation", "fused"), "--implementation must be native for gru"),
         (("run", "--nonsense"), "--nonsense"),
         (("show", "lstn"), "did you mean lstm"),
         (("report",), "there are no results in results"),
@@ -174,21 +176,12 @@ def test_ctrl_c_keeps_the_finished_runs_and_ends_with_130(tmp_path: Path) -> Non
 
 
 def test_a_seventh_variant_is_one_new_file(tmp_path: Path) -> None:
-    """Put a file into the package's folder of models: list, show, suites and reports know it."""
+    """Put the README's example into the package's folder of models: everything knows it."""
+    readme = (Path(__file__).parents[1] / "README.md").read_text()
+    (example,) = re.findall(r"```python\n(.*?)```", readme, re.DOTALL)
     models = tmp_path / "models"
     models.mkdir()
-    (models / "seventh.py").write_text(
-        "from torch import nn\n"
-        "from seqbench.models.model import VARIANTS\n"
-        "from seqbench.models.native import NativeEncoder\n\n"
-        "@VARIANTS.register('rnn-relu')\n"
-        "def rnn_relu(sizes):\n"
-        "    '''Elman RNN with a rectifier.'''\n"
-        "    encoder = NativeEncoder(nn.RNN, sizes)\n"
-        "    encoder.recurrence.nonlinearity = 'relu'\n"
-        "    encoder.recurrence.mode = 'RNN_RELU'\n"
-        "    return encoder\n"
-    )
+    (models / "seventh.py").write_text(example)
     start = (
         "import importlib.util, sys\n"
         "spec = importlib.util.find_spec('seqbench.models')\n"
@@ -208,7 +201,7 @@ def test_a_seventh_variant_is_one_new_file(tmp_path: Path) -> None:
         return done.stdout
 
     assert "rnn-relu" in run("list")
-    assert "Elman RNN with a rectifier." in run("show", "rnn-relu")
+    assert "Elman RNN with a rectifier: h_t" in run("show", "rnn-relu")
     run("run", "--report", "--seeds", "2", *FAST)
     runs = load_results(tmp_path / "results" / "quick").runs
     assert runs["variant"].value_counts().to_dict()["rnn-relu"] == 2

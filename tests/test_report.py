@@ -107,11 +107,15 @@ def test_a_result_in_which_nothing_ended_well_still_has_a_page(
     assert "it broke" in text
 
 
-def test_a_figure_that_is_no_more_made_goes_away(result_folder: Path, tmp_path: Path) -> None:
+def test_figures_of_an_earlier_result_do_not_outlive_it(
+    result_folder: Path, tmp_path: Path, make_run: MakeRun
+) -> None:
     page = write_report(load_results(result_folder), tmp_path / "report")
-    (page.parent / "old.png").write_bytes(b"")
-    write_report(load_results(result_folder), tmp_path / "report")
-    assert not (page.parent / "old.png").exists()
+    (page.parent / "my own.png").write_bytes(b"")
+    with ResultWriter(tmp_path / "a", {}) as writer:
+        writer.add(*make_run(status="failed"))
+    write_report(load_results(tmp_path / "a"), tmp_path / "report")
+    assert {path.name for path in page.parent.iterdir()} == {"README.md", "my own.png"}
 
 
 @pytest.mark.parametrize("devices", [("cpu",), ("cpu", "cuda")])

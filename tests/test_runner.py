@@ -2,6 +2,7 @@
 
 import json
 import math
+import platform
 from collections.abc import Callable
 from pathlib import Path
 from statistics import median
@@ -222,7 +223,7 @@ def test_the_environment_tells_what_matters_and_not_who_or_where() -> None:
     assert described["software"]["packages"]["torch"] == torch.__version__
     assert described["machine"]["logical_cores"] >= 1
     assert described == describe_environment(), "the same machine has the same environment"
-    for secret in (Path.home().name, str(Path.cwd()), __import__("platform").node()):
+    for secret in (Path.home().name, str(Path.cwd()), platform.node()):
         assert f'"{secret}"' not in text
         assert str(Path.cwd()) not in text
 

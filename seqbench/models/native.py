@@ -1,6 +1,7 @@
 """The adapter that makes an `Encoder` of torch.nn's own recurrent modules."""
 
 from collections.abc import Callable
+from typing import Any
 
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -20,10 +21,17 @@ class NativeEncoder(Encoder):
         Features, hidden units for each direction, layers, dropout.
     bidirectional
         Whether a second recurrence of the same size reads the sequence from its end.
+    options
+        Further arguments of the class, such as ``nonlinearity="relu"`` of ``nn.RNN``.
     """
 
     def __init__(
-        self, module: Callable[..., nn.RNNBase], sizes: EncoderSizes, *, bidirectional: bool = False
+        self,
+        module: Callable[..., nn.RNNBase],
+        sizes: EncoderSizes,
+        *,
+        bidirectional: bool = False,
+        **options: Any,
     ) -> None:
         super().__init__()
         self.directions = 2 if bidirectional else 1
@@ -35,6 +43,7 @@ class NativeEncoder(Encoder):
             dropout=sizes.dropout,
             batch_first=True,
             bidirectional=bidirectional,
+            **options,
         )
 
     def forward(self, inputs: Float[Tensor, "batch time features"]) -> Encoding:

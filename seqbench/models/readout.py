@@ -30,7 +30,8 @@ READOUTS: Registry[Readout] = Registry("read-out")
 def last(encoding: Encoding) -> Float[Tensor, "batch width"]:
     """Take the output at the last time step, ``out[:, -1]``: the notebook's read-out.
 
-    Of a bidirectional encoder it takes the backward direction after one step only.
+    Of a bidirectional encoder it takes the backward direction after one step only: the recurrent
+    weights of that direction in the last layer never get a gradient, and stay as they were drawn.
     """
     return encoding.steps[:, -1]
 

@@ -1,0 +1,47 @@
+"""README and docs: true to the code and to the committed results."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from seqbench.columns import Column, columns
+from seqbench.errors import ExitCode
+from seqbench.records import EpochRecord, RunRecord
+
+ROOT = Path(__file__).parents[1]
+
+
+def describe(column: Column) -> str:
+    check = column.check.expected if column.check else ""
+    kind = column.type.__name__ + (", may be empty" if column.optional else "")
+    return f"| `{column.name}` | {kind} | {column.unit} | {column.meaning} | {check} |"
+
+
+@pytest.mark.parametrize(("file", "record"), [("runs.csv", RunRecord), ("epochs.csv", EpochRecord)])
+def test_every_column_is_described_as_it_is_declared(file: str, record: type) -> None:
+    page = (ROOT / "docs" / "results.md").read_text()
+    section = page.split(f"## `{file}`")[1].split("\n## ")[0]
+    rows = [line for line in section.splitlines() if line.startswith("| `")]
+    assert rows == [describe(column) for column in columns(record)]
+
+
+def test_every_exit_code_is_described() -> None:
+    page = (ROOT / "docs" / "exit-codes.md").read_text()
+    assert re.findall(r"^\| (\d+) \|", page, re.MULTILINE) == [str(int(code)) for code in ExitCode]
+
+
+def test_the_readmes_table_is_the_committed_reports() -> None:
+    readme = (ROOT / "README.md").read_text()
+    report = (ROOT / "reports" / "mnist" / "README.md").read_text()
+    section = readme.split("## A result")[1].split("\n## ")[0]
+    rows = [line for line in section.splitlines() if line.startswith("|")]
+    assert len(rows) >= 8
+    assert set(rows) <= set(report.splitlines())
+
+
+def test_files_that_the_pages_link_to_are_there() -> None:
+    for page in [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("reports/*/*.md")]:
+        for target in re.findall(r"\]\(([^)#]+)\)", page.read_text()):
+            if "://" not in target:
+                assert (page.parent / target).exists(), f"{page.name} links to {target}"
