@@ -65,17 +65,17 @@ class BarProgress:
         """Show which run it is, and where the bar will be after it."""
         title = f"[{self._runs_done + 1}/{self._runs}] {spec.task} {spec.variant} seed {spec.seed}"
         self._end = self._bars.tasks[0].completed + spec.epochs
-        self._bars.update(self._task, description=_plain(title))
+        self._bars.update(self._task, description=_plain(title), refresh=True)
 
     def epoch_finished(self, record: EpochRecord) -> None:
         """Move on by an epoch."""
         note = f"{record.metric} {format_score(record.score, record.metric)}"
-        self._bars.update(self._task, advance=1, note=_plain(note))
+        self._bars.update(self._task, advance=1, note=_plain(note), refresh=True)
 
     def run_finished(self, record: RunRecord) -> None:
         """Print the run's line above the bar."""
         self._runs_done += 1
-        self._bars.update(self._task, completed=self._end)
+        self._bars.update(self._task, completed=self._end, refresh=True)
         self._bars.console.print(describe_run(record), markup=False, highlight=False)
 
 
@@ -97,6 +97,7 @@ def show_progress(
         TimeRemainingColumn(),
         console=console,
         transient=True,
+        auto_refresh=False,  # a thread that draws would take its time out of an epoch's
     ) as bars:
         yield BarProgress(bars, specs)
 

@@ -1,6 +1,7 @@
 """Progress: a bar with the time to go on a terminal, plain lines elsewhere."""
 
 import io
+import threading
 from collections.abc import Callable
 
 import pytest
@@ -42,3 +43,10 @@ def test_a_terminal_gets_a_bar_and_the_same_lines(make_run: MakeRun) -> None:
     assert "gru seed 0 on cpu: failed" in shown
     assert "[2/2] row-digits gru seed 0" in shown
     assert "\x1b[" in shown
+
+
+def test_nothing_draws_while_an_epoch_is_on_the_clock(make_run: MakeRun) -> None:
+    before = threading.active_count()
+    spec = make_run()[0].spec
+    with show_progress(Console(file=io.StringIO(), force_terminal=True), [spec]):
+        assert threading.active_count() == before
