@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from inspect import cleandoc
 
 from seqbench.formatting import format_count, format_score
-from seqbench.harness.device import default_threads
 from seqbench.models.model import VARIANTS, build_model, count_parameters, implementations
 from seqbench.models.readout import READOUTS
 from seqbench.published import load_published
@@ -38,7 +37,7 @@ def describe_variant(name: str) -> str:
     lines = [f"Implementations: {', '.join(implementations(name))}", ""]
     lines += ["Parameters with the default settings:"]
     for task in TASKS:
-        spec = RunSpec(task=task, variant=name, seed=0, device="cpu", threads=default_threads())
+        spec = RunSpec(task=task, variant=name, seed=0, device="cpu", threads=1)
         model = build_model(spec, features=TASKS[task].features, outputs=TASKS[task].outputs)
         lines.append(f"  {task}: {format_count(count_parameters(model))}")
     published = load_published()
