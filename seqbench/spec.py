@@ -32,7 +32,7 @@ class RunSpec:
     variant: str = column("the model variant, by its registry key", check=_REGISTERED)
     seed: int = column("start of every random stream of the run", check=in_range(0, 2**31))
     device: str = column("where it was trained", check=one_of("cpu", "cuda"))
-    threads: int = column("threads that torch may use inside one operator", check=at_least(1))
+    threads: int = column("threads of the CPU that may work at the same time", check=at_least(1))
     epochs: int = column("passes over the training set", check=at_least(1), default=3)
     batch_size: int = column("examples in a batch", check=at_least(1), default=128)
     learning_rate: float = column("Adam's step size", check=above(0), default=1e-3)

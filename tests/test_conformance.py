@@ -26,7 +26,7 @@ def variant(request: pytest.FixtureRequest) -> str:
 
 def test_variant_gives_the_shapes_of_the_contract(variant: str) -> None:
     encoder = VARIANTS[variant](SIZES)
-    steps, final = encoder(torch.rand(BATCH, TIME, SIZES.features))
+    steps, final, _ = encoder(torch.rand(BATCH, TIME, SIZES.features))
     assert steps.shape == (BATCH, TIME, encoder.width)
     assert final.shape[1] == BATCH
     assert final.shape[0] * final.shape[2] == encoder.width

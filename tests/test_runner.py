@@ -71,7 +71,7 @@ def bad_variants(monkeypatch: pytest.MonkeyPatch) -> None:
 
     class Infinite(NativeEncoder):
         def forward(self, inputs: torch.Tensor) -> Encoding:
-            steps, final = super().forward(inputs)
+            steps, final, _ = super().forward(inputs)
             return Encoding(steps / 0.0, final)
 
     def breaking(sizes: EncoderSizes) -> Encoder:

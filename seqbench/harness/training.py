@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from seqbench.harness.seeding import GlobalStream, derive_seed
+from seqbench.harness.sharing import Sharing, share_batches
 from seqbench.harness.timing import Stopwatch
 from seqbench.models.model import build_model
 from seqbench.spec import RunSpec
@@ -37,18 +38,19 @@ class Training:
     """
 
     def __init__(self, spec: RunSpec, task: Task, data: TaskData) -> None:
-        torch.set_num_threads(spec.threads)
         self.spec = spec
         self.task = task
         self.data = data
         with GlobalStream(derive_seed(spec.seed, "initialisation"), spec.device).active():
             model = build_model(spec, features=task.features, outputs=task.outputs)
         self.model = model.to(spec.device)
-        self.optimizer = torch.optim.Adam(
-            self.model.parameters(), lr=spec.learning_rate, fused=True
-        )
+        self._parameters = [each for each in self.model.parameters() if each.requires_grad]
+        self.optimizer = torch.optim.Adam(self._parameters, lr=spec.learning_rate, fused=True)
         self._order = torch.Generator().manual_seed(derive_seed(spec.seed, "order"))
         self._dropout = GlobalStream(derive_seed(spec.seed, "dropout"), spec.device)
+        self._sharing = Sharing(spec.threads, 1)
+        if spec.device == "cpu" and not self._draws_random_numbers():
+            self._sharing = share_batches(spec.threads, spec.batch_size)
 
     def train_epoch(self) -> tuple[float, float]:
         """Train on every training example once, in the next random order.
@@ -61,7 +63,8 @@ class Training:
         """
         self.model.train()
         losses: list[Tensor] = []
-        with self._dropout.active(), Stopwatch(self.spec.device) as watch:
+        active = self._dropout.active(), self._sharing.active()
+        with active[0], active[1], Stopwatch(self.spec.device) as watch:
             order = torch.randperm(len(self.data.train), generator=self._order)
             batches = order.to(self.spec.device).split(self.spec.batch_size)
             for batch in batches:
@@ -72,22 +75,37 @@ class Training:
 
     def _step(self, batch: Tensor) -> Tensor:
         """Learn from the training examples numbered in ``batch``; return their mean loss."""
-        inputs = self.data.train.inputs.index_select(0, batch)
-        targets = self.data.train.targets.index_select(0, batch)
-        self.optimizer.zero_grad()
-        loss = self.task.loss(self.model(inputs), targets)
-        loss.backward()
+
+        def differentiate(share: Tensor) -> tuple[Tensor, tuple[Tensor | None, ...]]:
+            inputs = self.data.train.inputs.index_select(0, share)
+            targets = self.data.train.targets.index_select(0, share)
+            loss = self.task.loss(self.model(inputs), targets) * (len(share) / len(batch))
+            return loss.detach(), torch.autograd.grad(loss, self._parameters, allow_unused=True)
+
+        shares = self._sharing.map(differentiate, batch.chunk(self._sharing.shares))
+        losses, gradients = zip(*shares, strict=True)
+        for parameter, *parts in zip(self._parameters, *gradients, strict=True):
+            if parts[0] is not None:
+                for part in parts[1:]:
+                    parts[0].add_(part)
+            parameter.grad = parts[0]
         self.optimizer.step()
-        return loss.detach()
+        return torch.stack(losses).sum()
+
+    def _draws_random_numbers(self) -> bool:
+        """Tell whether the model draws from torch's generator while it trains, as dropout does."""
+        with torch.random.fork_rng([]), torch.no_grad():
+            before = torch.get_rng_state()
+            self.model(self.data.train.inputs[:1])
+            return not torch.equal(before, torch.get_rng_state())
 
     def evaluate(self, split: Split) -> Evaluation:
         """Return loss and score over ``split``; the clock covers the forward passes alone."""
         self.model.eval()
         with torch.inference_mode():
-            with Stopwatch(self.spec.device) as watch:
-                outputs = torch.cat(
-                    [self.model(inputs) for inputs in split.inputs.split(self.spec.batch_size)]
-                )
+            with self._sharing.active(), Stopwatch(self.spec.device) as watch:
+                batches = split.inputs.split(self.spec.batch_size)
+                outputs = torch.cat(self._sharing.map(self.model, batches))
             loss = self.task.loss(outputs, split.targets)
             score = self.task.score(outputs, split.targets).double().mean()
         return Evaluation(loss.item(), score.item(), watch.seconds)

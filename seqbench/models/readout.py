@@ -15,10 +15,13 @@ class Encoding(NamedTuple):
     ``steps`` is the last layer's output at every time step, the directions side by side in
     ``width``. ``final`` is each direction's own last state in the last layer: after the last step
     for the forward direction, after the first for the backward one, which reads from the end.
+    ``at_end`` is ``steps[:, -1]`` once more, from an encoder that learns faster if it is taken
+    from there: a gradient of that one step needs none of the others.
     """
 
     steps: Float[Tensor, "batch time width"]
     final: Float[Tensor, "directions batch hidden"]
+    at_end: Float[Tensor, "batch width"] | None = None
 
 
 Readout = Callable[[Encoding], Float[Tensor, "batch width"]]
@@ -33,7 +36,7 @@ def last(encoding: Encoding) -> Float[Tensor, "batch width"]:
     Of a bidirectional encoder it takes the backward direction after one step only: the recurrent
     weights of that direction in the last layer never get a gradient, and stay as they were drawn.
     """
-    return encoding.steps[:, -1]
+    return encoding.steps[:, -1] if encoding.at_end is None else encoding.at_end
 
 
 @READOUTS.register("final")

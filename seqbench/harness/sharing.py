@@ -1,0 +1,81 @@
+"""Threads on the CPU: how a run's threads share a batch.
+
+A recurrent network is a long row of small products, and two threads multiply 128 × 128 numbers no
+faster than one. The examples of a batch do not meet in it, though, so each thread takes a share of
+them through forward and backward pass, and the gradients are summed. Models that draw random
+numbers while they train are not shared out: their threads would draw in an order left to chance.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import cache
+from typing import TypeVar
+
+import torch
+
+FEWEST_EXAMPLES = 16  # a share of fewer has products too thin to gain by being apart
+
+Part = TypeVar("Part")
+Result = TypeVar("Result")
+
+
+class Sharing:
+    """A division of a run's threads into shares of a batch, and threads inside each.
+
+    Parameters
+    ----------
+    threads
+        Threads that the run may use.
+    shares
+        Into how many parts a batch is divided, 1 for not at all; from 1 to ``threads``.
+    """
+
+    def __init__(self, threads: int, shares: int) -> None:
+        self.shares = shares
+        self._inside = threads // shares
+
+    @contextmanager
+    def active(self) -> Iterator[None]:
+        """Let torch use, inside one operator, as many threads as belong to one share.
+
+        The caller's own operators too: a team of threads that has just finished one goes on
+        spinning for a while and would hold up the shares.
+        """
+        before = torch.get_num_threads()
+        torch.set_num_threads(self._inside)
+        try:
+            yield
+        finally:
+            torch.set_num_threads(before)
+
+    def map(self, work: Callable[[Part], Result], parts: Iterable[Part]) -> list[Result]:
+        """Return ``work`` of each part in order, done on as many threads as there are shares."""
+        if self.shares == 1:
+            return [work(part) for part in parts]
+        inference = torch.is_inference_mode_enabled()  # a thread has its own, so it is handed over
+        waiting = iter(list(enumerate(parts)))  # whoever is free takes the next
+        results: dict[int, Result] = {}
+
+        def take_parts() -> None:
+            with torch.inference_mode(inference):
+                for place, part in waiting:
+                    results[place] = work(part)
+
+        others = [
+            _pool(self.shares - 1, self._inside).submit(take_parts) for _ in range(self.shares - 1)
+        ]
+        take_parts()
+        for other in others:
+            other.result()
+        return [results[place] for place in range(len(results))]
+
+
+@cache
+def _pool(threads: int, inside: int) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(threads, "share", torch.set_num_threads, (inside,))
+
+
+def share_batches(threads: int, batch_size: int) -> Sharing:
+    """Return the sharing of batches of ``batch_size`` examples among ``threads`` threads."""
+    return Sharing(threads, max(1, min(threads, batch_size // FEWEST_EXAMPLES)))
