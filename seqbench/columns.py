@@ -64,7 +64,10 @@ def _refuse() -> Value:
 
 @dataclass(frozen=True)
 class Column:
-    """One column: what a cell of it may hold, and what that means."""
+    """One column: what a cell of it may hold, and what that means.
+
+    ``since`` is the schema version that brought it; rows of an earlier one mean ``default``.
+    """
 
     name: str
     type: type
@@ -72,6 +75,8 @@ class Column:
     unit: str = ""
     check: Check | None = None
     optional: bool = False
+    since: int = 1
+    default: Value = None
 
     @property
     def expected(self) -> str:
@@ -118,9 +123,15 @@ def column(
     unit: str = "",
     check: Check | None = None,
     default: Any = dataclasses.MISSING,
+    since: int = 1,
 ) -> Any:
-    """Declare a dataclass field that is a column of a result file."""
-    metadata = {"meaning": meaning, "unit": unit, "check": check}
+    """Declare a dataclass field that is a column of a result file.
+
+    A column that came later than the first schema has a default: what rows without it mean.
+    """
+    metadata = {"meaning": meaning, "unit": unit, "check": check, "since": since}
+    if since > 1:
+        metadata["default"] = default
     return dataclasses.field(default=default, metadata=metadata)
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from seqbench.columns import at_least, column, matching, one_of
 from seqbench.spec import RunSpec
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 STATUSES = ("ok", "diverged", "failed")
 

@@ -15,6 +15,8 @@ from seqbench.columns import above, at_least, column, columns, in_range, matchin
 from seqbench.errors import SettingError
 from seqbench.registry import NAME
 
+IMPLEMENTATIONS = ("native", "fused", "scan", "reference")
+
 _REGISTERED = matching(NAME.pattern, "a registered name")
 
 
@@ -29,6 +31,18 @@ class RunSpec:
     """
 
     task: str = column("the task, by its registry key", check=_REGISTERED)
+    length: int | None = column(
+        "time steps of a generated sequence; empty where the task's data decide",
+        check=at_least(1),
+        default=None,
+        since=2,
+    )
+    train_examples: int | None = column(
+        "how many training examples are used, the first ones; empty for all",
+        check=at_least(1),
+        default=None,
+        since=2,
+    )
     variant: str = column("the model variant, by its registry key", check=_REGISTERED)
     seed: int = column("start of every random stream of the run", check=in_range(0, 2**31))
     device: str = column("where it was trained", check=one_of("cpu", "cuda"))
@@ -36,6 +50,12 @@ class RunSpec:
     epochs: int = column("passes over the training set", check=at_least(1), default=3)
     batch_size: int = column("examples in a batch", check=at_least(1), default=128)
     learning_rate: float = column("Adam's step size", check=above(0), default=1e-3)
+    clip_norm: float | None = column(
+        "a longer gradient is cut to this norm; empty for never",
+        check=above(0),
+        default=None,
+        since=2,
+    )
     hidden_size: int = column(
         "units in a layer, for each direction", check=at_least(1), default=128
     )
@@ -48,8 +68,10 @@ class RunSpec:
     )
 
     implementation: str = column(
-        "`native`: torch.nn's own; `fused`: seqbench's, with the same weights and outputs",
-        check=one_of("native", "fused"),
+        "`native`: the variant's ordinary code, torch.nn's own where it has it; `fused`: the same "
+        "with fewer, larger operations; `scan`: a parallel scan over time; `reference`: the "
+        "equations, step by step",
+        check=one_of(*IMPLEMENTATIONS),
         default="native",
     )
 

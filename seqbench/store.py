@@ -205,7 +205,7 @@ def _read_csv(path: Path, record_type: type) -> pd.DataFrame:
     except csv.Error as error:
         raise ResultsError(f"{path}, line {reader.line_num}: {error}") from error
     _check_schema(path, header, lines)
-    _check_header(path, header, [each.name for each in declared])
+    _check_header(path, header, declared)
     rows = [_parse_row(path, line, header, declared, cells) for line, cells in lines]
     frame = pd.DataFrame(rows, columns=[each.name for each in declared], dtype=object)
     types = {
@@ -228,9 +228,9 @@ def _check_schema(path: Path, header: list[str], lines: list[tuple[int, list[str
             )
 
 
-def _check_header(path: Path, header: list[str], names: list[str]) -> None:
-    unknown = [name for name in header if name not in names]
-    missing = [name for name in names if name not in header]
+def _check_header(path: Path, header: list[str], declared: Sequence[Column]) -> None:
+    unknown = [name for name in header if name not in {each.name for each in declared}]
+    missing = [each.name for each in declared if each.since == 1 and each.name not in header]
     faults = [f"unknown columns {', '.join(unknown)}"] if unknown else []
     faults += [f"missing columns {', '.join(missing)}"] if missing else []
     faults += ["a column is there twice"] if len(set(header)) < len(header) else []
@@ -248,6 +248,9 @@ def _parse_row(
     by_name = dict(zip(header, cells, strict=True))
     values = []
     for each in declared:
+        if each.name not in by_name:  # the row is older than the column
+            values.append(each.default)
+            continue
         cell = by_name[each.name]
         try:
             values.append(each.parse(cell))

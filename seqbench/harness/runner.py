@@ -11,12 +11,11 @@ from typing import Protocol
 from seqbench.harness.checkpoint import dump_checkpoint
 from seqbench.harness.memory import PeakMemory
 from seqbench.harness.training import Training, warm_up
-from seqbench.models.model import check_implementation, count_parameters
-from seqbench.models.readout import READOUTS
+from seqbench.models.model import check_model, count_parameters
 from seqbench.records import EpochRecord, RunRecord
 from seqbench.spec import RunSpec
 from seqbench.store import ResultWriter
-from seqbench.tasks.task import TASKS, Task, TaskData
+from seqbench.tasks.task import Task, TaskData, cut_training, make_task
 
 log = logging.getLogger(__name__)
 
@@ -31,31 +30,47 @@ class Progress(Protocol):
     def run_finished(self, record: RunRecord) -> None: ...
 
 
-def check_names(specs: Sequence[RunSpec]) -> None:
-    """Raise `UsageError` if a spec names a member, or an implementation, that is not there."""
+def check_specs(specs: Sequence[RunSpec]) -> None:
+    """Raise `UsageError` if a spec names what is not there, or what does not go together."""
     for spec in specs:
-        _ = TASKS[spec.task], READOUTS[spec.readout]
-        check_implementation(spec)
+        check_model(spec, make_task(spec))
 
 
-def load_tasks(specs: Sequence[RunSpec], data_dir: Path) -> dict[str, tuple[Task, TaskData]]:
-    """Return each task that the specs name with its data, in main memory.
+Problem = tuple[str, int | None, int | None]
+"""What decides which examples a run is fed with: task, length, training examples."""
+
+
+def problem_of(spec: RunSpec) -> Problem:
+    """Return what decides which examples the run is fed with."""
+    return spec.task, spec.length, spec.train_examples
+
+
+def load_problems(
+    specs: Sequence[RunSpec], data_dir: Path
+) -> dict[Problem, tuple[Task, TaskData]]:
+    """Return each problem that the specs pose: its task with its data, in main memory.
 
     Raises
     ------
     DataUnavailableError
         If the data of one is not there and cannot be had.
+    SettingError
+        If a task has fewer training examples than a spec asks for.
     """
     loaded = {}
-    for name in dict.fromkeys(spec.task for spec in specs):
-        task = TASKS[name]()
-        loaded[name] = task, task.load(data_dir)
+    whole: dict[tuple[str, int | None], TaskData] = {}
+    for spec in {problem_of(spec): spec for spec in specs}.values():
+        task = make_task(spec)
+        if (spec.task, spec.length) not in whole:
+            whole[spec.task, spec.length] = task.load(data_dir)
+        data = cut_training(whole[spec.task, spec.length], spec.train_examples)
+        loaded[problem_of(spec)] = task, data
     return loaded
 
 
 def run_specs(
     specs: Sequence[RunSpec],
-    tasks: Mapping[str, tuple[Task, TaskData]],
+    problems: Mapping[Problem, tuple[Task, TaskData]],
     *,
     suite: str,
     environment_id: str,
@@ -69,8 +84,8 @@ def run_specs(
     ----------
     specs
         What to run.
-    tasks
-        What `load_tasks` gave for them.
+    problems
+        What `load_problems` gave for them.
     suite, environment_id
         Stand in every row.
     writer
@@ -84,7 +99,7 @@ def run_specs(
     records = []
     for spec in specs:
         progress.run_started(spec)
-        task, data = tasks[spec.task]
+        task, data = problems[problem_of(spec)]
         run = _Run(spec, task, data, suite, environment_id)
         record = run.execute(progress, keep_weights=keep_weights)
         writer.add(record, run.epochs, run.checkpoint)

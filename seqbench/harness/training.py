@@ -42,7 +42,9 @@ class Training:
         self.task = task
         self.data = data
         with GlobalStream(derive_seed(spec.seed, "initialisation"), spec.device).active():
-            model = build_model(spec, features=task.features, outputs=task.outputs)
+            model = build_model(
+                spec, features=task.features, outputs=task.outputs, time=task.time
+            )
         self.model = model.to(spec.device)
         self._parameters = [each for each in self.model.parameters() if each.requires_grad]
         self.optimizer = torch.optim.Adam(self._parameters, lr=spec.learning_rate, fused=True)
@@ -89,6 +91,8 @@ class Training:
                 for part in parts[1:]:
                     parts[0].add_(part)
             parameter.grad = parts[0]
+        if self.spec.clip_norm is not None:
+            torch.nn.utils.clip_grad_norm_(self._parameters, self.spec.clip_norm)
         self.optimizer.step()
         return torch.stack(losses).sum()
 
@@ -107,8 +111,8 @@ class Training:
                 batches = split.inputs.split(self.spec.batch_size)
                 outputs = torch.cat(self._sharing.map(self.model, batches))
             loss = self.task.loss(outputs, split.targets)
-            score = self.task.score(outputs, split.targets).double().mean()
-        return Evaluation(loss.item(), score.item(), watch.seconds)
+            score = self.task.score(outputs, split.targets)
+        return Evaluation(loss.item(), score, watch.seconds)
 
 
 def warm_up(spec: RunSpec, task: Task, data: TaskData) -> None:
@@ -118,7 +122,7 @@ def warm_up(spec: RunSpec, task: Task, data: TaskData) -> None:
     draws cannot reach the one that is measured.
     """
     examples = WARM_UP_BATCHES * spec.batch_size
-    few = Split(data.train.inputs[:examples], data.train.targets[:examples])
+    few = data.train.first(examples)
     rehearsal = Training(spec, task, TaskData(train=few, test=few))
     rehearsal.train_epoch()
     rehearsal.evaluate(few)

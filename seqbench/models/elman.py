@@ -1,14 +1,13 @@
-"""The Elman network (J. L. Elman, "Finding structure in time", 1990): ``rnn`` and ``birnn``."""
+"""The Elman network (J. L. Elman, "Finding structure in time", 1990) and its initialisations."""
 
 from torch import nn
 
 from seqbench.models.fused_elman import FusedElmanEncoder
-from seqbench.models.model import VARIANTS, EncoderSizes, offers_fused
+from seqbench.models.model import VARIANTS, EncoderSizes
 from seqbench.models.native import NativeEncoder
 
 
-@VARIANTS.register("rnn")
-@offers_fused
+@VARIANTS.variant("rnn", implementations=("native", "fused"), both_directions=True)
 def rnn(sizes: EncoderSizes) -> NativeEncoder:
     """Elman RNN with tanh: the plainest recurrence, cheap, and short of memory.
 
@@ -20,24 +19,6 @@ def rnn(sizes: EncoderSizes) -> NativeEncoder:
 
     Input (batch, time, features); steps (batch, time, hidden); final (1, batch, hidden).
     """
-    return _build(sizes, bidirectional=False)
-
-
-@VARIANTS.register("birnn")
-@offers_fused
-def birnn(sizes: EncoderSizes) -> NativeEncoder:
-    """Bidirectional Elman RNN (Schuster and Paliwal, 1997): one reads forwards, one backwards.
-
-    Both are ``rnn`` with weights of their own; at each step their outputs stand side by side, so
-    every layer after the first reads twice the width. Good where the whole sequence is there
-    before an answer is due.
-
-    Input (batch, time, features); steps (batch, time, 2·hidden); final (2, batch, hidden).
-    """
-    return _build(sizes, bidirectional=True)
-
-
-def _build(sizes: EncoderSizes, *, bidirectional: bool) -> NativeEncoder:
     if sizes.implementation == "fused":
-        return FusedElmanEncoder(sizes, bidirectional=bidirectional)
-    return NativeEncoder(nn.RNN, sizes, bidirectional=bidirectional)
+        return FusedElmanEncoder(sizes)
+    return NativeEncoder(nn.RNN, sizes)

@@ -27,8 +27,8 @@ class FusedElmanEncoder(NativeEncoder):
     equal its own to rounding.
     """
 
-    def __init__(self, sizes: EncoderSizes, *, bidirectional: bool = False) -> None:
-        super().__init__(nn.RNN, sizes, bidirectional=bidirectional)
+    def __init__(self, sizes: EncoderSizes) -> None:
+        super().__init__(nn.RNN, sizes)
 
     def forward(self, inputs: Float[Tensor, "batch time features"]) -> Encoding:
         steps = inputs.transpose(0, 1).contiguous()

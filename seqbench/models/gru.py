@@ -1,4 +1,4 @@
-"""The gated recurrent unit (Cho et al., 2014): ``gru`` and ``bigru``."""
+"""The gated recurrent unit (Cho et al., 2014)"""
 
 from torch import nn
 
@@ -6,7 +6,7 @@ from seqbench.models.model import VARIANTS, EncoderSizes
 from seqbench.models.native import NativeEncoder
 
 
-@VARIANTS.register("gru")
+@VARIANTS.variant("gru", both_directions=True)
 def gru(sizes: EncoderSizes) -> NativeEncoder:
     """GRU, with the reset gate after the recurrent product, as in torch.nn and cuDNN.
 
@@ -20,12 +20,3 @@ def gru(sizes: EncoderSizes) -> NativeEncoder:
     Input (batch, time, features); steps (batch, time, hidden); final (1, batch, hidden).
     """
     return NativeEncoder(nn.GRU, sizes)
-
-
-@VARIANTS.register("bigru")
-def bigru(sizes: EncoderSizes) -> NativeEncoder:
-    """Bidirectional GRU: ``gru`` forwards and backwards, with weights of their own.
-
-    Input (batch, time, features); steps (batch, time, 2·hidden); final (2, batch, hidden).
-    """
-    return NativeEncoder(nn.GRU, sizes, bidirectional=True)

@@ -1,4 +1,4 @@
-"""Long short-term memory (Hochreiter and Schmidhuber, 1997): ``lstm`` and ``bilstm``."""
+"""Long short-term memory (Hochreiter and Schmidhuber, 1997)"""
 
 from torch import nn
 
@@ -6,7 +6,7 @@ from seqbench.models.model import VARIANTS, EncoderSizes
 from seqbench.models.native import NativeEncoder
 
 
-@VARIANTS.register("lstm")
+@VARIANTS.variant("lstm", both_directions=True)
 def lstm(sizes: EncoderSizes) -> NativeEncoder:
     """LSTM with a forget gate (Gers, Schmidhuber and Cummins, 2000), as in torch.nn.
 
@@ -23,15 +23,3 @@ def lstm(sizes: EncoderSizes) -> NativeEncoder:
     Input (batch, time, features); steps (batch, time, hidden); final (1, batch, hidden).
     """
     return NativeEncoder(nn.LSTM, sizes)
-
-
-@VARIANTS.register("bilstm")
-def bilstm(sizes: EncoderSizes) -> NativeEncoder:
-    """Bidirectional LSTM (Graves and Schmidhuber, 2005): ``lstm`` forwards and backwards.
-
-    The directions have weights of their own; every layer after the first reads both. For labelling
-    and classification of sequences that are there as a whole.
-
-    Input (batch, time, features); steps (batch, time, 2·hidden); final (2, batch, hidden).
-    """
-    return NativeEncoder(nn.LSTM, sizes, bidirectional=True)

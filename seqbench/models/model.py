@@ -5,30 +5,51 @@ same for all of them, so that what differs between two variants is the recurrenc
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
+from inspect import cleandoc
 
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from seqbench.errors import SettingError
+from seqbench.errors import SettingError, UnknownNameError
 from seqbench.models.readout import READOUTS, Encoding, Readout
 from seqbench.registry import Registry
 from seqbench.spec import RunSpec
+from seqbench.tasks.task import Task
 
 
 @dataclass(frozen=True)
 class EncoderSizes:
-    """What an encoder is built from: input features, hidden units, layers, dropout between them.
+    """What an encoder is built from.
 
-    ``implementation`` is ``native`` but for variants that offer more, see `implementations`.
+    Parameters
+    ----------
+    features, hidden, layers
+        Input features of a time step, units of a layer for each direction, layers.
+    dropout
+        Share dropped between layers.
+    time
+        Time steps of the sequences to come, for variants whose initial weights or sizes go by it.
+    bidirectional
+        Whether a second recurrence reads from the end; only for variants that say they can.
+    implementation
+        One of those that the variant offers.
     """
 
     features: int
     hidden: int
     layers: int
     dropout: float = 0.0
+    time: int = 1
+    bidirectional: bool = False
     implementation: str = "native"
+
+    @property
+    def directions(self) -> int:
+        """How many recurrences read the sequence: 1 or 2."""
+        return 2 if self.bidirectional else 1
 
 
 class Encoder(nn.Module, ABC):
@@ -41,77 +62,175 @@ class Encoder(nn.Module, ABC):
         """Encode ``inputs``, starting from a hidden state of zeros."""
 
 
-Variant = Callable[[EncoderSizes], Encoder]
-
-VARIANTS: Registry[Variant] = Registry("variant")
+Build = Callable[[EncoderSizes], Encoder]
 
 
-def offers_fused(variant: Variant) -> Variant:
-    """Mark a variant that builds a fused encoder where the sizes ask for one."""
-    variant.implementations = ("native", "fused")  # type: ignore[attr-defined]
-    return variant
+@dataclass(frozen=True)
+class Variant:
+    """A registered variant: what builds its encoder, and what it offers.
+
+    Calling it builds an encoder. ``explanation`` is its docstring.
+    """
+
+    build: Build
+    explanation: str
+    implementations: tuple[str, ...] = ("native",)
+    bidirectional: bool = False
+    on_request: bool = False
+
+    def __call__(self, sizes: EncoderSizes) -> Encoder:
+        return self.build(replace(sizes, bidirectional=self.bidirectional))
 
 
-def implementations(name: str) -> tuple[str, ...]:
-    """Return the implementations that the variant called ``name`` offers."""
-    offered: tuple[str, ...] = getattr(VARIANTS[name], "implementations", ("native",))
-    return offered
+class VariantRegistry(Registry[Variant]):
+    """The variants: functions from sizes to an encoder, and what is known of each."""
+
+    def variant(
+        self,
+        name: str,
+        *,
+        implementations: tuple[str, ...] = ("native",),
+        both_directions: bool = False,
+        on_request: bool = False,
+    ) -> Callable[[Build], Build]:
+        """Return a decorator that files a function from `EncoderSizes` to `Encoder`.
+
+        Parameters
+        ----------
+        name
+            What people type, and what stands in the CSV.
+        implementations
+            Those that ``sizes.implementation`` may name, the ordinary one first. All of them have
+            the same weights under the same names, and equal outputs and gradients to rounding.
+        both_directions
+            Whether the function heeds ``sizes.bidirectional``: then a second variant, ``bi`` before
+            the name, is the same in two directions.
+        on_request
+            Whether suites that run every variant leave it out; it is still there by name.
+        """
+
+        def file(build: Build) -> Build:
+            explanation = cleandoc(build.__doc__ or "")
+            made = Variant(build, explanation, implementations, False, on_request)
+            self.register(name)(made)
+            if both_directions:
+                twin = replace(
+                    made, bidirectional=True, explanation=_in_both_directions(name, explanation)
+                )
+                self.register(f"bi{name}")(twin)
+            return build
+
+        return file
+
+
+def _in_both_directions(name: str, explanation: str) -> str:
+    return (
+        f"Bidirectional `{name}`: one reads forwards, one with its own weights backwards.\n\n"
+        f"At each step the outputs of both stand side by side, so steps are\n"
+        f"(batch, time, 2·hidden), final is (2, batch, hidden), and every layer after the first\n"
+        f"reads twice the width (Schuster and Paliwal, 1997). For sequences that are there as a\n"
+        f"whole before an answer is due. Each direction is `{name}`:\n\n{explanation}"
+    )
+
+
+VARIANTS = VariantRegistry("variant")
+
+
+def select_variants(patterns: Iterable[str] | None) -> tuple[str, ...]:
+    """Return the names that any of ``patterns`` fits, in which ``*`` stands for anything.
+
+    None selects every variant that does not wait to be asked for.
+
+    Raises
+    ------
+    UnknownNameError
+        If nothing fits a pattern.
+    """
+    if patterns is None:
+        return tuple(name for name in VARIANTS if not VARIANTS[name].on_request)
+    selected: list[str] = []
+    for pattern in patterns:
+        fitting = [name for name in VARIANTS if fnmatchcase(name, pattern)]
+        if not fitting:
+            raise UnknownNameError(VARIANTS.kind, pattern, VARIANTS)
+        selected += [name for name in fitting if "*" not in pattern or name not in selected]
+    return tuple(selected)
 
 
 def fastest_implementation(name: str, device: str) -> str:
-    """Return what a variant runs in if nobody says otherwise: fused on the CPU where it can.
+    """Return what a variant runs in if nobody says otherwise.
 
-    On CUDA torch's own is cuDNN's, one kernel for a whole sequence.
+    That is its ordinary one, but on the CPU the fused one where there is one: on CUDA torch's own
+    is cuDNN's, one kernel for a whole sequence.
     """
-    return "fused" if device == "cpu" and "fused" in implementations(name) else "native"
+    offered = VARIANTS[name].implementations
+    return "fused" if device == "cpu" and "fused" in offered else offered[0]
 
 
-def check_implementation(spec: RunSpec) -> None:
-    """Raise `SettingError` if the variant of ``spec`` does not offer its implementation."""
-    offered = implementations(spec.variant)
-    if spec.implementation not in offered:
-        expected = f"{' or '.join(offered)} for {spec.variant}"
+def check_model(spec: RunSpec, task: Task) -> None:
+    """Raise `UsageError` if the model that ``spec`` names does not exist or does not fit ``task``.
+
+    An `UnknownNameError` for a variant or a read-out that is not registered, a `SettingError` for
+    an implementation that the variant does not offer, a read-out that does not give what the task
+    takes, and a bidirectional variant where it would read the answer.
+    """
+    variant = VARIANTS[spec.variant]
+    _ = READOUTS[spec.readout]
+    if spec.implementation not in variant.implementations:
+        expected = f"{' or '.join(variant.implementations)} for {spec.variant}"
         raise SettingError("implementation", spec.implementation, expected)
+    if spec.readout not in task.readouts:
+        raise SettingError(
+            "readout", spec.readout, f"{' or '.join(task.readouts)} for {spec.task}"
+        )
+    if variant.bidirectional and not task.looks_ahead:
+        expected = f"one that reads forwards for {spec.task}: what comes next is the answer there"
+        raise SettingError("variant", spec.variant, expected)
 
 
 class SequenceModel(nn.Module):
-    """An encoder, a read-out and a linear head: sequences in, scores for each class out."""
+    """An encoder, a read-out and a linear head: sequences in, scores or values out.
 
-    def __init__(self, encoder: Encoder, readout: Readout, outputs: int) -> None:
+    Tokens, Int (batch, time), become one-hot vectors of ``features`` numbers.
+    """
+
+    def __init__(self, encoder: Encoder, readout: Readout, features: int, outputs: int) -> None:
         super().__init__()
         self.encoder = encoder
         self.readout = readout
+        self.features = features
         self.head = nn.Linear(encoder.width, outputs)
 
     def forward(
-        self, inputs: Float[Tensor, "batch time features"]
-    ) -> Float[Tensor, "batch outputs"]:
+        self, inputs: Float[Tensor, "batch time features"] | Int[Tensor, "batch time"]
+    ) -> Tensor:
+        if not inputs.is_floating_point():
+            one_hot = nn.functional.one_hot(inputs, self.features)
+            inputs = one_hot.to(self.head.weight.dtype)
         outputs: Tensor = self.head(self.readout(self.encoder(inputs)))
         return outputs
 
 
-def build_model(spec: RunSpec, *, features: int, outputs: int) -> SequenceModel:
+def build_model(spec: RunSpec, *, features: int, outputs: int, time: int = 1) -> SequenceModel:
     """Build the model that ``spec`` names, on the CPU, from torch's current random state.
 
     Parameters
     ----------
     spec
         Names the variant and the read-out, and gives hidden size, layers and dropout.
-    features, outputs
-        Input features of each time step, and scores to give: the task's sizes.
-
-    Raises
-    ------
-    UnknownNameError
-        If the variant or the read-out is not registered.
-    SettingError
-        If the variant does not offer the implementation.
+    features, outputs, time
+        Input features of each time step, numbers to give, steps of a sequence: the task's sizes.
     """
-    check_implementation(spec)
     sizes = EncoderSizes(
-        features, spec.hidden_size, spec.num_layers, spec.dropout, spec.implementation
+        features=features,
+        hidden=spec.hidden_size,
+        layers=spec.num_layers,
+        dropout=spec.dropout,
+        time=time,
+        implementation=spec.implementation,
     )
-    return SequenceModel(VARIANTS[spec.variant](sizes), READOUTS[spec.readout], outputs)
+    encoder = VARIANTS[spec.variant](sizes)
+    return SequenceModel(encoder, READOUTS[spec.readout], features, outputs)
 
 
 def count_parameters(model: nn.Module) -> int:

@@ -18,9 +18,7 @@ class NativeEncoder(Encoder):
     module
         The class to build: its constructor draws the initial weights, U(±1/√hidden) throughout.
     sizes
-        Features, hidden units for each direction, layers, dropout.
-    bidirectional
-        Whether a second recurrence of the same size reads the sequence from its end.
+        Features, hidden units for each direction, layers, dropout, directions.
     options
         Further arguments of the class, such as ``nonlinearity="relu"`` of ``nn.RNN``.
     """
@@ -29,22 +27,20 @@ class NativeEncoder(Encoder):
         self,
         module: Callable[..., nn.RNNBase],
         sizes: EncoderSizes,
-        *,
-        bidirectional: bool = False,
         **options: Any,
     ) -> None:
         super().__init__()
-        self.directions = 2 if bidirectional else 1
-        self.width = self.directions * sizes.hidden
+        self.directions = sizes.directions
         self.recurrence = module(
             sizes.features,
             sizes.hidden,
             num_layers=sizes.layers,
             dropout=sizes.dropout,
             batch_first=True,
-            bidirectional=bidirectional,
+            bidirectional=sizes.bidirectional,
             **options,
         )
+        self.width = sizes.directions * (self.recurrence.proj_size or sizes.hidden)
 
     def forward(self, inputs: Float[Tensor, "batch time features"]) -> Encoding:
         steps, state = self.recurrence(inputs)

@@ -1,4 +1,4 @@
-"""Read-outs: how an encoded sequence becomes the one vector that the head classifies."""
+"""Read-outs: what of an encoded sequence the head gets to see."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -24,7 +24,7 @@ class Encoding(NamedTuple):
     at_end: Float[Tensor, "batch width"] | None = None
 
 
-Readout = Callable[[Encoding], Float[Tensor, "batch width"]]
+Readout = Callable[[Encoding], Tensor]
 
 READOUTS: Registry[Readout] = Registry("read-out")
 
@@ -49,6 +49,12 @@ def final(encoding: Encoding) -> Float[Tensor, "batch width"]:
 def mean(encoding: Encoding) -> Float[Tensor, "batch width"]:
     """Take the mean of the outputs over time."""
     return encoding.steps.mean(dim=1)
+
+
+@READOUTS.register("each")
+def each(encoding: Encoding) -> Float[Tensor, "batch time width"]:
+    """Keep the output of every time step: for tasks that want an answer at each."""
+    return encoding.steps
 
 
 @READOUTS.register("max")

@@ -24,6 +24,7 @@ class RowDigits(Classification):
     """
 
     features = 8
+    time = 8
     outputs = 10
 
     def load(self, data_dir: Path) -> TaskData:

@@ -18,6 +18,7 @@ class RowMnist(Classification):
     """
 
     features = 28
+    time = 28
     outputs = 10
 
     def load(self, data_dir: Path) -> TaskData:

@@ -1,12 +1,13 @@
-"""The task contract: a task owns its examples, sizes, loss, metric and trivial baseline.
+"""The task contract: a task owns its examples, sizes, loss, metric and trivial answer.
 
 The harness asks a task for data, a loss to minimise and a score to report, and knows nothing else
-about it.
+about it: whether the answer is one for a sequence or one for each step, a class or a number, a
+token or a frame, is the task's business.
 """
 
 import hashlib
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import ClassVar
@@ -14,14 +15,21 @@ from typing import ClassVar
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from seqbench.errors import SettingError
 from seqbench.registry import Registry
+from seqbench.spec import RunSpec
 
 
 @dataclass(frozen=True)
 class Split:
-    """Examples that lie in memory as two tensors, example by example along the first axis."""
+    """Examples that lie in memory as two tensors, example by example along the first axis.
 
-    inputs: Float[Tensor, "examples time features"]
+    ``inputs`` are real, Float (examples, time, features), or tokens, Int (examples, time) from 0
+    to features − 1, which a model sees as one-hot vectors. ``targets`` are what the task's loss
+    and score take.
+    """
+
+    inputs: Float[Tensor, "examples time features"] | Int[Tensor, "examples time"]
     targets: Tensor
 
     def __len__(self) -> int:
@@ -30,6 +38,10 @@ class Split:
     def to(self, device: str) -> "Split":
         """Return the same examples on ``device``."""
         return Split(self.inputs.to(device), self.targets.to(device))
+
+    def first(self, examples: int) -> "Split":
+        """Return the first ``examples`` of them, or all if there are no more."""
+        return Split(self.inputs[:examples], self.targets[:examples])
 
 
 @dataclass(frozen=True)
@@ -55,16 +67,42 @@ class TaskData:
 
 
 class Task(ABC):
-    """One problem for sequence models."""
+    """One problem for sequence models.
+
+    Parameters
+    ----------
+    length
+        Time steps of a sequence, for tasks with a `default_length`; None for that, and for tasks
+        whose data decide.
+
+    Raises
+    ------
+    SettingError
+        If the task's data decide on the length and one is given.
+    """
 
     features: ClassVar[int]
-    """Input features of one time step."""
+    """Input features of one time step; for tokens, how many there are."""
+    time: int
+    """Time steps of one sequence."""
     outputs: ClassVar[int]
-    """Numbers that a model must give for one example."""
+    """Numbers that a model gives for an example, or for each of its steps."""
     metric: ClassVar[str]
     """Name of the score, as it stands in the CSV."""
     higher_is_better: ClassVar[bool]
     """Direction of the score."""
+    readouts: ClassVar[tuple[str, ...]] = ("last", "final", "mean", "max")
+    """Read-outs that give what the loss takes; the first one is the default."""
+    looks_ahead: ClassVar[bool] = True
+    """Whether an answer may use steps after it; False where those would give it away."""
+    default_length: ClassVar[int | None] = None
+    """Time steps of a sequence if nobody says otherwise; None where the data decide."""
+
+    def __init__(self, length: int | None = None) -> None:
+        if self.default_length is not None:
+            self.time = length or self.default_length
+        elif length is not None:
+            raise SettingError("length", length, "left out for this task: its data decide")
 
     @abstractmethod
     def load(self, data_dir: Path) -> TaskData:
@@ -78,19 +116,26 @@ class Task(ABC):
 
     @abstractmethod
     def loss(self, outputs: Tensor, targets: Tensor) -> Float[Tensor, ""]:
-        """Return the mean over the batch of what training minimises."""
+        """Return what training minimises: a mean over the examples of a batch."""
 
     @abstractmethod
-    def score(self, outputs: Tensor, targets: Tensor) -> Float[Tensor, " batch"]:
-        """Return the metric of each example; a split's score is their mean."""
+    def score(self, outputs: Tensor, targets: Tensor) -> float:
+        """Return the metric over all examples of a split."""
 
     @abstractmethod
+    def answer_trivially(self, data: TaskData) -> Tensor:
+        """Return outputs for the test split that take no learning: what a model has to beat."""
+
     def baseline(self, data: TaskData) -> float:
-        """Return the test score of the best answer that ignores its input."""
+        """Return the score of the trivial answer."""
+        return self.score(self.answer_trivially(data), data.test.targets)
 
 
 class Classification(Task):
-    """One class for each sequence: cross-entropy in nats, accuracy as the share that is right."""
+    """One class for each sequence: cross-entropy in nats, accuracy as the share that is right.
+
+    Trivial answer: always the commonest class of the training examples.
+    """
 
     metric = "accuracy"
     higher_is_better = True
@@ -101,14 +146,34 @@ class Classification(Task):
         return nn.functional.cross_entropy(outputs, targets)
 
     def score(
-        self, outputs: Float[Tensor, "batch classes"], targets: Int[Tensor, " batch"]
-    ) -> Float[Tensor, " batch"]:
-        return (outputs.argmax(dim=1) == targets).float()
+        self, outputs: Float[Tensor, "examples classes"], targets: Int[Tensor, " examples"]
+    ) -> float:
+        return float((outputs.argmax(dim=-1) == targets).double().mean())
 
-    def baseline(self, data: TaskData) -> float:
-        """Return the test accuracy of always answering the commonest class in training."""
+    def answer_trivially(self, data: TaskData) -> Float[Tensor, "examples classes"]:
         commonest = data.train.targets.mode().values
-        return float((data.test.targets == commonest).double().mean())
+        answer = nn.functional.one_hot(commonest, self.outputs).float()
+        return answer.expand(len(data.test), -1)
 
 
 TASKS: Registry[type[Task]] = Registry("task")
+
+
+def make_task(spec: RunSpec) -> Task:
+    """Return the task that ``spec`` names, with sequences of the length that it asks for."""
+    return TASKS[spec.task](spec.length)
+
+
+def cut_training(data: TaskData, examples: int | None) -> TaskData:
+    """Return the data with the first ``examples`` of its training split, all for None.
+
+    Raises
+    ------
+    SettingError
+        If there are not as many.
+    """
+    if examples is None:
+        return data
+    if examples > len(data.train):
+        raise SettingError("train_examples", examples, f"at most {len(data.train)} for this task")
+    return replace(data, train=data.train.first(examples))
