@@ -2,12 +2,16 @@
 
 from collections.abc import Mapping
 from inspect import cleandoc
+from typing import Any
+
+import pandas as pd
+import torch
 
 from seqbench.formatting import format_count, format_score
-from seqbench.models.model import VARIANTS, build_model, count_parameters, implementations
+from seqbench.models.model import VARIANTS, SequenceModel, build_model, count_parameters
 from seqbench.models.readout import READOUTS
+from seqbench.plan import plan_runs
 from seqbench.published import load_published
-from seqbench.spec import RunSpec
 from seqbench.suites import SUITES, Suite
 from seqbench.tasks.task import TASKS
 
@@ -15,10 +19,10 @@ from seqbench.tasks.task import TASKS
 def explain_members() -> dict[str, dict[str, str]]:
     """Return the explanation of every member, by kind and name."""
     documented: dict[str, Mapping[str, object]] = {
-        registry.kind: {name: registry[name] for name in registry}
-        for registry in (VARIANTS, TASKS, READOUTS)
+        registry.kind: {name: registry[name] for name in registry} for registry in (TASKS, READOUTS)
     }
-    explained = {
+    explained = {VARIANTS.kind: {name: VARIANTS[name].explanation or "—" for name in VARIANTS}}
+    explained |= {
         kind: {name: cleandoc(member.__doc__ or "—") for name, member in members.items()}
         for kind, members in documented.items()
     }
@@ -26,23 +30,90 @@ def explain_members() -> dict[str, dict[str, str]]:
 
 
 def _explain_suite(suite: Suite) -> str:
-    lines = [f"{name}: {', '.join(map(str, values))}" for name, values in suite.axes.items()]
-    if "variant" not in suite.axes:
-        lines.append("variant: every registered one")
-    return "\n".join([suite.summary, "", *lines])
-
-
-def describe_variant(name: str) -> str:
-    """Return a variant's implementations, its size on each task, and what was published of it."""
-    lines = [f"Implementations: {', '.join(implementations(name))}", ""]
-    lines += ["Parameters with the default settings:"]
-    for task in TASKS:
-        spec = RunSpec(task=task, variant=name, seed=0, device="cpu", threads=1)
-        model = build_model(spec, features=TASKS[task].features, outputs=TASKS[task].outputs)
-        lines.append(f"  {task}: {format_count(count_parameters(model))}")
-    published = load_published()
-    for row in published[published["variant"] == name].itertuples():
-        score = format_score(row.score, row.metric)
-        lines += ["", f"Published on {row.task}: {row.metric} {score} after {row.epochs} epochs,"]
-        lines += [f"  {row.source}: {row.convention}"]
+    lines = [suite.summary]
+    for grid in suite.grids:
+        lines += ["", *(f"{name}: {', '.join(map(str, values))}" for name, values in grid.items())]
+        if "variant" not in grid:
+            lines.append("variant: every one that does not wait to be asked for")
+    if suite.match_parameters:
+        lines += ["", f"hidden size: chosen for {format_count(suite.match_parameters)} parameters"]
     return "\n".join(lines)
+
+
+def describe_variant(name: str, task: str) -> str:
+    """Return a variant's implementations, its shapes and size on ``task``, and what was published.
+
+    Raises
+    ------
+    UsageError
+        If the task is not registered, or the variant does not fit it.
+    """
+    (spec,) = plan_runs([{"task": (task,), "variant": (name,), "seed": (0,), "device": ("cpu",)}])
+    sizes = TASKS[task](spec.length)
+    model = build_model(spec, features=sizes.features, outputs=sizes.outputs, time=sizes.time)
+    lines = [
+        f"Implementations: {', '.join(VARIANTS[name].implementations)}",
+        f"On {task}: {spec.num_layers} layers of {spec.hidden_size} units, read-out {spec.readout}",
+        f"  parameters  {format_count(count_parameters(model))}",
+        *_describe_shapes(model, sizes.time, sizes.features),
+    ]
+    published = load_published()
+    return "\n".join([*lines, *_describe_published(published[published["variant"] == name])])
+
+
+def _describe_shapes(model: SequenceModel, time: int, features: int) -> list[str]:
+    """Return the shapes along the way of two sequences of zeros, the batch's place named."""
+    inputs = torch.zeros(2, time, features)
+    with torch.inference_mode():
+        encoding = model.eval().encoder(inputs)
+        outputs = model(inputs)
+    shapes = {
+        "input": inputs.shape,
+        "steps": encoding.steps.shape,
+        "final": encoding.final.shape,
+        "output": outputs.shape,
+    }
+    axes = {"final": 1}  # where the batch stands
+    return [
+        f"  {name:10}  ({', '.join(_name_axes(shape, axes.get(name, 0)))})"
+        for name, shape in shapes.items()
+    ]
+
+
+def _name_axes(shape: torch.Size, batch: int) -> list[str]:
+    return ["batch" if place == batch else str(size) for place, size in enumerate(shape)]
+
+
+def describe_task(name: str) -> str:
+    """Return a task's sizes, metric, read-outs and what was published on it."""
+    task = TASKS[name]()
+    better = "higher" if task.higher_is_better else "lower"
+    lines = [
+        f"Sequences: {task.time} steps of {task.features} features, {task.outputs} outputs",
+        f"Metric: {task.metric}, {better} is better",
+        f"Read-outs: {', '.join(task.readouts)}",
+    ]
+    if task.default_length is not None:
+        lines.append(f"Length: a setting, {task.default_length} if nobody says otherwise")
+    if not task.looks_ahead:
+        lines.append("Bidirectional variants are refused: what comes next is the answer")
+    published = load_published()
+    return "\n".join([*lines, *_describe_published(published[published["task"] == name])])
+
+
+def _describe_published(rows: Any) -> list[str]:
+    if rows.empty:
+        return ["Published: — (nothing citable is known)"]
+    lines = ["Published:"]
+    for row in rows.itertuples():
+        length = f" T={row.length}" if _known(row.length) else ""
+        size = [f"{format_count(int(row.parameters))} parameters"] if _known(row.parameters) else []
+        budget = [f"{row.epochs} epochs"] if _known(row.epochs) else []
+        told = "; ".join([row.source, *size, *budget, *filter(None, [row.convention])])
+        score = format_score(row.score, row.metric)
+        lines.append(f"  {row.variant} on {row.task}{length}: {row.metric} {score} ({told})")
+    return lines
+
+
+def _known(value: Any) -> bool:
+    return not pd.isna(value)

@@ -6,7 +6,6 @@ is given, without it.
 
 import json
 import sys
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,6 +16,7 @@ from rich.table import Table
 
 import seqbench
 from seqbench.errors import ExitCode, SeqbenchError, SettingError, UnknownNameError, UsageError
+from seqbench.explain.commands import app as explain
 from seqbench.options import (
     check_folder_name,
     format_command,
@@ -25,8 +25,7 @@ from seqbench.options import (
     parse_axes,
     split_list,
 )
-from seqbench.spec import RunSpec, expand
-from seqbench.suites import SUITES
+from seqbench.suites import SUITES, Suite
 
 app = typer.Typer(
     name="seqbench",
@@ -36,12 +35,21 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
+app.add_typer(explain, name="explain")
 console = Console()
 errors = Console(stderr=True)
 
 CUSTOM = "custom"  # what a run is called that belongs to no suite
 
 ResultsRoot = Annotated[Path, typer.Option("--results", help="Folder that holds result folders.")]
+DataFolder = Annotated[
+    Path | None,
+    typer.Option(help="Data folder. Default: $SEQBENCH_DATA, else the user's cache folder."),
+]
+Plugins = Annotated[
+    list[Path] | None,
+    typer.Option(help="A Python file that registers variants or tasks of your own.", metavar="FILE"),
+]
 ReportsRoot = Annotated[Path, typer.Option("--reports", help="Folder that holds reports.")]
 
 
@@ -52,10 +60,12 @@ def _axis(text: str) -> Any:
 
 
 @app.command("list")
-def list_() -> None:
+def list_(plugin: Plugins = None) -> None:
     """List the registered variants, tasks, read-outs and suites."""
     from seqbench.catalog import explain_members
+    from seqbench.plugins import load_plugins
 
+    load_plugins(plugin or ())
     for kind, members in explain_members().items():
         table = Table(kind, "", title_justify="left", box=None, padding=(0, 2, 0, 0))
         for name, text in members.items():
@@ -65,10 +75,18 @@ def list_() -> None:
 
 
 @app.command()
-def show(name: Annotated[str, typer.Argument(help="A variant, task, read-out or suite.")]) -> None:
+def show(
+    name: Annotated[str, typer.Argument(help="A variant, task, read-out or suite.")],
+    task: Annotated[
+        str, typer.Option(help="Task for which a variant's shapes and size are shown.")
+    ] = "row-mnist",
+    plugin: Plugins = None,
+) -> None:
     """Explain one variant, task, read-out or suite."""
-    from seqbench.catalog import describe_variant, explain_members
+    from seqbench.catalog import describe_task, describe_variant, explain_members
+    from seqbench.plugins import load_plugins
 
+    load_plugins(plugin or ())
     explained = explain_members()
     found = {kind: members[name] for kind, members in explained.items() if name in members}
     if not found:
@@ -78,7 +96,9 @@ def show(name: Annotated[str, typer.Argument(help="A variant, task, read-out or 
     for kind, text in found.items():
         _say(f"{name} ({kind})\n\n{text}")
         if kind == "variant":
-            _say(f"\n{describe_variant(name)}")
+            _say(f"\n{describe_variant(name, task)}")
+        if kind == "task":
+            _say(f"\n{describe_task(name)}")
 
 
 @app.command()
@@ -88,27 +108,39 @@ def run(
         typer.Option(help="A suite, see `seqbench list`. Default: quick, or none with --task."),
     ] = None,
     task: Annotated[list[str] | None, _axis("Tasks.")] = None,
-    variant: Annotated[list[str] | None, _axis("Variants.")] = None,
+    variant: Annotated[
+        list[str] | None, _axis("Variants; in a name * stands for anything.")
+    ] = None,
     seeds: Annotated[
         str | None,
         typer.Option(help="How many seeds (5: seeds 0 to 4), or which ones (3,7).", metavar="N"),
     ] = None,
+    length: Annotated[list[str] | None, _axis("Time steps of generated sequences.")] = None,
+    train_examples: Annotated[
+        list[str] | None, _axis("Use only the first so many training examples.")
+    ] = None,
     epochs: Annotated[list[str] | None, _axis("Passes over the training set.")] = None,
     batch_size: Annotated[list[str] | None, _axis("Examples in a batch.")] = None,
     learning_rate: Annotated[list[str] | None, _axis("Adam's step size.")] = None,
+    clip_norm: Annotated[list[str] | None, _axis("Greatest norm of a gradient.")] = None,
     hidden_size: Annotated[list[str] | None, _axis("Units in a layer, each direction.")] = None,
+    match_parameters: Annotated[
+        int | None,
+        typer.Option(help="Choose each hidden size for so many parameters, within 2 %.", min=1),
+    ] = None,
     num_layers: Annotated[list[str] | None, _axis("Layers.")] = None,
     dropout: Annotated[list[str] | None, _axis("Share dropped between layers.")] = None,
-    readout: Annotated[list[str] | None, _axis("Read-outs: last, final, mean, max.")] = None,
+    readout: Annotated[
+        list[str] | None, _axis("Read-outs. Default: the task's first one.")
+    ] = None,
     implementation: Annotated[
-        list[str] | None, _axis("native or fused. Default: the fastest of each variant.")
+        list[str] | None,
+        _axis("native, fused, scan or reference. Default: the fastest of each variant."),
     ] = None,
     device: Annotated[list[str] | None, _axis("auto, cpu or cuda. Default: auto.")] = None,
     threads: Annotated[list[str] | None, _axis("CPU threads. Default: torch's own.")] = None,
-    data: Annotated[
-        Path | None,
-        typer.Option(help="Data folder. Default: $SEQBENCH_DATA, else the user's cache folder."),
-    ] = None,
+    plugin: Plugins = None,
+    data: DataFolder = None,
     name: Annotated[
         str | None, typer.Option(help="Name of the result folder. Default: the suite's.")
     ] = None,
@@ -120,10 +152,11 @@ def run(
     ] = False,
 ) -> None:
     """Train a suite, or a grid of your own, and record it in results/NAME."""
-    from seqbench.harness.device import default_threads, resolve_device
+    from seqbench.harness.device import resolve_device
     from seqbench.harness.environment import describe_environment
-    from seqbench.harness.runner import check_names, load_tasks, run_specs
-    from seqbench.models.model import VARIANTS
+    from seqbench.harness.runner import load_problems, run_specs
+    from seqbench.plan import plan_runs
+    from seqbench.plugins import load_plugins
     from seqbench.progress import show_progress
     from seqbench.store import ResultWriter
     from seqbench.tasks.data_folder import locate_data
@@ -133,9 +166,12 @@ def run(
             "task": task,
             "variant": variant,
             "seed": seeds and list_seeds(seeds),
+            "length": length,
+            "train_examples": train_examples,
             "epochs": epochs,
             "batch_size": batch_size,
             "learning_rate": learning_rate,
+            "clip_norm": clip_norm,
             "hidden_size": hidden_size,
             "num_layers": num_layers,
             "dropout": dropout,
@@ -147,26 +183,22 @@ def run(
     )
     if suite is None and not task:
         suite = "quick"
-    planned = SUITES[suite].axes if suite else {"seed": (0,)}
-    defaults = {
-        "variant": tuple(VARIANTS),
-        "device": (resolve_device("auto"),),
-        "threads": (default_threads(),),
-    }
-    axes = {**defaults, **planned, **chosen}
-    specs = expand(axes)
-    if "implementation" not in axes:
-        specs = [_in_fastest_implementation(spec) for spec in specs]
-    check_names(specs)
+    load_plugins(plugin or ())
+    planned = SUITES[suite] if suite else Suite("", {"seed": (0,)})
+    matched = match_parameters or (planned.match_parameters if not hidden_size else None)
+    if match_parameters and hidden_size:
+        raise UsageError("--match-parameters chooses the hidden size; leave --hidden-size out")
+    specs = plan_runs([{**grid, **chosen} for grid in planned.grids], matched)
     folder = results / check_folder_name(name or suite or CUSTOM)
-    tasks = load_tasks(specs, locate_data(data))
-    environment = describe_environment() | {"command": format_command(suite, chosen, name)}
+    problems = load_problems(specs, locate_data(data))
+    command = format_command(suite, chosen, name, match_parameters, plugin or ())
+    environment = describe_environment() | {"command": command}
     writer = ResultWriter(folder, environment)
     try:
         with writer, show_progress(console, specs) as progress:
             records = run_specs(
                 specs,
-                tasks,
+                problems,
                 suite=suite or CUSTOM,
                 environment_id=environment["environment_id"],
                 writer=writer,
@@ -213,12 +245,6 @@ def env() -> None:
     from seqbench.harness.environment import describe_environment
 
     console.print_json(json.dumps(describe_environment()))
-
-
-def _in_fastest_implementation(spec: RunSpec) -> RunSpec:
-    from seqbench.models.model import fastest_implementation
-
-    return replace(spec, implementation=fastest_implementation(spec.variant, spec.device))
 
 
 def _write_report(folder: Path, reports: Path) -> None:

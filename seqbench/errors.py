@@ -50,6 +50,23 @@ class SettingError(UsageError):
         super().__init__(f"{setting} must be {expected}, not {value!r}")
 
 
+class ContractError(UsageError):
+    """A variant or a task that does not give what its contract says."""
+
+    def __init__(self, kind: str, name: str, fault: str) -> None:
+        super().__init__(f"{kind} {name} {fault}")
+
+
+class PluginError(UsageError):
+    """A plugin that cannot be used."""
+
+    def __init__(self, plugin: str, fault: str) -> None:
+        super().__init__(
+            f"plugin {plugin}: {fault}. A plugin is a Python file, or a module announced by a "
+            f"package, that registers variants or tasks when it is imported."
+        )
+
+
 class DataUnavailableError(UsageError):
     """A task's data is not on this machine and could not be fetched, or is damaged."""
 

@@ -25,7 +25,11 @@ _PER_CENT = f"{100 * CONFIDENCE:g} %"
 
 
 def format_findings(
-    summary: pd.DataFrame, differences: pd.DataFrame, published: pd.DataFrame, failed: int
+    summary: pd.DataFrame,
+    differences: pd.DataFrame,
+    effects: pd.DataFrame,
+    published: pd.DataFrame,
+    failed: int,
 ) -> list[str]:
     """Return the sentences that open a report, a paragraph's worth for each task and device.
 
@@ -35,6 +39,8 @@ def format_findings(
         From `stats.summarise_groups`.
     differences
         From `stats.compare_with_best`.
+    effects
+        From `stats.compare_settings`.
     published
         From `stats.join_published`.
     failed
@@ -47,7 +53,15 @@ def format_findings(
         found.append(_describe_scores(str(task), str(device), group, compared))
         found.append(_describe_cost(group))
         found += _describe_baseline(group)
-    found += [_describe_published(row) for row in published.itertuples()]
+    found += [_describe_effects(part) for _, part in _by_variant(effects)]
+    same = published.dropna(subset=["score", "published_score"]) if len(published) else published
+    alike = [_same_circumstances(row) for row in same.itertuples()]
+    found += [_describe_published(row) for row in compress(same.itertuples(), alike)]
+    if not all(alike):
+        found.append(
+            "Other published figures, of other sizes or budgets, stand in a table below; what "
+            "differs stands beside each, and by so much the scores may differ."
+        )
     if failed:
         runs = "1 run" if failed == 1 else f"{failed} runs"
         found.append(f"**{runs} did not end well**: listed below, and in none of the figures.")
@@ -56,6 +70,44 @@ def format_findings(
 
 def _by_task_and_device(frame: pd.DataFrame) -> Iterable[tuple[Any, pd.DataFrame]]:
     return frame.groupby(["task", "device"], sort=False) if not frame.empty else ()
+
+
+def _by_variant(frame: pd.DataFrame) -> Iterable[tuple[Any, pd.DataFrame]]:
+    keys = ["task", "device", "variant", "setting"]
+    return frame.groupby(keys, sort=False) if not frame.empty else ()
+
+
+def _describe_effects(part: pd.DataFrame) -> str:
+    """Say what a variant gains by each value of a setting, and which gains are certain."""
+    first = part.iloc[0]
+    said = []
+    for row in part.itertuples():
+        if row.low == row.high == 0:
+            said.append(f"changes nothing with `{row.value}`")
+            continue
+        verb = "gains" if row.gain >= 0 else "loses"
+        text = f"{verb} {format_difference(abs(row.gain), row.metric)} with `{row.value}`"
+        if pd.notna(row.low):
+            text += f" ({format_interval(row.low, row.high, row.metric)})"
+        decided = row.p_adjusted < SIGNIFICANCE
+        said.append(text if decided else f"{text}, undecided by {row.seeds} pairs")
+    return (
+        f"{first.setting}: **{first.variant}** on `{first.task}` ({first.device}), against "
+        f"`{first.reference}`, {join_words(said)}. Paired by seed; in brackets the gain's {_PER_CENT} "
+        f"interval."
+    )
+
+
+def _same_circumstances(row: Any) -> bool:
+    """Tell whether length, parameters and epochs are known of a published figure, and are ours."""
+    length = pd.isna(row.published_length) or row.length == row.published_length
+    known = pd.notna(row.published_parameters) and pd.notna(row.published_epochs)
+    return bool(
+        length
+        and known
+        and row.parameters == row.published_parameters
+        and row.epochs == row.published_epochs
+    )
 
 
 def _describe_scores(task: str, device: str, group: pd.DataFrame, compared: pd.DataFrame) -> str:
@@ -138,8 +190,6 @@ def _describe_published(row: Any) -> str:
         f"Published for {row.label} on `{row.task}`: {theirs} ({row.source}); "
         f"here: {ours} on average."
     )
-    if row.epochs != row.published_epochs or row.parameters != row.published_parameters:
-        return f"{text} Size or budget differ, see the table."
     if pd.isna(row.next_low):
         return f"{text} One seed does not tell how far a run may fall from another."
     relation = "inside" if row.next_low <= row.published_score <= row.next_high else "outside"

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import fields
+from pathlib import Path
+from shlex import quote
 from typing import Any
 
 from seqbench.columns import columns
@@ -51,6 +53,9 @@ def parse_axes(options: Mapping[str, Iterable[str] | None]) -> dict[str, tuple[A
     for setting, values in options.items():
         if values is None:
             continue
+        if setting == "variant":  # names in it may be patterns, which the registry resolves
+            axes[setting] = tuple(split_list(values))
+            continue
         parsed = []
         for value in split_list(values):
             try:
@@ -74,13 +79,19 @@ def option_of(setting: str) -> str:
 
 
 def format_command(
-    suite: str | None, chosen: Mapping[str, tuple[Any, ...]], name: str | None
+    suite: str | None,
+    chosen: Mapping[str, tuple[Any, ...]],
+    name: str | None,
+    match_parameters: int | None = None,
+    plugins: Iterable[Path] = (),
 ) -> str:
     """Return the command that makes a result again, the folders of this machine left out."""
     words = ["seqbench run"] + ([f"--suite {suite}"] if suite else [])
     for setting in (field.name for field in fields(RunSpec)):
         if setting in chosen:
-            text = ",".join(map(str, chosen[setting]))
+            text = ",".join("" if value is None else str(value) for value in chosen[setting])
             alone = "," if setting == "seed" and "," not in text else ""  # a list, not a number
-            words.append(f"{option_of(setting)} {text}{alone}")
+            words.append(f"{option_of(setting)} {quote(text + alone)}")
+    words += [f"--match-parameters {match_parameters}"] if match_parameters else []
+    words += [f"--plugin {quote(plugin.name)}" for plugin in plugins]
     return " ".join(words + ([f"--name {name}"] if name else []))

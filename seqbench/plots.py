@@ -15,7 +15,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
-_THEME = {**sns.axes_style("whitegrid"), **sns.plotting_context("notebook")}
+THEME = {**sns.axes_style("whitegrid"), **sns.plotting_context("notebook")}
 _DOTS_PER_INCH = 110
 _ROW_HEIGHT = 4.2
 _BAR_HEIGHT = 0.42
@@ -32,7 +32,7 @@ def color_labels(labels: Sequence[str]) -> Palette:
 
 def save_figure(figure: Figure, path: Path) -> None:
     """Write a figure as PNG, without the date or the program's version in it."""
-    with rc_context(_THEME):
+    with rc_context(THEME):
         figure.savefig(path, dpi=_DOTS_PER_INCH, metadata={"Software": None})
 
 
@@ -174,7 +174,7 @@ def _draw_rows(
     """Draw a row of axes for each task of ``frame``."""
     parts = [part for _, part in frame.groupby("task", sort=False)]
     heights = [1.2 + _BAR_HEIGHT * len(part) if bars else _ROW_HEIGHT for part in parts]
-    with rc_context(_THEME):
+    with rc_context(THEME):
         figure = Figure(figsize=(9.5, sum(heights)), layout="constrained")
         grid = figure.subplots(len(parts), columns, squeeze=False, height_ratios=heights)
         for row, part in zip(grid, parts, strict=True):

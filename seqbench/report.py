@@ -45,7 +45,7 @@ def write_report(results: Results, folder: Path) -> Path:
     Figures and page replace those of an earlier report; the page is written last.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    labelled = results.runs.assign(label=stats.label_runs(results.runs))
+    labelled = stats.name_groups(results.runs)
     finished = labelled[labelled["status"] == "ok"]
     summary = stats.summarise_groups(results.runs, results.epochs)
     figures = _draw_figures(results, finished, summary) if not summary.empty else {}
@@ -64,7 +64,9 @@ def _draw_figures(
     """Return each figure with its caption, by file name."""
     palette = plots.color_labels(list(finished["label"]))
     curves = stats.learning_curves(results.runs, results.epochs)
-    epochs = finished[["run_id", "label"]].merge(results.epochs, on="run_id")
+    epochs = finished[["run_id", "label", "task"]].merge(
+        results.epochs.drop(columns="task"), on="run_id"
+    )
     band = "Line: mean over seeds; band: lowest to highest seed."
     return {
         "score_by_epoch": (
@@ -103,6 +105,9 @@ def _format_page(
     figures: dict[str, tuple[Figure, str]],
 ) -> str:
     differences = stats.compare_with_best(results.runs)
+    effects = pd.concat(
+        [stats.compare_settings(results.runs, setting) for setting in stats.SETTINGS_COMPARED]
+    )
     published = stats.join_published(summary, load_published())
     failed = labelled[labelled["status"] != "ok"]
     templates = Environment(
@@ -116,9 +121,9 @@ def _format_page(
     return templates.get_template("report.md.j2").render(
         name=results.name,
         runs=len(labelled),
-        findings=format_findings(summary, differences, published, len(failed)),
+        findings=format_findings(summary, differences, effects, published, len(failed)),
         summary=_format_table(summary, _SUMMARY_CELLS),
-        differences=_format_table(differences.assign(metric=_metric(summary)), _DIFFERENCE_CELLS),
+        differences=_format_table(differences, _DIFFERENCE_CELLS),
         published=_format_table(published, _PUBLISHED_CELLS),
         failed=_format_table(failed, _FAILED_CELLS),
         figures={name: caption for name, (_, caption) in figures.items()},
@@ -128,10 +133,6 @@ def _format_page(
         commit=results.environment.get("code", {}).get("commit"),
         dirty=results.environment.get("code", {}).get("dirty"),
     )
-
-
-def _metric(summary: pd.DataFrame) -> str:
-    return summary["metric"].iloc[0] if not summary.empty else ""
 
 
 Cells = dict[str, Callable[[Any], str]]
@@ -168,22 +169,36 @@ _DIFFERENCE_CELLS: Cells = {
     "p, Holm": lambda row: _format_p(row.p_adjusted),
 }
 _PUBLISHED_CELLS: Cells = {
-    "task": lambda row: row.task,
-    "variant": lambda row: row.label,
+    "task": lambda row: (
+        row.task_name if pd.isna(row.published_length) else f"{row.task_name} T={row.published_length}"
+    ),
+    "variant": lambda row: row.variant,
     "published": lambda row: format_score(row.published_score, row.metric),
-    "source": lambda row: row.source,
-    "parameters": lambda row: format_count(int(row.published_parameters)),
-    "epochs": lambda row: str(row.published_epochs),
-    "convention": lambda row: row.convention,
+    "source": lambda row: _known(row.source),
+    "parameters": lambda row: _known(row.published_parameters),
+    "epochs": lambda row: _known(row.published_epochs),
+    "convention": lambda row: _known(row.convention),
     "ours": lambda row: format_score(row.score, row.metric),
-    "our parameters": lambda row: format_count(int(row.parameters)),
-    "our epochs": lambda row: str(row.epochs),
+    "of": lambda row: "—" if pd.isna(row.score) else _name_group(row),
+    "our parameters": lambda row: _known(row.parameters),
+    "our epochs": lambda row: _known(row.epochs),
 }
 _FAILED_CELLS: Cells = {
     "run": lambda row: row.run_id,
     "status": lambda row: row.status,
     "error": lambda row: row.error,
 }
+
+
+def _known(value: Any) -> str:
+    """Return a text or a whole number, or a dash where nothing is known."""
+    if pd.isna(value) or value == "":
+        return "—"
+    return value if isinstance(value, str) else format_count(int(value))
+
+
+def _name_group(row: Any) -> str:
+    return row.label if row.task == row.task_name else f"{row.label}, {row.task}"
 
 
 def _format_p(p: float) -> str:

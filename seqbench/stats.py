@@ -18,21 +18,49 @@ CONFIDENCE = 0.95
 GROUP = ["task", "device", "label"]
 """What tells two groups of runs apart; within a group only the seed differs."""
 
-_BOUNDS = {"accuracy": (0.0, 1.0)}
-_NAMED_APART = ("task", "variant", "seed", "device")
+_LOSS = (0.0, np.inf)
+_BOUNDS = {
+    "accuracy": (0.0, 1.0),
+    "mse": _LOSS,
+    "nrmse": _LOSS,
+    "cross_entropy": _LOSS,
+    "bits_per_character": _LOSS,
+}
+_SETTINGS = [field.name for field in fields(RunSpec)]
+SETTINGS_COMPARED = ("readout",)
+"""Settings whose effect within a variant is a finding of its own."""
+
+_NAMED_APART = ("task", "length", "train_examples", "variant", "seed", "device")
 
 
-def label_runs(runs: pd.DataFrame) -> pd.Series:
-    """Return a label for each run: its variant, and what tells runs of that variant apart.
+def name_groups(runs: pd.DataFrame) -> pd.DataFrame:
+    """Return the runs with the names by which they are grouped.
 
-    That is each setting, but for task, seed and device, that some variant has in several values.
+    ``task`` gets the length of its sequences and the cut of its training set where a run has one,
+    for scores on two lengths are not compared; the registered name stands in ``task_name``.
+    ``label`` is the variant, and what tells runs of that variant on that task apart: each other
+    setting, but for seed and device, that some variant has in several values.
     """
-    settings = [field.name for field in fields(RunSpec) if field.name not in _NAMED_APART]
-    labels = runs["variant"].astype(str)
-    for name in settings:
-        if len(runs[["variant", name]].drop_duplicates()) > len(set(runs["variant"])):
-            labels = labels + f" {name}=" + runs[name].astype(str)
-    return labels.rename("label")
+    settings = [name for name in _SETTINGS if name not in _NAMED_APART]
+    named = runs.assign(task_name=runs["task"], task=_name_problems(runs), label="")
+    for _, group in named.groupby("task", sort=False):
+        labels = group["variant"].astype(str)
+        for name in settings:
+            if len(group[["variant", name]].drop_duplicates()) > len(set(group["variant"])):
+                labels = labels + f" {name}=" + group[name].astype(str)
+        named.loc[group.index, "label"] = labels
+    return named
+
+
+def _name_problems(runs: pd.DataFrame) -> pd.Series:
+    length = " T=" + runs["length"].astype("string")
+    examples = " n=" + runs["train_examples"].astype("string")
+    return runs["task"].astype("string") + length.fillna("") + examples.fillna("")
+
+
+def _name_finished(runs: pd.DataFrame) -> pd.DataFrame:
+    named = name_groups(runs)
+    return named[named["status"] == "ok"]
 
 
 def mean_interval(values: pd.Series, confidence: float = CONFIDENCE) -> tuple[float, float]:
@@ -53,13 +81,17 @@ def _half_width(values: pd.Series, confidence: float) -> float:
     return float(stats.t.ppf((1 + confidence) / 2, len(values) - 1) * values.std(ddof=1))
 
 
+_KEPT = ["task_name", "length", "variant", "metric", "higher_is_better", "baseline_score"]
+_KEPT += ["implementation"]
+
+
 def summarise_groups(runs: pd.DataFrame, epochs: pd.DataFrame) -> pd.DataFrame:
     """Return one row for each group of runs that differ in the seed only, in order of appearance.
 
     Only runs with status ``ok`` count. Columns: `GROUP` and
 
-    ``variant``, ``metric``, ``higher_is_better``, ``baseline_score``, ``implementation``,
-    ``parameters``, ``epochs``
+    ``task_name``, ``length``, ``variant``, ``metric``, ``higher_is_better``, ``baseline_score``,
+    ``implementation``, ``parameters``, ``epochs``
         As in the runs.
     ``seeds``, ``score``, ``score_low``, ``score_high``, ``next_low``, ``next_high``
         How many seeds; the mean of their final scores; its interval; between which ends one more
@@ -72,8 +104,7 @@ def summarise_groups(runs: pd.DataFrame, epochs: pd.DataFrame) -> pd.DataFrame:
     ``train_samples_per_s``, ``eval_samples_per_s``, ``peak_memory_bytes``
         Medians over the seeds.
     """
-    finished = runs.assign(label=label_runs(runs))
-    finished = finished[finished["status"] == "ok"]
+    finished = _name_finished(runs)
     times = finished[["run_id", "label"]].merge(epochs, on="run_id")
     rows = []
     for keys, group in finished.groupby(GROUP, sort=False):
@@ -86,9 +117,7 @@ def summarise_groups(runs: pd.DataFrame, epochs: pd.DataFrame) -> pd.DataFrame:
         rows.append(
             {
                 **dict(zip(GROUP, keys, strict=True)),
-                **first[
-                    ["variant", "metric", "higher_is_better", "baseline_score", "implementation"]
-                ],
+                **first[_KEPT],
                 "parameters": int(first["parameters"]),
                 "epochs": int(first["epochs"]),
                 "seeds": len(group),
@@ -119,21 +148,21 @@ def compare_with_best(runs: pd.DataFrame, confidence: float = CONFIDENCE) -> pd.
     Returns
     -------
     DataFrame
-        `GROUP`; ``best``, the label compared with; ``seeds``, how many both have; ``shortfall``,
+        `GROUP`; ``metric``; ``best``, the label compared with; ``seeds``, how many both have; ``shortfall``,
         the mean over seeds of how much worse the group is than the best one, positive whichever
         way the metric runs; ``low`` and ``high``, its interval, not adjusted; ``p``, of the paired
         t test, NaN where the differences have no spread; ``p_adjusted``, by Holm's method over the
         comparisons of the task and device.
     """
-    finished = runs.assign(label=label_runs(runs))
-    finished = finished[finished["status"] == "ok"]
+    finished = _name_finished(runs)
     compared = []
     for (task, device), group in finished.groupby(["task", "device"], sort=False):
         sign = 1.0 if group["higher_is_better"].iloc[0] else -1.0
         goodness = sign * group.set_index(["seed", "label"])["final_score"].unstack("label")  # noqa: PD010
         best = goodness.mean().idxmax()
+        metric = group["metric"].iloc[0]
         rows = [
-            {"task": task, "device": device, "label": label, "best": best}
+            {"task": task, "device": device, "label": label, "best": best, "metric": metric}
             | _paired(goodness[best] - goodness[label], confidence)
             for label in dict.fromkeys(group["label"])
             if label != best
@@ -169,17 +198,56 @@ def _holm(p_values: list[float]) -> list[float]:
 
 
 def join_published(summary: pd.DataFrame, published: pd.DataFrame) -> pd.DataFrame:
-    """Return the groups of ``summary`` for which a figure was published, one row for each figure.
+    """Set the published figures of the tasks of ``summary`` beside its groups.
 
-    The published columns of `published.load_published` are added, ``published_`` before the names
-    that both have: ``published_score``, ``published_parameters``, ``published_epochs``.
+    Returns
+    -------
+    DataFrame
+        A row for each published figure of a task that ``summary`` has, as often as there are
+        groups of its variant, and one for each group without any; empty if nothing is published
+        of these tasks. Columns of ``summary``, NaN where the variant was not run; and
+        ``published_score``, ``published_parameters``, ``published_epochs``, ``published_length``,
+        ``source``, ``convention``, NaN where nothing citable is known.
     """
     if summary.empty:
         return summary
-    keys = ["task", "variant", "metric"]
-    both = ("score", "parameters", "epochs")
+    both = ("score", "parameters", "epochs", "length")
     renamed = published.rename(columns={name: f"published_{name}" for name in both})
-    return summary.merge(renamed, on=keys)
+    renamed = renamed.rename(columns={"task": "task_name"})
+    known = renamed[renamed["task_name"].isin(set(summary["task_name"]))]
+    tasks = summary[summary["task_name"].isin(set(known["task_name"]))]
+    return tasks.merge(known, on=["task_name", "variant", "metric"], how="outer", sort=False)
+
+
+def compare_settings(runs: pd.DataFrame, setting: str, confidence: float = CONFIDENCE) -> pd.DataFrame:
+    """Compare the values of one setting within each variant, paired by seed and all else.
+
+    Returns
+    -------
+    DataFrame
+        `GROUP` without the label; ``variant``, ``setting``, ``metric``; ``value``, compared with
+        ``reference``, the value of the variant's first run; ``seeds``; ``gain``, the mean over
+        seeds of how much better the value is, positive whichever way the metric runs; ``low`` and
+        ``high``, its interval; ``p`` and ``p_adjusted`` as in `compare_with_best`, adjusted over
+        all of them. Empty if every variant has the setting in one value only.
+    """
+    rows = []
+    for keys, group in _name_finished(runs).groupby(["task", "device", "variant"], sort=False):
+        sign = 1.0 if group["higher_is_better"].iloc[0] else -1.0
+        reference, *others = dict.fromkeys(group[setting])
+        others_equal = group[[name for name in _SETTINGS if name != setting]].astype(str)
+        goodness = sign * (
+            group.assign(pair=others_equal.agg(" ".join, axis=1))
+            .pivot(index="pair", columns=setting, values="final_score")
+        )
+        for value in others:
+            paired = _paired(goodness[value] - goodness[reference], confidence)
+            gain = {"gain": paired.pop("shortfall"), **paired}
+            named = dict(zip(["task", "device", "variant"], keys, strict=True))
+            told = {"setting": setting, "value": value, "reference": reference}
+            rows.append(named | told | {"metric": group["metric"].iloc[0]} | gain)
+    adjusted = _holm([row["p"] for row in rows])
+    return pd.DataFrame([row | {"p_adjusted": p} for row, p in zip(rows, adjusted, strict=True)])
 
 
 def learning_curves(runs: pd.DataFrame, epochs: pd.DataFrame) -> pd.DataFrame:
@@ -188,9 +256,9 @@ def learning_curves(runs: pd.DataFrame, epochs: pd.DataFrame) -> pd.DataFrame:
     Columns: `GROUP`, ``metric``, ``epoch``; ``score`` (mean), ``score_min``, ``score_max``;
     ``train_time_s``, the mean over seeds of the summed epoch times.
     """
-    finished = runs.assign(label=label_runs(runs))
-    finished = finished[finished["status"] == "ok"][["run_id", "label"]]
-    curves = finished.merge(epochs, on="run_id")  # in the order of the runs, then of the epochs
+    finished = _name_finished(runs)[["run_id", "label", "task"]]
+    # in the order of the runs, then of the epochs
+    curves = finished.merge(epochs.drop(columns="task"), on="run_id")
     curves["train_time_s"] = curves.groupby("run_id")["epoch_time_s"].cumsum()
     return (
         curves.groupby([*GROUP, "metric", "epoch"], sort=False)

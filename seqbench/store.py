@@ -204,8 +204,8 @@ def _read_csv(path: Path, record_type: type) -> pd.DataFrame:
         lines = [(reader.line_num, cells) for cells in reader]
     except csv.Error as error:
         raise ResultsError(f"{path}, line {reader.line_num}: {error}") from error
-    _check_schema(path, header, lines)
-    _check_header(path, header, declared)
+    written_in = _check_schema(path, header, lines)
+    _check_header(path, header, [each for each in declared if each.since <= written_in], declared)
     rows = [_parse_row(path, line, header, declared, cells) for line, cells in lines]
     frame = pd.DataFrame(rows, columns=[each.name for each in declared], dtype=object)
     types = {
@@ -214,10 +214,14 @@ def _read_csv(path: Path, record_type: type) -> pd.DataFrame:
     return frame.astype(types)
 
 
-def _check_schema(path: Path, header: list[str], lines: list[tuple[int, list[str]]]) -> None:
-    """Refuse rows of a newer schema before their new columns are called unknown."""
+def _check_schema(path: Path, header: list[str], lines: list[tuple[int, list[str]]]) -> int:
+    """Refuse rows of a newer schema before their new columns are called unknown.
+
+    Returns the newest schema of the file's rows; 1 where no row says.
+    """
+    newest = 1
     if "schema_version" not in header:
-        return
+        return newest
     place = header.index("schema_version")
     for line, cells in lines:
         version = cells[place] if place < len(cells) else ""
@@ -226,11 +230,15 @@ def _check_schema(path: Path, header: list[str], lines: list[tuple[int, list[str
                 f"{path}, line {line}: written in schema {version}, this seqbench reads up to "
                 f"{SCHEMA_VERSION}; upgrade seqbench"
             )
+        newest = max(newest, int(version) if version.isdecimal() else 1)
+    return newest
 
 
-def _check_header(path: Path, header: list[str], declared: Sequence[Column]) -> None:
+def _check_header(
+    path: Path, header: list[str], needed: Sequence[Column], declared: Sequence[Column]
+) -> None:
     unknown = [name for name in header if name not in {each.name for each in declared}]
-    missing = [each.name for each in declared if each.since == 1 and each.name not in header]
+    missing = [each.name for each in needed if each.name not in header]
     faults = [f"unknown columns {', '.join(unknown)}"] if unknown else []
     faults += [f"missing columns {', '.join(missing)}"] if missing else []
     faults += ["a column is there twice"] if len(set(header)) < len(header) else []

@@ -1,34 +1,49 @@
-"""The named suites, as data: each is a grid over `RunSpec` fields.
+"""The named suites, as data: each is one grid over `RunSpec` fields, or a few.
 
-An axis that a suite does not name keeps the default of `RunSpec`, except ``variant``: a suite
-without that axis runs every registered variant, so that a new one joins it by being registered.
+An axis that a grid does not name is settled by `plan.plan_runs`: a grid without ``variant`` runs
+every variant that does not wait to be asked for, so that a new one joins it by being registered.
 Options of the command line replace axes.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
 from seqbench.registry import Registry
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, init=False)
 class Suite:
-    """A question worth a result folder, and the grid of runs that answers it."""
+    """A question worth a result folder, and the grids of runs that answer it.
+
+    Parameters
+    ----------
+    summary
+        The question, in a line.
+    grids
+        Values by `RunSpec` field.
+    match_parameters
+        Choose every hidden size so that models have this many parameters.
+    """
 
     summary: str
-    axes: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
+    grids: tuple[Mapping[str, tuple[Any, ...]], ...]
+    match_parameters: int | None
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "axes", MappingProxyType(dict(self.axes)))
+    def __init__(
+        self, summary: str, *grids: Mapping[str, tuple[Any, ...]], match_parameters: int | None = None
+    ) -> None:
+        object.__setattr__(self, "summary", summary)
+        object.__setattr__(self, "grids", tuple(MappingProxyType(dict(grid)) for grid in grids))
+        object.__setattr__(self, "match_parameters", match_parameters)
 
 
 SUITES: Registry[Suite] = Registry("suite")
 
 SUITES.register("quick")(
     Suite(
-        "every variant on scikit-learn's bundled digits: minutes on a laptop, no download",
+        "the ordinary variants on scikit-learn's bundled digits: minutes on a laptop, no download",
         {"task": ("row-digits",), "seed": (0, 1, 2), "epochs": (20,)},
     )
 )
@@ -45,7 +60,91 @@ SUITES.register("notebook")(
 )
 SUITES.register("mnist")(
     Suite(
-        "every variant on MNIST read row by row, with the notebook's settings",
+        "the ordinary variants on MNIST read row by row, with the notebook's settings",
         {"task": ("row-mnist",), "seed": (0, 1, 2), "epochs": (3,)},
+    )
+)
+SUITES.register("readout")(
+    Suite(
+        "what the notebook's read-out costs: last, final, mean and max, in one direction and both",
+        {
+            "task": ("row-mnist",),
+            "variant": ("rnn", "birnn"),
+            "readout": ("last", "final", "mean", "max"),
+            "seed": (0, 1, 2),
+            "epochs": (2,),
+        },
+    )
+)
+SUITES.register("init")(
+    Suite(
+        "what the initial weights are worth after one epoch, with nothing else changed",
+        {
+            "task": ("row-mnist",),
+            "variant": (
+                "rnn",
+                "rnn-orthogonal",
+                "rnn-relu",
+                "irnn",
+                "lstm",
+                "lstm-forget-bias",
+                "lstm-chrono",
+            ),
+            "seed": (0, 1, 2),
+            "epochs": (1,),
+        },
+    )
+)
+SUITES.register("memory")(
+    Suite(
+        "who remembers: adding and copying at lengths that tell the variants apart",
+        {
+            "task": ("adding",),
+            "length": (50,),
+            "variant": ("rnn", "irnn", "lstm", "gru"),
+            "seed": (0, 1, 2),
+            "epochs": (30,),
+            "num_layers": (1,),
+            "hidden_size": (64,),
+            "learning_rate": (2e-3,),
+            "clip_norm": (1.0,),
+        },
+        {
+            "task": ("copying",),
+            "length": (20,),
+            "variant": ("rnn", "irnn", "lstm", "gru"),
+            "seed": (0, 1, 2),
+            "epochs": (30,),
+            "num_layers": (1,),
+            "hidden_size": (64,),
+            "learning_rate": (2e-3,),
+            "clip_norm": (1.0,),
+        },
+    )
+)
+SUITES.register("matched")(
+    Suite(
+        "permuted pixels at 70,000 parameters each, as the literature compares; one epoch only",
+        {
+            "task": ("permuted-mnist",),
+            "variant": ("rnn", "irnn", "lstm", "gru"),
+            "seed": (0,),
+            "epochs": (1,),
+            "num_layers": (1,),
+            "clip_norm": (1.0,),
+        },
+        match_parameters=70_000,
+    )
+)
+SUITES.register("registry")(
+    Suite(
+        "everything that is registered, on the bundled digits, briefly: does it run, what does it cost",
+        {
+            "task": ("row-digits",),
+            "variant": ("*",),
+            "seed": (0,),
+            "epochs": (3,),
+            "hidden_size": (32,),
+        },
     )
 )

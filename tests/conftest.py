@@ -20,6 +20,7 @@ class TinyTask(Classification):
     """Which half of the sequence is brighter? 40 sequences of 5 steps of 3 features."""
 
     features = 3
+    time = 5
     outputs = 2
 
     def load(self, data_dir: Path) -> TaskData:

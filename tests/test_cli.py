@@ -92,8 +92,15 @@ def test_a_run_of_ones_own_is_a_grid_of_the_options(tmp_path: Path) -> None:
         (("run", "--device", "tpu"), "device must be auto, cpu or cuda"),
         (("run", "--name", "../out"), "--name must be lower-case letters"),
         (("run", "--suite", "custom"), "no suite is called 'custom'"),
-        (("run", "--implementation", "fused"), "--implementation must be native for gru"),
+        (("run", "--implementation", "fused"), "--implementation must be native or reference for gru"),
         (("run", "--nonsense"), "--nonsense"),
+        (("run", "--length", "9"), "--length must be left out for this task"),
+        (("run", "--task", "hello", "--variant", "birnn"), "--variant must be one that reads"),
+        (("run", "--train-examples", "9999"), "--train-examples must be at most 1437"),
+        (("run", "--match-parameters", "9"), "--match-parameters must be a number that rnn"),
+        (("run", "--match-parameters", "9", "--hidden-size", "4"), "leave --hidden-size out"),
+        (("run", "--variant", "*nix"), "no variant is called '*nix'"),
+        (("show", "lstm", "--task", "helo"), "did you mean hello"),
         (("show", "lstn"), "did you mean lstm"),
         (("report",), "there are no results in results"),
     ],
@@ -200,12 +207,12 @@ def test_a_seventh_variant_is_one_new_file(tmp_path: Path) -> None:
         assert done.returncode == ExitCode.OK, done.stderr
         return done.stdout
 
-    assert "rnn-relu" in run("list")
-    assert "Elman RNN with a rectifier: h_t" in run("show", "rnn-relu")
+    assert "rnn-identity" in run("list")
+    assert "Elman RNN that starts as an integrator" in run("show", "rnn-identity")
     run("run", "--report", "--seeds", "2", *FAST)
     runs = load_results(tmp_path / "results" / "quick").runs
-    assert runs["variant"].value_counts().to_dict()["rnn-relu"] == 2
-    assert "| rnn-relu  " in (tmp_path / "reports" / "quick" / "README.md").read_text()
+    assert runs["variant"].value_counts().to_dict()["rnn-identity"] == 2
+    assert "| rnn-identity  " in (tmp_path / "reports" / "quick" / "README.md").read_text()
 
 
 def test_list_show_and_env_tell_what_is_there(
@@ -223,7 +230,9 @@ def test_list_show_and_env_tell_what_is_there(
         assert f"\n{name} " in listed
     shown = say("show", "birnn")
     assert "birnn (variant)" in shown
-    assert "row-mnist: 141,834" in shown
+    assert "parameters  141,834" in shown
+    assert "final       (2, batch, 128)" in shown
+    assert "steps       (batch, 28, 256)" in shown
     assert "accuracy 95.55 %" in shown
     assert "seed: 0, 1, 2" in say("show", "notebook")
     assert "28 steps of 28 features" in say("show", "row-mnist")

@@ -139,8 +139,32 @@ def test_the_published_figure_stands_beside_ours(tmp_path: Path, make_run: MakeR
         for seed, score in enumerate((0.95, 0.94, 0.96)):
             writer.add(*make_run(score, task="row-mnist", seed=seed, epochs=3))
     text = write_report(load_results(tmp_path / "a"), tmp_path / "report").read_text()
+    assert "| 95.04 %     | the teaching notebook" in text
+    assert "Other published figures" in text, "the made-up run has 1,000 parameters"
+    assert "Published for" not in text
+
+
+def test_a_published_figure_of_equal_size_and_budget_is_a_finding(
+    tmp_path: Path, make_run: MakeRun
+) -> None:
+    with ResultWriter(tmp_path / "a", {}) as writer:
+        for seed, score in enumerate((0.95, 0.94, 0.96)):
+            run, epochs = make_run(score, task="row-mnist", seed=seed, epochs=3)
+            writer.add(replace(run, parameters=54538), epochs)
+    text = write_report(load_results(tmp_path / "a"), tmp_path / "report").read_text()
     assert "Published for rnn on `row-mnist`: 95.04 %" in text
-    assert "Size or budget differ" in text, "the made-up run has 1,000 parameters"
+    assert "It lies inside what one more run of ours would give" in text
+
+
+def test_what_a_setting_gains_is_a_finding(tmp_path: Path, make_run: MakeRun) -> None:
+    with ResultWriter(tmp_path / "a", {}) as writer:
+        for readout, gain in (("last", 0.0), ("final", 0.02), ("mean", -0.001)):
+            for seed in range(3):
+                score = 0.90 + 0.01 * seed + gain + 0.0001 * seed * seed
+                writer.add(*make_run(score + gain * 0.01 * seed, readout=readout, seed=seed))
+    text = write_report(load_results(tmp_path / "a"), tmp_path / "report").read_text()
+    assert "readout: **rnn** on `row-digits` (cpu), against `last`, gains 2.02 points with" in text
+    assert "loses 0.10 points with `mean`" in text
 
 
 def test_reports_are_made_without_torch(result_folder: Path, tmp_path: Path) -> None:

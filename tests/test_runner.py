@@ -11,12 +11,12 @@ import pytest
 import torch
 from torch import nn
 
-from seqbench.errors import UnknownNameError, UsageError
+from seqbench.errors import UsageError
 from seqbench.harness.checkpoint import load_checkpoint
 from seqbench.harness.device import resolve_device
 from seqbench.harness.environment import describe_environment
 from seqbench.harness.memory import PeakMemory
-from seqbench.harness.runner import check_names, run_specs
+from seqbench.harness.runner import problem_of, run_specs
 from seqbench.harness.training import Training
 from seqbench.models.model import VARIANTS, Encoder, EncoderSizes, build_model
 from seqbench.models.native import NativeEncoder
@@ -54,7 +54,7 @@ def run(tmp_path: Path, tiny_task: Task, tiny_data: TaskData) -> Run:
         with ResultWriter(tmp_path / "a", {}) as writer:
             return run_specs(
                 specs,
-                {"row-digits": (tiny_task, tiny_data)},
+                {problem_of(spec): (tiny_task, tiny_data) for spec in specs},
                 suite="quick",
                 environment_id="abc",
                 writer=writer,
@@ -78,8 +78,8 @@ def bad_variants(monkeypatch: pytest.MonkeyPatch) -> None:
         raise ValueError("first line\nit cannot be built")
 
     monkeypatch.setattr(VARIANTS, "_members", dict(VARIANTS._members))
-    VARIANTS.register("breaking")(breaking)
-    VARIANTS.register("infinite")(lambda sizes: Infinite(nn.RNN, sizes))
+    VARIANTS.variant("breaking")(breaking)
+    VARIANTS.variant("infinite")(lambda sizes: Infinite(nn.RNN, sizes))
 
 
 def test_a_run_is_recorded_as_it_went(
@@ -181,13 +181,6 @@ def test_a_checkpoint_runs_no_code(make_spec: MakeSpec, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"bomb\.ckpt does not hold this model's weights"):
         load_checkpoint(model, path)
     assert not (tmp_path / "exploded").exists()
-
-
-def test_names_are_checked_before_anything_runs(make_spec: MakeSpec) -> None:
-    check_names([make_spec()])
-    for setting in ("task", "variant", "readout"):
-        with pytest.raises(UnknownNameError, match=r"no .* is called 'nothing'"):
-            check_names([make_spec(), make_spec(**{setting: "nothing"})])
 
 
 def test_auto_takes_cuda_where_there_is_one(monkeypatch: pytest.MonkeyPatch) -> None:

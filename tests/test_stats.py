@@ -170,10 +170,60 @@ def test_published_figures_join_their_task_and_variant(gather: Gather) -> None:
         [
             {"task": "row-mnist", "variant": "rnn", "metric": "accuracy", "score": 0.95,
              "parameters": 5, "epochs": 3, "source": "s", "convention": "c"},
+            {"task": "row-mnist", "variant": "s4", "metric": "accuracy", "score": 0.99,
+             "parameters": None, "epochs": None, "source": "s", "convention": "c"},
             {"task": "pixel-mnist", "variant": "rnn", "metric": "accuracy", "score": 0.2,
              "parameters": 5, "epochs": 3, "source": "s", "convention": "c"},
         ]
+    ).assign(length=None)  # fmt: skip
+    rows = stats.join_published(summary, published).set_index("variant")
+    assert set(rows.index) == {"rnn", "gru", "s4"}
+    assert set(rows["task_name"]) == {"row-mnist"}
+    ours = rows.loc["rnn"]
+    assert (ours["label"], ours["published_score"], ours["score"]) == ("rnn", 0.95, 0.9)
+    assert (ours["epochs"], ours["published_epochs"]) == (2, 3)
+    assert pd.isna(rows.loc["gru", "published_score"]), "nothing was published of it"
+    assert pd.isna(rows.loc["s4", "score"]), "it was not run"
+    of_digits = gather([{"task": "row-digits"}])
+    summary = stats.summarise_groups(of_digits.runs, of_digits.epochs)
+    assert stats.join_published(summary, published).empty
+
+
+def test_lengths_and_cuts_make_problems_of_their_own(gather: Gather) -> None:
+    results = gather(
+        [{"task": "adding", "length": length, "score": 0.5} for length in (10, 20)]
+        + [{"task": "row-mnist", "train_examples": 100}, {"task": "row-mnist"}]
+    )
+    summary = stats.summarise_groups(results.runs, results.epochs)
+    assert summary["task"].tolist() == ["adding T=10", "adding T=20", "row-mnist n=100", "row-mnist"]
+    assert summary["task_name"].tolist() == ["adding", "adding", "row-mnist", "row-mnist"]
+    assert set(summary["label"]) == {"rnn"}
+    assert stats.compare_with_best(results.runs).empty, "scores on two lengths are not compared"
+
+
+def test_labels_are_made_task_by_task(gather: Gather) -> None:
+    """Read-outs that go with the task tell no two runs of it apart."""
+    results = gather(
+        [{"task": "adding", "length": 10, "readout": "last"}]
+        + [{"task": "copying", "length": 10, "readout": "each"}]
+        + [{"task": "row-digits", "readout": readout} for readout in ("last", "mean")]
+    )
+    labels = stats.name_groups(results.runs)["label"].tolist()
+    assert labels == ["rnn", "rnn", "rnn readout=last", "rnn readout=mean"]
+
+
+def test_a_settings_gain_is_the_paired_difference_by_hand(gather: Gather) -> None:
+    gains = [0.02, 0.03, 0.07]
+    results = gather(
+        [{"variant": v, "seed": s, "score": 0.8 + 0.01 * s} for v in ("rnn", "gru") for s in range(3)]
+        + [{"variant": "rnn", "seed": s, "readout": "final", "score": 0.8 + 0.01 * s + gains[s]}
+           for s in range(3)]
     )  # fmt: skip
-    (row,) = stats.join_published(summary, published).to_dict("records")
-    assert (row["label"], row["published_score"], row["score"]) == ("rnn", 0.95, 0.9)
-    assert (row["epochs"], row["published_epochs"]) == (2, 3)
+    (row,) = stats.compare_settings(results.runs, "readout").to_dict("records")
+    assert (row["variant"], row["value"], row["reference"], row["seeds"]) == (
+        "rnn", "final", "last", 3,
+    )  # fmt: skip
+    assert row["gain"] == pytest.approx(0.04)
+    low, high = scipy_stats.t.interval(0.95, 2, loc=0.04, scale=scipy_stats.sem(gains))
+    assert (row["low"], row["high"]) == (pytest.approx(low), pytest.approx(high))
+    assert row["p"] == pytest.approx(scipy_stats.ttest_1samp(gains, 0).pvalue)

@@ -6,13 +6,14 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from seqbench.columns import flatten
+from seqbench.columns import columns, flatten
 from seqbench.errors import ExitCode, ResultsError, UsageError
-from seqbench.records import EpochRecord, RunRecord
+from seqbench.records import SCHEMA_VERSION, EpochRecord, RunRecord
 from seqbench.store import EPOCHS, RUNS, ResultWriter, load_results
 
 MakeRun = Callable[..., tuple[RunRecord, list[EpochRecord]]]
@@ -136,12 +137,41 @@ def test_a_newer_schema_is_refused_as_such(result_folder: Path) -> None:
     def grow(rows: list[list[str]]) -> None:
         version = rows[0].index("schema_version")
         for row in rows[1:]:
-            row[version] = "2"
+            row[version] = str(SCHEMA_VERSION + 1)
         for row in rows:
             row.append("new_column")
 
     edit(result_folder, RUNS, grow)
-    with pytest.raises(ResultsError, match=r"written in schema 2, .* reads up to 1; upgrade"):
+    with pytest.raises(ResultsError, match=r"written in schema \d, .* reads up to \d; upgrade"):
+        load_results(result_folder)
+
+
+def test_rows_of_an_earlier_schema_mean_the_defaults_of_later_columns(result_folder: Path) -> None:
+    later = [each.name for each in columns(RunRecord) if each.since > 1]
+    assert {"length", "clip_norm"} <= set(later)
+
+    def age(rows: list[list[str]]) -> None:
+        version = rows[0].index("schema_version")
+        for row in rows[1:]:
+            row[version] = "1"
+        kept = [place for place, name in enumerate(rows[0]) if name not in later]
+        rows[:] = [[row[place] for place in kept] for row in rows]
+
+    expected = load_results(result_folder).runs.drop(columns="schema_version")
+    edit(result_folder, RUNS, age)
+    runs = load_results(result_folder).runs
+    assert set(runs["schema_version"]) == {1}
+    pd.testing.assert_frame_equal(runs.drop(columns="schema_version"), expected)
+
+
+def test_a_later_column_may_not_be_missing_from_todays_rows(result_folder: Path) -> None:
+    def cut(rows: list[list[str]]) -> None:
+        place = rows[0].index("length")
+        for row in rows:
+            del row[place]
+
+    edit(result_folder, RUNS, cut)
+    with pytest.raises(ResultsError, match="missing columns length"):
         load_results(result_folder)
 
 

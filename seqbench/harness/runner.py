@@ -11,11 +11,11 @@ from typing import Protocol
 from seqbench.harness.checkpoint import dump_checkpoint
 from seqbench.harness.memory import PeakMemory
 from seqbench.harness.training import Training, warm_up
-from seqbench.models.model import check_model, count_parameters
+from seqbench.models.model import count_parameters
 from seqbench.records import EpochRecord, RunRecord
 from seqbench.spec import RunSpec
 from seqbench.store import ResultWriter
-from seqbench.tasks.task import Task, TaskData, cut_training, make_task
+from seqbench.tasks.task import Task, TaskData, check_data, cut_training, make_task
 
 log = logging.getLogger(__name__)
 
@@ -28,12 +28,6 @@ class Progress(Protocol):
     def epoch_finished(self, record: EpochRecord) -> None: ...
 
     def run_finished(self, record: RunRecord) -> None: ...
-
-
-def check_specs(specs: Sequence[RunSpec]) -> None:
-    """Raise `UsageError` if a spec names what is not there, or what does not go together."""
-    for spec in specs:
-        check_model(spec, make_task(spec))
 
 
 Problem = tuple[str, int | None, int | None]
@@ -54,6 +48,8 @@ def load_problems(
     ------
     DataUnavailableError
         If the data of one is not there and cannot be had.
+    ContractError
+        If a task gives other shapes than it declares.
     SettingError
         If a task has fewer training examples than a spec asks for.
     """
@@ -62,7 +58,7 @@ def load_problems(
     for spec in {problem_of(spec): spec for spec in specs}.values():
         task = make_task(spec)
         if (spec.task, spec.length) not in whole:
-            whole[spec.task, spec.length] = task.load(data_dir)
+            whole[spec.task, spec.length] = check_data(spec.task, task, task.load(data_dir))
         data = cut_training(whole[spec.task, spec.length], spec.train_examples)
         loaded[problem_of(spec)] = task, data
     return loaded

@@ -30,17 +30,17 @@ class GlobalStream:
     """
 
     def __init__(self, seed: int, device: str) -> None:
-        self._devices = ["cuda"] if device == "cuda" else []
-        with torch.random.fork_rng(self._devices):
+        self.devices = ["cuda"] if device == "cuda" else []
+        with torch.random.fork_rng(self.devices):
             torch.manual_seed(seed)
             self._keep()
 
     @contextmanager
     def active(self) -> Iterator[None]:
         """Let torch's global generators go on where this stream stopped."""
-        with torch.random.fork_rng(self._devices):
+        with torch.random.fork_rng(self.devices):
             torch.set_rng_state(self._cpu_state)
-            if self._devices:
+            if self.devices:
                 torch.cuda.set_rng_state(self._cuda_state)
             try:
                 yield
@@ -49,5 +49,5 @@ class GlobalStream:
 
     def _keep(self) -> None:
         self._cpu_state = torch.get_rng_state()
-        if self._devices:
+        if self.devices:
             self._cuda_state = torch.cuda.get_rng_state()

@@ -8,7 +8,7 @@ from torch import Tensor
 from seqbench.harness.seeding import GlobalStream, derive_seed
 from seqbench.harness.sharing import Sharing, share_batches
 from seqbench.harness.timing import Stopwatch
-from seqbench.models.model import build_model
+from seqbench.models.model import build_model, check_encoding
 from seqbench.spec import RunSpec
 from seqbench.tasks.task import Split, Task, TaskData
 
@@ -50,9 +50,14 @@ class Training:
         self.optimizer = torch.optim.Adam(self._parameters, lr=spec.learning_rate, fused=True)
         self._order = torch.Generator().manual_seed(derive_seed(spec.seed, "order"))
         self._dropout = GlobalStream(derive_seed(spec.seed, "dropout"), spec.device)
-        self._sharing = Sharing(spec.threads, 1)
-        if spec.device == "cpu" and not self._draws_random_numbers():
-            self._sharing = share_batches(spec.threads, spec.batch_size)
+        with torch.random.fork_rng(self._dropout.devices), torch.no_grad():
+            before = torch.get_rng_state()
+            check_encoding(spec, self.model.encoder, self.model.as_real(data.train.inputs[:1]))
+            draws = not torch.equal(before, torch.get_rng_state())
+        shared = spec.device == "cpu" and not draws
+        self._sharing = (
+            share_batches(spec.threads, spec.batch_size) if shared else Sharing(spec.threads, 1)
+        )
 
     def train_epoch(self) -> tuple[float, float]:
         """Train on every training example once, in the next random order.
@@ -95,13 +100,6 @@ class Training:
             torch.nn.utils.clip_grad_norm_(self._parameters, self.spec.clip_norm)
         self.optimizer.step()
         return torch.stack(losses).sum()
-
-    def _draws_random_numbers(self) -> bool:
-        """Tell whether the model draws from torch's generator while it trains, as dropout does."""
-        with torch.random.fork_rng([]), torch.no_grad():
-            before = torch.get_rng_state()
-            self.model(self.data.train.inputs[:1])
-            return not torch.equal(before, torch.get_rng_state())
 
     def evaluate(self, split: Split) -> Evaluation:
         """Return loss and score over ``split``; the clock covers the forward passes alone."""

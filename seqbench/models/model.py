@@ -13,7 +13,7 @@ from inspect import cleandoc
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from seqbench.errors import SettingError, UnknownNameError
+from seqbench.errors import ContractError, SettingError, UnknownNameError
 from seqbench.models.readout import READOUTS, Encoding, Readout
 from seqbench.registry import Registry
 from seqbench.spec import RunSpec
@@ -167,6 +167,11 @@ def fastest_implementation(name: str, device: str) -> str:
     return "fused" if device == "cpu" and "fused" in offered else offered[0]
 
 
+def fits_task(variant: Variant, task: Task) -> bool:
+    """Tell whether a variant reads no more of a sequence than the task allows."""
+    return task.looks_ahead or not variant.bidirectional
+
+
 def check_model(spec: RunSpec, task: Task) -> None:
     """Raise `UsageError` if the model that ``spec`` names does not exist or does not fit ``task``.
 
@@ -183,9 +188,30 @@ def check_model(spec: RunSpec, task: Task) -> None:
         raise SettingError(
             "readout", spec.readout, f"{' or '.join(task.readouts)} for {spec.task}"
         )
-    if variant.bidirectional and not task.looks_ahead:
+    if not fits_task(variant, task):
         expected = f"one that reads forwards for {spec.task}: what comes next is the answer there"
         raise SettingError("variant", spec.variant, expected)
+
+
+def check_encoding(spec: RunSpec, encoder: Encoder, inputs: Tensor) -> None:
+    """Encode ``inputs`` and raise `ContractError` if what comes back has not the right shape.
+
+    ``inputs`` are real, (batch, time, features).
+    """
+    encoding: object = encoder(inputs)
+    if not isinstance(encoding, Encoding):
+        got = type(encoding).__name__
+        raise ContractError("variant", spec.variant, f"returned {got}, expected an Encoding")
+    batch, time, _ = inputs.shape
+    steps, final = tuple(encoding.steps.shape), tuple(encoding.final.shape)
+    expected = (batch, time, encoder.width)
+    if steps != expected:
+        fault = f"steps have shape {steps}, expected (batch, time, width) = {expected}"
+        raise ContractError("variant", spec.variant, f"returned a wrong shape: {fault}")
+    if len(final) != 3 or final[1] != batch or final[0] * final[2] != encoder.width:
+        fault = f"final has shape {final}, expected (directions, batch, width ÷ directions) for "
+        fault += f"a batch of {batch} and a width of {encoder.width}"
+        raise ContractError("variant", spec.variant, f"returned a wrong shape: {fault}")
 
 
 class SequenceModel(nn.Module):
@@ -204,11 +230,16 @@ class SequenceModel(nn.Module):
     def forward(
         self, inputs: Float[Tensor, "batch time features"] | Int[Tensor, "batch time"]
     ) -> Tensor:
-        if not inputs.is_floating_point():
-            one_hot = nn.functional.one_hot(inputs, self.features)
-            inputs = one_hot.to(self.head.weight.dtype)
-        outputs: Tensor = self.head(self.readout(self.encoder(inputs)))
+        outputs: Tensor = self.head(self.readout(self.encoder(self.as_real(inputs))))
         return outputs
+
+    def as_real(
+        self, inputs: Float[Tensor, "batch time features"] | Int[Tensor, "batch time"]
+    ) -> Float[Tensor, "batch time features"]:
+        """Return real inputs as they are, and tokens as one-hot vectors."""
+        if inputs.is_floating_point():
+            return inputs
+        return nn.functional.one_hot(inputs, self.features).to(self.head.weight.dtype)
 
 
 def build_model(spec: RunSpec, *, features: int, outputs: int, time: int = 1) -> SequenceModel:

@@ -15,7 +15,7 @@ from typing import ClassVar
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from seqbench.errors import SettingError
+from seqbench.errors import ContractError, SettingError
 from seqbench.registry import Registry
 from seqbench.spec import RunSpec
 
@@ -157,6 +157,30 @@ class Classification(Task):
 
 
 TASKS: Registry[type[Task]] = Registry("task")
+
+
+def check_data(name: str, task: Task, data: object) -> TaskData:
+    """Return ``data`` if it is what the task called ``name`` says of itself.
+
+    Raises
+    ------
+    ContractError
+        If it is no `TaskData`, or a split has other sizes than the task declares.
+    """
+    if not isinstance(data, TaskData):
+        raise ContractError("task", name, f"gave {type(data).__name__}, expected a TaskData")
+    for split in (data.train, data.test):
+        real = split.inputs.is_floating_point()
+        expected = (task.time, task.features) if real else (task.time,)
+        shape = tuple(split.inputs.shape)
+        if shape[1:] != expected:
+            axes = "(examples, time, features)" if real else "(examples, time)"
+            fault = f"gave a wrong shape: inputs have {shape}, expected {axes} ending in {expected}"
+            raise ContractError("task", name, fault)
+        if len(split.inputs) != len(split.targets):
+            fault = f"gave {len(split.inputs)} inputs and {len(split.targets)} targets"
+            raise ContractError("task", name, fault)
+    return data
 
 
 def make_task(spec: RunSpec) -> Task:

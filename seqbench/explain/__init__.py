@@ -1,0 +1,1 @@
+"""The ideas behind the variants, run and measured: shapes, vanishing gradients, gates."""

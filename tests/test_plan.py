@@ -1,0 +1,130 @@
+"""The plan: what nobody chose is settled, and what does not go together is refused by name."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from seqbench.errors import SettingError, UnknownNameError
+from seqbench.models.model import VARIANTS, build_model, count_parameters
+from seqbench.plan import TOLERANCE, match_hidden_size, plan_runs
+from seqbench.spec import RunSpec
+from seqbench.tasks.task import make_task
+
+HERE = {"device": ("cpu",), "threads": (1,), "seed": (0,)}
+
+
+def test_what_depends_on_the_task_and_the_variant_is_settled() -> None:
+    specs = plan_runs([{**HERE, "task": ("row-digits", "adding", "copying"), "variant": ("rnn",)}])
+    settled = {spec.task: (spec.length, spec.readout, spec.implementation) for spec in specs}
+    assert settled == {
+        "row-digits": (None, "last", "fused"),
+        "adding": (100, "last", "fused"),
+        "copying": (100, "each", "fused"),
+    }
+
+
+def test_what_was_chosen_is_kept() -> None:
+    (spec,) = plan_runs(
+        [
+            {
+                **HERE,
+                "task": ("adding",),
+                "variant": ("gru",),
+                "length": (7,),
+                "readout": ("mean",),
+                "implementation": ("reference",),
+            }
+        ]
+    )
+    assert (spec.length, spec.readout, spec.implementation) == (7, "mean", "reference")
+
+
+def test_device_and_threads_are_those_of_this_machine() -> None:
+    (spec,) = plan_runs([{"task": ("row-digits",), "variant": ("rnn",), "seed": (0,)}])
+    assert spec.device in ("cpu", "cuda")
+    assert spec.threads >= 1
+
+
+def test_variants_that_wait_to_be_asked_for_are_left_out_and_patterns_ask() -> None:
+    ordinary = {spec.variant for spec in plan_runs([{**HERE, "task": ("row-digits",)}])}
+    assert ordinary == {name for name in VARIANTS if not VARIANTS[name].on_request}
+    assert {"rnn", "birnn", "lstm", "bilstm", "gru", "bigru"} == ordinary
+    every = plan_runs([{**HERE, "task": ("row-digits",), "variant": ("*",)}])
+    assert [spec.variant for spec in every] == list(VARIANTS)
+    some = plan_runs([{**HERE, "task": ("row-digits",), "variant": ("*gru", "rnn")}])
+    assert {"gru", "bigru", "mingru", "rnn"} <= {spec.variant for spec in some}
+    with pytest.raises(UnknownNameError, match="no variant is called 'x\\*'"):
+        plan_runs([{**HERE, "task": ("row-digits",), "variant": ("x*",)}])
+
+
+def test_variants_that_would_read_the_answer_are_left_out_or_refused() -> None:
+    specs = plan_runs([{**HERE, "task": ("hello",)}])
+    assert {spec.variant for spec in specs} == {"rnn", "lstm", "gru"}
+    with pytest.raises(SettingError, match="variant must be one that reads forwards for hello"):
+        plan_runs([{**HERE, "task": ("hello",), "variant": ("birnn",)}])
+
+
+@pytest.mark.parametrize("setting", ["task", "variant", "readout"])
+def test_names_that_are_not_registered_are_refused(setting: str) -> None:
+    axes = {"task": ("row-digits",), "variant": ("rnn",), setting: ("nothing",)}
+    with pytest.raises(UnknownNameError, match=r"no .* is called 'nothing'"):
+        plan_runs([{**HERE, **axes}])
+
+
+@pytest.mark.parametrize(
+    ("axes", "told"),
+    [
+        ({"task": ("copying",), "readout": ("last",)}, "readout must be each for copying"),
+        ({"task": ("row-digits",), "readout": ("each",)}, "readout must be last or final or"),
+        ({"task": ("row-digits",), "length": (9,)}, "length must be left out for this task"),
+        ({"task": ("row-digits",), "implementation": ("scan",)}, "implementation must be native"),
+        ({"task": ("row-digits",), "variant": ("rnn", "rnn")}, "variant must be one or more diff"),
+    ],
+)
+def test_what_does_not_go_together_is_refused(axes: dict[str, tuple[object]], told: str) -> None:
+    with pytest.raises(SettingError, match=told):
+        plan_runs([{**HERE, "variant": ("rnn",), **axes}])
+
+
+def test_the_same_run_in_two_grids_is_refused() -> None:
+    grid = {**HERE, "task": ("row-digits",), "variant": ("rnn",)}
+    with pytest.raises(SettingError, match="once"):
+        plan_runs([grid, grid])
+
+
+def parameters_of(spec: RunSpec) -> int:
+    task = make_task(spec)
+    model = build_model(spec, features=task.features, outputs=task.outputs, time=task.time)
+    return count_parameters(model)
+
+
+@given(
+    variant=st.sampled_from(["rnn", "bilstm", "gru", "tcn", "lru"]),
+    wanted=st.integers(20_000, 200_000),
+)
+def test_a_matched_hidden_size_is_the_nearest_there_is(variant: str, wanted: int) -> None:
+    (spec,) = plan_runs([{**HERE, "task": ("row-digits",), "variant": (variant,)}])
+    try:
+        matched = match_hidden_size(spec, wanted)
+    except SettingError as error:
+        assert "comes within 2%" in error.expected
+        return
+    reached = parameters_of(matched)
+    assert abs(reached - wanted) <= TOLERANCE * wanted
+    for other in (matched.hidden_size - 1, matched.hidden_size + 1):
+        changed = RunSpec(**{**vars(matched), "hidden_size": other})
+        assert abs(parameters_of(changed) - wanted) >= abs(reached - wanted)
+
+
+def test_every_variant_can_be_matched_to_the_literatures_70_000() -> None:
+    axes = {**HERE, "task": ("pixel-mnist",), "num_layers": (1,)}
+    for spec in plan_runs([{**axes, "variant": ("*",)}], match_parameters=70_000):
+        assert parameters_of(spec) == pytest.approx(70_000, rel=TOLERANCE), spec.variant
+
+
+def test_a_number_that_no_hidden_size_reaches_is_refused_with_the_nearest() -> None:
+    with pytest.raises(SettingError, match="its nearest is 34"):
+        plan_runs(
+            [{**HERE, "task": ("row-digits",), "variant": ("rnn",), "num_layers": (1,)}],
+            match_parameters=10,
+        )
