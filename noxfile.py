@@ -14,10 +14,10 @@ nox.options.sessions = ["lint", "typecheck", "tests"]
 PROJECT = nox.project.load_toml("pyproject.toml")
 
 
-def install(session: nox.Session, group: str = "", extra: str = "") -> None:
-    """Install seqbench as it lies here, with a dependency group or an extra of pyproject.toml."""
+def install(session: nox.Session, group: str = "") -> None:
+    """Install seqbench as it lies here, and one of the dependency groups of pyproject.toml."""
     wanted = nox.project.dependency_groups(PROJECT, group) if group else ()
-    session.install("-c", "constraints.txt", "-e", f".[{extra}]" if extra else ".", *wanted)
+    session.install("-c", "constraints.txt", "-e", ".", *wanted)
 
 
 @nox.session
@@ -36,8 +36,8 @@ def report(session: nox.Session) -> None:
 
 @nox.session
 def tests(session: nox.Session) -> None:
-    """Run the tests, over the zoo too; arguments go to pytest."""
-    install(session, "test", extra="zoo")
+    """Run the tests; arguments go to pytest."""
+    install(session, "test")
     session.run("pytest", *session.posargs)
 
 

@@ -235,11 +235,9 @@ def compare_settings(runs: pd.DataFrame, setting: str, confidence: float = CONFI
     for keys, group in _name_finished(runs).groupby(["task", "device", "variant"], sort=False):
         sign = 1.0 if group["higher_is_better"].iloc[0] else -1.0
         reference, *others = dict.fromkeys(group[setting])
-        others_equal = group[[name for name in _SETTINGS if name != setting]].astype(str)
-        goodness = sign * (
-            group.assign(pair=others_equal.agg(" ".join, axis=1))
-            .pivot(index="pair", columns=setting, values="final_score")
-        )
+        alike = group.groupby([name for name in _SETTINGS if name != setting], dropna=False)
+        pairs = group.assign(pair=alike.ngroup())
+        goodness = sign * pairs.pivot(index="pair", columns=setting, values="final_score")  # noqa: PD010
         for value in others:
             paired = _paired(goodness[value] - goodness[reference], confidence)
             gain = {"gain": paired.pop("shortfall"), **paired}
