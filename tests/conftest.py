@@ -21,6 +21,7 @@ class TinyTask(Classification):
 
     features = 3
     outputs = 2
+    time = 5
 
     def load(self, data_dir: Path) -> TaskData:
         inputs = torch.rand(60, 5, 3, generator=torch.Generator().manual_seed(0))

@@ -1,4 +1,4 @@
-"""Networks that are no recurrences, for context: linear, multilayer perceptron
+"""Networks that are no recurrences, for context: linear, multilayer perceptron.
 
 They see all steps so far through weights of their own for each distance, so they are built for
 one length. At each step they know of no later one, as a recurrence that reads forwards.
@@ -111,4 +111,5 @@ class CausalFilter(nn.Module):
         signal = torch.fft.rfft(inputs, 2 * time, dim=1)
         kernel = torch.fft.rfft(self.weight[:, :, :time], 2 * time, dim=2)
         product = torch.einsum("bwf,hfw->bwh", signal, kernel)
-        return torch.fft.irfft(product, 2 * time, dim=1)[:, :time] + self.bias
+        steps: Tensor = torch.fft.irfft(product, 2 * time, dim=1)[:, :time] + self.bias
+        return steps

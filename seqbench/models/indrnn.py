@@ -1,4 +1,4 @@
-"""The independently recurrent network (Li, Li, Cook, Zhu and Gao, 2018)"""
+"""The independently recurrent network (Li, Li, Cook, Zhu and Gao, 2018)."""
 
 from functools import partial
 from typing import Any

@@ -1,4 +1,4 @@
-"""Recurrences with layer normalisation (Ba, Kiros and Hinton, 2016)
+"""Recurrences with layer normalisation (Ba, Kiros and Hinton, 2016).
 
 LN(a; γ) = γ ⊙ (a − mean(a)) / √(var(a) + ε), over all units of a at one step of one example, so
 nothing is shared between steps or between examples. Where the paper adds several biases to the

@@ -1,4 +1,4 @@
-"""The linear recurrent unit (Orvieto and others, 2023)"""
+"""The linear recurrent unit (Orvieto and others, 2023)."""
 
 import math
 from functools import partial

@@ -3,6 +3,7 @@
 Those with further weights in the cell are in `peephole` and `layer_norm`.
 """
 
+import warnings
 from typing import Any
 
 from torch import nn
@@ -14,6 +15,9 @@ from seqbench.models.native import NativeEncoder
 from seqbench.models.reference import ReferenceEncoder
 
 IMPLEMENTATIONS = ("native", "reference")
+
+# Said once by torch, on the CPU, of `lstm-projection`: its own code is right, only not oneDNN's.
+warnings.filterwarnings("ignore", "LSTM with projections is not supported with oneDNN")
 
 
 @VARIANTS.variant("lstm", implementations=IMPLEMENTATIONS, both_directions=True)

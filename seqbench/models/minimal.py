@@ -1,4 +1,4 @@
-"""Minimal gated recurrences (Feng and others, 2024, "Were RNNs all we needed?")
+"""Minimal gated recurrences (Feng and others, "Were RNNs all we needed?", 2024).
 
 Their gates see the input and not the state, so each is a linear recurrence that `scan` solves.
 """
@@ -18,7 +18,7 @@ IMPLEMENTATIONS = ("scan", "reference")
 
 @VARIANTS.variant("mingru", implementations=IMPLEMENTATIONS, both_directions=True, on_request=True)
 def mingru(sizes: EncoderSizes) -> StackedEncoder:
-    """minGRU (Feng and others, 2024): a GRU whose gate does not look back.
+    """Minimal GRU, minGRU (Feng and others, 2024): its gate does not look back.
 
     z_t = σ(W_z x_t + b_z)                   update gate: how much new to take
     n_t = W_n x_t + b_n                      candidate
@@ -36,7 +36,7 @@ def mingru(sizes: EncoderSizes) -> StackedEncoder:
 
 @VARIANTS.variant("minlstm", implementations=IMPLEMENTATIONS, both_directions=True, on_request=True)
 def minlstm(sizes: EncoderSizes) -> StackedEncoder:
-    """minLSTM (Feng and others, 2024): an LSTM whose gates do not look back.
+    """Minimal LSTM, minLSTM (Feng and others, 2024): its gates do not look back.
 
     f_t = σ(W_f x_t + b_f)                   forget gate: how much old to keep
     i_t = σ(W_i x_t + b_i)                   input gate: how much new to take

@@ -1,6 +1,6 @@
 """The adapter that makes an `Encoder` of torch.nn's own recurrent modules."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from jaxtyping import Float
@@ -47,7 +47,7 @@ class NativeEncoder(Encoder):
         hidden = state[0] if isinstance(state, tuple) else state  # an LSTM's is (h_n, c_n)
         return Encoding(steps, hidden[-self.directions :])
 
-    def weights(self) -> list[list[list[Tensor]]]:
+    def weights(self) -> Sequence[Sequence[Sequence[Tensor]]]:
         """Return, for each layer and direction: input and hidden weights, input and hidden bias.
 
         With ``proj_size`` the projection's weights come fifth.

@@ -1,4 +1,4 @@
-"""The LSTM with peepholes (Gers and Schmidhuber, 2000)"""
+"""The LSTM with peepholes (Gers and Schmidhuber, 2000)."""
 
 from functools import partial
 

@@ -1,4 +1,4 @@
-"""The temporal convolutional network (Bai, Kolter and Koltun, 2018)"""
+"""The temporal convolutional network (Bai, Kolter and Koltun, 2018)."""
 
 import torch
 from jaxtyping import Float

@@ -1,4 +1,4 @@
-"""A small causal transformer encoder (Vaswani and others, 2017)"""
+"""A small causal transformer encoder (Vaswani and others, 2017)."""
 
 import math
 
@@ -12,7 +12,7 @@ from seqbench.models.model import VARIANTS, EncoderSizes
 
 @VARIANTS.variant("transformer", on_request=True)
 def transformer(sizes: EncoderSizes) -> ContextEncoder:
-    """Transformer: each step attends to itself and to those before it.
+    """Causal transformer encoder: each step attends to itself and to those before it.
 
     y⁰_t = W x_t + b + position_t
     a    = y + attention(LN(y))                     softmax(q_tᵀ k_s / √d) over s ≤ t, for each head

@@ -19,7 +19,9 @@ from seqbench.models.stacked import StackedEncoder
 
 PACKAGE = "torchrecurrent"
 
-LEFT_OUT: dict[str, str] = {}
+LEFT_OUT = {
+    "IntersectionRNN": "mixes its input into its output: it takes as many features as it has units",
+}
 """Layers that cannot keep the contract of an encoder, with the reason."""
 
 SOURCE = re.compile(r"https?://(?:dx\.)?(?:doi|arxiv|openreview|aclanthology|papers)\.[^\s>)`\]]+")
