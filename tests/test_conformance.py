@@ -1,6 +1,6 @@
 """What must hold for everything registered: a new member is tested here without an edit."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -34,6 +34,15 @@ def build(name: str, implementation: str | None = None, sizes: EncoderSizes = SI
 
 def draw_inputs(time: int = TIME) -> Tensor:
     return torch.randn(BATCH, time, SIZES.features, dtype=torch.float64)
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> Iterator[None]:
+    """Keep threads from waiting for each other over operations that are tiny here."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
 @pytest.fixture(params=tuple(VARIANTS))
