@@ -22,6 +22,7 @@ class TinyTask(Classification):
     features = 3
     time = 5
     outputs = 2
+    time = 5
 
     def load(self, data_dir: Path) -> TaskData:
         inputs = torch.rand(60, 5, 3, generator=torch.Generator().manual_seed(0))

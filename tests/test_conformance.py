@@ -1,21 +1,48 @@
 """What must hold for everything registered: a new member is tested here without an edit."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
+from torch import Tensor
 
 from seqbench.errors import DataUnavailableError
 from seqbench.harness.training import Training
-from seqbench.models.model import VARIANTS, EncoderSizes, build_model, implementations
+from seqbench.models.model import VARIANTS, Encoder, EncoderSizes
 from seqbench.models.readout import READOUTS
 from seqbench.spec import RunSpec, expand
 from seqbench.suites import SUITES
 from seqbench.tasks.task import TASKS, Task, TaskData
 
-SIZES = EncoderSizes(features=3, hidden=4, layers=2)
-BATCH, TIME = 5, 7
+BATCH, TIME = 3, 6
+SIZES = EncoderSizes(features=3, hidden=6, layers=2, time=TIME)
+
+BOTH_DIRECTIONS = [name for name in VARIANTS if VARIANTS[name].bidirectional]
+ONE_DIRECTION = [name for name in VARIANTS if not VARIANTS[name].bidirectional]
+FURTHER_IMPLEMENTATIONS = [
+    (name, further) for name in VARIANTS for further in VARIANTS[name].implementations[1:]
+]
+
+
+def build(name: str, implementation: str | None = None, sizes: EncoderSizes = SIZES) -> Encoder:
+    variant = VARIANTS[name]
+    chosen = implementation or variant.implementations[0]
+    return variant(replace(sizes, implementation=chosen))
+
+
+def draw_inputs(time: int = TIME) -> Tensor:
+    return torch.randn(BATCH, time, SIZES.features, dtype=torch.float64)
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> Iterator[None]:
+    """Keep threads from waiting for each other over operations that are tiny here."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
 @pytest.fixture(params=tuple(VARIANTS))
@@ -24,93 +51,159 @@ def variant(request: pytest.FixtureRequest) -> str:
     return name
 
 
-def test_variant_gives_the_shapes_of_the_contract(variant: str) -> None:
-    encoder = VARIANTS[variant](SIZES)
-    steps, final, _ = encoder(torch.rand(BATCH, TIME, SIZES.features))
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_variant_gives_the_shapes_of_the_contract(variant: str, dtype: torch.dtype) -> None:
+    encoder = build(variant).to(dtype)
+    steps, final, at_end = encoder(draw_inputs().to(dtype))
+    directions = 2 if VARIANTS[variant].bidirectional else 1
     assert steps.shape == (BATCH, TIME, encoder.width)
-    assert final.shape[1] == BATCH
-    assert final.shape[0] * final.shape[2] == encoder.width
-    assert steps.dtype is final.dtype is torch.float32
+    assert final.shape == (directions, BATCH, encoder.width // directions)
+    assert steps.dtype is final.dtype is dtype
+    ends = steps[:, -1], steps[:, 0]
+    for direction, states in enumerate(final):
+        own = ends[direction].chunk(directions, dim=1)[direction]
+        torch.testing.assert_close(states, own)
+    if at_end is not None:
+        assert torch.equal(at_end, steps[:, -1])
 
 
-@pytest.mark.parametrize("readout", ["final", "mean"])
-def test_gradients_reach_every_parameter(
-    make_spec: Callable[..., RunSpec], variant: str, readout: str
-) -> None:
-    model = build_model(make_spec(variant=variant, readout=readout), features=3, outputs=2)
-    outputs = model(torch.rand(BATCH, TIME, 3))
-    assert outputs.shape == (BATCH, 2)
-    (outputs * torch.rand_like(outputs)).sum().backward()
-    for name, parameter in model.named_parameters():
-        assert parameter.grad is not None, name
-        assert parameter.grad.abs().sum() > 0, name
+def test_gradients_reach_every_parameter(variant: str) -> None:
+    encoder = build(variant).double()
+    for readout in ("final", "mean"):
+        outputs = READOUTS[readout](encoder(draw_inputs()))
+        gradients = torch.autograd.grad(
+            (outputs * torch.randn_like(outputs)).sum(),
+            list(encoder.parameters()),
+            allow_unused=True,
+        )
+        for (name, _), gradient in zip(encoder.named_parameters(), gradients, strict=True):
+            assert gradient is not None, f"{name}, read out by {readout}"
+            assert gradient.any(), f"{name}, read out by {readout}"
+            assert gradient.isfinite().all(), name
 
 
-def test_every_implementation_equals_the_native_one(
-    make_spec: Callable[..., RunSpec], variant: str
-) -> None:
-    models = [
-        build_model(
-            make_spec(variant=variant, implementation=implementation), features=3, outputs=2
-        ).double()
-        for implementation in ("native", *implementations(variant))
-    ]
-    inputs = torch.rand(BATCH, TIME, 3, dtype=torch.float64)
+@pytest.mark.parametrize(("name", "implementation"), FURTHER_IMPLEMENTATIONS)
+def test_every_implementation_equals_the_ordinary_one(name: str, implementation: str) -> None:
+    ordinary, other = build(name).double(), build(name, implementation).double()
+    other.load_state_dict(ordinary.state_dict())
+    inputs, weights = draw_inputs(), torch.randn(BATCH, TIME, ordinary.width).double()
     results = []
-    for model in models:
-        model.load_state_dict(models[0].state_dict())
-        outputs = model(inputs)
-        outputs.square().sum().backward()
-        results.append([outputs, *(parameter.grad for parameter in model.parameters())])
-    for other in results[1:]:
-        for ours, native in zip(other, results[0], strict=True):
-            torch.testing.assert_close(ours, native, rtol=0, atol=1e-10)
+    for encoder in (ordinary, other):
+        x = inputs.clone().requires_grad_()
+        steps, final, _ = encoder(x)
+        ((steps * weights).sum() + final.square().sum()).backward()
+        results.append([steps, final, x.grad, *(weight.grad for weight in encoder.parameters())])
+    for ours, theirs in zip(*results, strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-10)
 
 
-def test_variant_keeps_the_examples_of_a_batch_apart(
-    make_spec: Callable[..., RunSpec], variant: str
-) -> None:
-    model = build_model(make_spec(variant=variant), features=3, outputs=2).double().eval()
-    inputs = torch.rand(BATCH, TIME, 3, dtype=torch.float64)
-    alone = torch.cat([model(example[None]) for example in inputs])
-    torch.testing.assert_close(model(inputs), alone, rtol=0, atol=1e-12)
+@pytest.mark.parametrize(("name", "implementation"), FURTHER_IMPLEMENTATIONS)
+def test_implementations_start_from_equal_weights(name: str, implementation: str) -> None:
+    states = []
+    for each in (None, implementation):
+        torch.manual_seed(5)
+        states.append(build(name, each).state_dict())
+    assert states[0].keys() == states[1].keys()
+    assert all(map(torch.equal, *(state.values() for state in states)))
 
 
-def test_variant_reads_the_whole_sequence(make_spec: Callable[..., RunSpec], variant: str) -> None:
-    model = build_model(make_spec(variant=variant, readout="final"), features=3, outputs=2)
-    inputs = torch.rand(BATCH, TIME, 3, requires_grad=True)
-    model(inputs).sum().backward()
+def test_variant_keeps_the_examples_of_a_batch_apart(variant: str) -> None:
+    encoder = build(variant).double().eval()
+    inputs = draw_inputs()
+    alone = torch.cat([encoder(example[None]).steps for example in inputs])
+    torch.testing.assert_close(encoder(inputs).steps, alone, rtol=0, atol=1e-12)
+
+
+def test_variant_reads_the_whole_sequence(variant: str) -> None:
+    inputs = draw_inputs().requires_grad_()
+    READOUTS["final"](build(variant).double()(inputs)).sum().backward()
     assert inputs.grad is not None
     assert (inputs.grad.abs().sum(dim=(0, 2)) > 0).all()
 
 
-def test_weights_come_back_from_a_state_dict(
-    make_spec: Callable[..., RunSpec], variant: str
-) -> None:
-    first, second = (
-        build_model(make_spec(variant=variant), features=3, outputs=2) for _ in range(2)
-    )
-    inputs = torch.rand(BATCH, TIME, 3)
-    assert not torch.equal(first(inputs), second(inputs))
+@pytest.mark.parametrize("name", ONE_DIRECTION)
+def test_a_step_knows_nothing_of_later_ones(name: str) -> None:
+    encoder = build(name).double()
+    inputs = draw_inputs()
+    changed = inputs.clone()
+    changed[:, 4:] += 1.0
+    before, after = encoder(inputs).steps, encoder(changed).steps
+    torch.testing.assert_close(before[:, :4], after[:, :4], rtol=0, atol=1e-12)
+    assert not torch.allclose(before[:, 4], after[:, 4], rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", BOTH_DIRECTIONS)
+def test_both_directions_are_two_of_one_run_by_hand(name: str) -> None:
+    twin = build(name).double()
+    inputs = draw_inputs()
+    weights, steps, ends = twin.state_dict(), inputs, []
+    for layer in range(SIZES.layers):
+        features = steps.shape[2]
+        one = replace(SIZES, features=features, layers=1)
+        forwards, backwards = (build(name.removeprefix("bi"), sizes=one).double() for _ in "fb")
+        for direction, encoder in enumerate((forwards, backwards)):
+            encoder.load_state_dict(
+                {key: weights[rename(key, layer, direction)] for key in encoder.state_dict()}
+            )
+        there, back = forwards(steps).steps, backwards(steps.flip(1)).steps
+        ends = [there[:, -1], back[:, -1]]
+        steps = torch.cat([there, back.flip(1)], dim=2)
+    found = twin(inputs)
+    torch.testing.assert_close(found.steps, steps, rtol=0, atol=1e-12)
+    torch.testing.assert_close(found.final, torch.stack(ends), rtol=0, atol=1e-12)
+
+
+def rename(key: str, layer: int, direction: int) -> str:
+    """Return a weight's name in a bidirectional encoder, from its name in one layer alone."""
+    native = key.replace("_l0", f"_l{layer}") + ("_reverse" if direction else "")
+    return native if "_l0" in key else key.replace("layers.0.0.", f"layers.{layer}.{direction}.")
+
+
+def test_variant_takes_shorter_sequences_than_it_was_built_for(variant: str) -> None:
+    encoder = build(variant).double()
+    for time in (1, TIME - 1):
+        steps = encoder(draw_inputs(time)).steps
+        assert steps.shape == (BATCH, time, encoder.width)
+        assert steps.isfinite().all()
+
+
+def test_weights_come_back_from_a_state_dict(variant: str) -> None:
+    first, second = build(variant), build(variant)
+    inputs = draw_inputs().float()
+    assert not torch.equal(first(inputs).steps, second(inputs).steps)
     second.load_state_dict(first.state_dict())
-    assert torch.equal(first(inputs), second(inputs))
+    assert torch.equal(first(inputs).steps, second(inputs).steps)
 
 
 def test_two_equal_runs_give_equal_losses_to_the_last_bit(
     make_spec: Callable[..., RunSpec], variant: str, tiny_task: Task, tiny_data: TaskData
 ) -> None:
-    spec = make_spec(variant=variant, dropout=0.3)
+    settings = {
+        "variant": variant,
+        "implementation": VARIANTS[variant].implementations[0],
+        "dropout": 0.3,
+        "batch_size": 8,
+    }
+    few = TaskData(tiny_data.train.first(16), tiny_data.test)
     losses = []
-    for _ in range(2):
-        training = Training(spec, tiny_task, tiny_data)
+    for seed in (0, 0, 1):
+        training = Training(make_spec(**settings, seed=seed), tiny_task, few)
         losses.append([training.train_epoch()[0] for _ in range(2)])
     assert losses[0] == losses[1]
-    other = Training(make_spec(variant=variant, dropout=0.3, seed=1), tiny_task, tiny_data)
-    assert other.train_epoch()[0] != losses[0][0]
+    assert losses[0] != losses[2]
+
+
+def test_variant_is_explained(variant: str) -> None:
+    explanation = VARIANTS[variant].explanation
+    summary, *_ = explanation.splitlines()
+    assert summary
+    assert summary.endswith((".", ":"))
+    for word in ("Input (batch, time, features)", "steps", "final"):
+        assert word in explanation
 
 
 def test_everything_is_explained() -> None:
-    for registry in (VARIANTS, READOUTS, TASKS):
+    for registry in (READOUTS, TASKS):
         for name in registry:
             assert registry[name].__doc__, name
     for name in SUITES:

@@ -7,18 +7,19 @@ import torch
 from torch import Tensor, nn
 
 from seqbench.errors import SettingError, UnknownNameError
-from seqbench.models.fused_elman import FusedElmanEncoder
 from seqbench.models.model import (
     VARIANTS,
     EncoderSizes,
     SequenceModel,
     build_model,
+    check_model,
     fastest_implementation,
+    select_variants,
 )
-from seqbench.models.model import count_parameters as count
 from seqbench.models.native import NativeEncoder
 from seqbench.models.readout import READOUTS, Encoding
 from seqbench.spec import RunSpec
+from seqbench.tasks.task import Task
 
 PLAIN: dict[str, tuple[Callable[..., nn.RNNBase], bool]] = {
     "rnn": (nn.RNN, False),
@@ -68,32 +69,11 @@ def test_outputs_loss_and_gradients_equal_a_plain_torch_model(
         assert torch.equal(mine.grad, theirs.grad)
 
 
-@pytest.mark.parametrize(
-    ("variant", "gates", "directions"),
-    [
-        ("rnn", 1, 1),
-        ("birnn", 1, 2),
-        ("gru", 3, 1),
-        ("bigru", 3, 2),
-        ("lstm", 4, 1),
-        ("bilstm", 4, 2),
-    ],
-)
-def test_parameters_follow_the_formula(
-    make_spec: Callable[..., RunSpec], variant: str, gates: int, directions: int
-) -> None:
-    hidden = 128
-    model = build_model(make_spec(variant=variant, hidden_size=hidden), features=28, outputs=10)
-    first = directions * gates * hidden * (28 + hidden + 2)
-    second = directions * gates * hidden * (directions * hidden + hidden + 2)
-    assert count(model) == first + second + 10 * (directions * hidden + 1)
-
-
 @pytest.mark.parametrize(("bidirectional", "width"), [(False, 2), (True, 4)])
 def test_shapes_are_those_of_the_notebooks_table(bidirectional: bool, width: int) -> None:
     directions = 2 if bidirectional else 1
     inputs = torch.arange(1.0, 13.0).view(4, 3, 1)
-    encoder = NativeEncoder(nn.RNN, EncoderSizes(1, 2, 2), bidirectional=bidirectional)
+    encoder = NativeEncoder(nn.RNN, EncoderSizes(1, 2, 2, bidirectional=bidirectional))
     out, h_n = encoder.recurrence(inputs)
     assert out.shape == (4, 3, width)
     assert h_n.shape == (2 * directions, 4, 2)
@@ -131,55 +111,32 @@ def test_one_elman_step_by_hand() -> None:
     torch.testing.assert_close(encoder(x).final[0, 0], state, rtol=0, atol=1e-12)
 
 
-@pytest.mark.parametrize("bidirectional", [False, True])
-@pytest.mark.parametrize("layers", [1, 3])
-def test_fused_equals_native_in_outputs_and_every_gradient(
-    bidirectional: bool, layers: int
-) -> None:
-    sizes = EncoderSizes(features=3, hidden=5, layers=layers)
-    native = NativeEncoder(nn.RNN, sizes, bidirectional=bidirectional).double()
-    fused = FusedElmanEncoder(sizes, bidirectional=bidirectional).double()
-    fused.load_state_dict(native.state_dict())
-    inputs = torch.rand(4, 7, 3, dtype=torch.float64)
-    gradients = []
-    for encoder in (native, fused):
-        x = inputs.clone().requires_grad_()
-        steps, final, _ = encoder(x)
-        (steps.square().sum() + (final * torch.arange(5.0)).sum()).backward()
-        found = [parameter.grad for parameter in encoder.parameters()]
-        gradients.append([steps, final, x.grad, *found])
-    for ours, theirs in zip(*gradients, strict=True):
-        torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-10)
-
-
-def test_fused_gradients_equal_finite_differences() -> None:
-    encoder = FusedElmanEncoder(EncoderSizes(2, 3, 2), bidirectional=True).double()
-    inputs = torch.rand(2, 4, 2, dtype=torch.float64, requires_grad=True)
-    assert torch.autograd.gradcheck(lambda x: encoder(x).steps, inputs)
-
-
-def test_fused_starts_from_the_weights_of_native_and_drops_out_between_layers() -> None:
-    sizes = EncoderSizes(3, 4, 2, dropout=0.5)
-    torch.manual_seed(3)
-    fused = FusedElmanEncoder(sizes)
-    torch.manual_seed(3)
-    native = NativeEncoder(nn.RNN, sizes)
-    assert fused.state_dict().keys() == native.state_dict().keys()
-    assert all(map(torch.equal, fused.parameters(), native.parameters()))
-    inputs = torch.rand(2, 5, 3)
-    assert not torch.equal(fused(inputs).steps, fused(inputs).steps)
-    fused.eval()
-    native.eval()
-    torch.testing.assert_close(fused(inputs).steps, native(inputs).steps)
-
-
 def test_an_implementation_that_a_variant_does_not_have_is_refused(
-    make_spec: Callable[..., RunSpec],
+    make_spec: Callable[..., RunSpec], tiny_task: Task
 ) -> None:
-    with pytest.raises(SettingError, match="implementation must be native for lstm, not 'fused'"):
-        build_model(make_spec(variant="lstm", implementation="fused"), features=1, outputs=1)
+    for variant, implementation, offered in (
+        ("lstm", "fused", "native or reference"),
+        ("mingru", "native", "scan or reference"),
+    ):
+        expected = f"implementation must be {offered} for {variant}, not '{implementation}'"
+        with pytest.raises(SettingError, match=expected):
+            check_model(make_spec(variant=variant, implementation=implementation), tiny_task)
+    check_model(make_spec(variant="mingru", implementation="scan"), tiny_task)
+
+
+def test_a_run_takes_the_fastest_implementation_unless_told_otherwise() -> None:
     assert fastest_implementation("rnn", "cpu") == "fused"
     assert fastest_implementation("rnn", "cuda") == fastest_implementation("gru", "cpu") == "native"
+    assert fastest_implementation("lru", "cpu") == fastest_implementation("lru", "cuda") == "scan"
+
+
+def test_variants_are_selected_by_name_or_pattern() -> None:
+    assert set(select_variants(None)) == set(PLAIN)
+    assert select_variants(["irnn", "gru"]) == ("irnn", "gru")
+    assert set(select_variants(["lstm*"])) >= {"lstm", "lstm-chrono", "lstm-projection"}
+    assert "bilstm" not in select_variants(["lstm*"])
+    with pytest.raises(UnknownNameError, match="did you mean"):
+        select_variants(["lsmt"])
 
 
 @pytest.fixture
@@ -210,7 +167,7 @@ def test_readouts_take_what_they_say(
 
 
 def test_the_last_readout_of_the_backward_direction_has_seen_one_step_only() -> None:
-    encoder = NativeEncoder(nn.RNN, EncoderSizes(3, 4, 1), bidirectional=True)
+    encoder = NativeEncoder(nn.RNN, EncoderSizes(3, 4, 1, bidirectional=True))
     inputs = torch.rand(1, 6, 3)
     changed = inputs.clone()
     changed[:, :-1] += 1.0

@@ -1,13 +1,22 @@
-"""The Elman network (J. L. Elman, "Finding structure in time", 1990) and its initialisations."""
+"""The Elman network (J. L. Elman, "Finding structure in time", 1990) and its initialisations.
+
+Their equations and shapes are those of `rnn`; what differs is said of each.
+"""
+
+from typing import Any
 
 from torch import nn
 
 from seqbench.models.fused_elman import FusedElmanEncoder
+from seqbench.models.initial import start_identity, start_orthogonal
 from seqbench.models.model import VARIANTS, EncoderSizes
 from seqbench.models.native import NativeEncoder
+from seqbench.models.reference import ReferenceEncoder
+
+IMPLEMENTATIONS = ("native", "fused", "reference")
 
 
-@VARIANTS.variant("rnn", implementations=("native", "fused"), both_directions=True)
+@VARIANTS.variant("rnn", implementations=IMPLEMENTATIONS, both_directions=True)
 def rnn(sizes: EncoderSizes) -> NativeEncoder:
     """Elman RNN with tanh: the plainest recurrence, cheap, and short of memory.
 
@@ -19,6 +28,67 @@ def rnn(sizes: EncoderSizes) -> NativeEncoder:
 
     Input (batch, time, features); steps (batch, time, hidden); final (1, batch, hidden).
     """
+    return _elman(sizes)
+
+
+@VARIANTS.variant(
+    "rnn-relu", implementations=IMPLEMENTATIONS, both_directions=True, on_request=True
+)
+def rnn_relu(sizes: EncoderSizes) -> NativeEncoder:
+    """Elman RNN with a rectifier, from torch.nn's own initial weights.
+
+    h_t = max(0, W_ih x_t + b_ih + W_hh h_{t-1} + b_hh)
+
+    A unit that is on passes its gradient on undamped, so only W_hh makes it vanish or explode, and
+    nothing bounds the state. Good for setting `irnn` beside the same cell with other initial
+    weights.
+
+    Input (batch, time, features); steps (batch, time, hidden); final (1, batch, hidden).
+    """
+    return _elman(sizes, nonlinearity="relu")
+
+
+@VARIANTS.variant("irnn", implementations=IMPLEMENTATIONS, both_directions=True, on_request=True)
+def irnn(sizes: EncoderSizes) -> NativeEncoder:
+    """IRNN (Le, Jaitly and Hinton, 2015): a rectifier that starts by copying its state.
+
+    h_t = max(0, W_ih x_t + b_ih + W_hh h_{t-1} + b_hh)
+    at the start W_hh = 1 (the identity), b_ih = b_hh = 0, W_ih ~ N(0, 0.001²) in every layer
+
+    Untrained it sums up its inputs, and the gradient reaches every step undamped. Good for long
+    sums such as the adding problem; it is touchy about the learning rate, and helped by cutting
+    long gradients.
+
+    Input (batch, time, features); steps (batch, time, hidden); final (1, batch, hidden).
+    """
+    encoder = _elman(sizes, nonlinearity="relu")
+    start_identity(encoder.recurrence)
+    return encoder
+
+
+@VARIANTS.variant(
+    "rnn-orthogonal", implementations=IMPLEMENTATIONS, both_directions=True, on_request=True
+)
+def rnn_orthogonal(sizes: EncoderSizes) -> NativeEncoder:
+    """Elman RNN with tanh that starts from orthogonal recurrent weights.
+
+    h_t = tanh(W_ih x_t + b_ih + W_hh h_{t-1} + b_hh)
+    at the start W_hh W_hhᵀ = 1, W_ih Xavier uniform (Glorot and Bengio, 2010), biases 0
+
+    An orthogonal matrix changes no length, so at the start only the tanh damps state and gradient
+    (Saxe, McClelland and Ganguli, 2014; for recurrent weights Henaff, Szlam and LeCun, 2016). Good
+    for seeing how much of an `rnn`'s weakness is its initial weights.
+
+    Input (batch, time, features); steps (batch, time, hidden); final (1, batch, hidden).
+    """
+    encoder = _elman(sizes)
+    start_orthogonal(encoder.recurrence)
+    return encoder
+
+
+def _elman(sizes: EncoderSizes, **options: Any) -> NativeEncoder:
     if sizes.implementation == "fused":
-        return FusedElmanEncoder(sizes)
-    return NativeEncoder(nn.RNN, sizes)
+        return FusedElmanEncoder(sizes, **options)
+    if sizes.implementation == "reference":
+        return ReferenceEncoder(nn.RNN, sizes, **options)
+    return NativeEncoder(nn.RNN, sizes, **options)

@@ -6,7 +6,6 @@ weights, the gradients of all weights and of the input are single products over 
 inside the loop two operations a step work in place.
 """
 
-from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -24,19 +23,22 @@ class FusedElmanEncoder(NativeEncoder):
     """`NativeEncoder` of ``nn.RNN`` in another implementation: equal weights, equal outputs.
 
     Weights, their names and their initial values are those of ``nn.RNN``; outputs and gradients
-    equal its own to rounding.
+    equal its own to rounding. ``nonlinearity`` is its option too, tanh if it is not given.
     """
 
-    def __init__(self, sizes: EncoderSizes) -> None:
-        super().__init__(nn.RNN, sizes)
+    def __init__(self, sizes: EncoderSizes, **options: Any) -> None:
+        super().__init__(nn.RNN, sizes, **options)
 
     def forward(self, inputs: Float[Tensor, "batch time features"]) -> Encoding:
+        relu = self.recurrence.mode == "RNN_RELU"
         steps = inputs.transpose(0, 1).contiguous()
-        for layer, weights in enumerate(self._weights()):
+        for layer, weights in enumerate(self.weights()):
             if layer > 0:
                 steps = nn.functional.dropout(steps, self.recurrence.dropout, self.training)
             outputs = [
-                _ElmanLayer.apply(steps, *direction, reverse == 1)  # type: ignore[no-untyped-call]
+                _ElmanLayer.apply(  # type: ignore[no-untyped-call]
+                    steps, *direction, reverse == 1, relu
+                )
                 for reverse, direction in enumerate(weights)
             ]
             every, first, last = zip(*outputs, strict=True)
@@ -44,18 +46,13 @@ class FusedElmanEncoder(NativeEncoder):
         final = torch.stack([last[0], first[1]] if len(every) > 1 else last)
         return Encoding(steps.transpose(0, 1), final, torch.cat(last, dim=1))
 
-    def _weights(self) -> Sequence[Sequence[Sequence[Tensor]]]:
-        """Return, for each layer and direction: input and hidden weights, input and hidden bias."""
-        each = self.recurrence.all_weights
-        return [each[i : i + self.directions] for i in range(0, len(each), self.directions)]
-
 
 class _ElmanLayer(torch.autograd.Function):
-    """One direction of one layer: h_t = tanh(W_ih x_t + b_ih + W_hh h_{t-1} + b_hh), h_0 = 0.
+    """One direction of one layer: h_t = φ(W_ih x_t + b_ih + W_hh h_{t-1} + b_hh), h_0 = 0.
 
-    Gives the states at every time step, and once more those at the first and at the last time
-    step: a loss that needs no others has no gradient for the others, and what need not be computed
-    for them is not.
+    φ is tanh or, with ``relu``, max(0, ·). Gives the states at every time step, and once more those
+    at the first and at the last time step: a loss that needs no others has no gradient for the
+    others, and what need not be computed for them is not.
     """
 
     @staticmethod
@@ -67,22 +64,13 @@ class _ElmanLayer(torch.autograd.Function):
         input_bias: Float[Tensor, " hidden"],
         hidden_bias: Float[Tensor, " hidden"],
         reverse: bool,
+        relu: bool,
     ) -> tuple[Tensor, Tensor, Tensor]:
-        time, batch, _ = inputs.shape
-        # torch's σ takes a quarter of the time of its tanh, and tanh(a) = 2 σ(2a) − 1. With s_t for
-        # σ(2a_t) the recurrence is 2 a_t = 2 (W_ih x_t + b) − 2 W_hh 1 + 4 W_hh s_{t-1}.
-        ones = 2 * hidden_weight.sum(1)
-        bias = 2 * (input_bias + hidden_bias) - ones
-        flat = torch.addmm(bias, inputs.flatten(0, 1), 2 * input_weight.t())
-        states = flat.view(time, batch, -1)
-        fourfold = 4 * hidden_weight.t().contiguous()
-        order = _in_order(states, reverse)
-        order[0].add_(ones).sigmoid_()
-        for before, state in pairwise(order):
-            state.addmm_(before, fourfold).sigmoid_()
-        flat.mul_(2).sub_(1)
+        run = _run_relu if relu else _run_tanh
+        states = run(inputs, input_weight, hidden_weight, input_bias + hidden_bias, reverse)
         ctx.save_for_backward(inputs, input_weight, hidden_weight, states)
         ctx.reverse = reverse
+        ctx.differentiate = _relu_backward if relu else _tanh_backward
         ctx.set_materialize_grads(False)
         return states, states[0].clone(), states[-1].clone()
 
@@ -93,9 +81,9 @@ class _ElmanLayer(torch.autograd.Function):
         from_above: Float[Tensor, "time batch hidden"] | None,
         from_first: Float[Tensor, "batch hidden"] | None,
         from_last: Float[Tensor, "batch hidden"] | None,
-    ) -> tuple[Tensor | None, Tensor, Tensor, Tensor, Tensor, None]:
+    ) -> tuple[Tensor | None, Tensor, Tensor, Tensor, Tensor, None, None]:
         inputs, input_weight, hidden_weight, states = ctx.saved_tensors
-        # becomes, step by step from the last one, ∂loss / ∂(what is inside the tanh)
+        # becomes, step by step from the last one, ∂loss / ∂(what is inside the φ)
         if from_above is None:
             inside = torch.zeros_like(states)
         else:
@@ -103,12 +91,11 @@ class _ElmanLayer(torch.autograd.Function):
         for place, direct in ((0, from_first), (-1, from_last)):
             if direct is not None:
                 inside[place] += direct
-        tanh_backward = torch.ops.aten.tanh_backward.grad_input
         values, gradients = (_in_order(each, not ctx.reverse) for each in (states, inside))
-        tanh_backward(gradients[0], values[0], grad_input=gradients[0])
+        ctx.differentiate(gradients[0], values[0])
         for (after, gradient), value in zip(pairwise(gradients), values[1:], strict=True):
             gradient.addmm_(after, hidden_weight)
-            tanh_backward(gradient, value, grad_input=gradient)
+            ctx.differentiate(gradient, value)
 
         flat = inside.flatten(0, 1)
         later, earlier = (inside[:-1], states[1:]) if ctx.reverse else (inside[1:], states[:-1])
@@ -120,7 +107,56 @@ class _ElmanLayer(torch.autograd.Function):
             bias_gradient,
             bias_gradient,
             None,
+            None,
         )
+
+
+def _run_tanh(
+    inputs: Float[Tensor, "time batch features"],
+    input_weight: Float[Tensor, "hidden features"],
+    hidden_weight: Float[Tensor, "hidden hidden"],
+    bias: Float[Tensor, " hidden"],
+    reverse: bool,
+) -> Float[Tensor, "time batch hidden"]:
+    # torch's σ takes a quarter of the time of its tanh, and tanh(a) = 2 σ(2a) − 1. With s_t for
+    # σ(2a_t) the recurrence is 2 a_t = 2 (W_ih x_t + b) − 2 W_hh 1 + 4 W_hh s_{t-1}.
+    ones = 2 * hidden_weight.sum(1)
+    flat = torch.addmm(2 * bias - ones, inputs.flatten(0, 1), 2 * input_weight.t())
+    states = flat.view(*inputs.shape[:2], -1)
+    fourfold = 4 * hidden_weight.t().contiguous()
+    order = _in_order(states, reverse)
+    order[0].add_(ones).sigmoid_()
+    for before, state in pairwise(order):
+        state.addmm_(before, fourfold).sigmoid_()
+    flat.mul_(2).sub_(1)
+    return states
+
+
+def _run_relu(
+    inputs: Float[Tensor, "time batch features"],
+    input_weight: Float[Tensor, "hidden features"],
+    hidden_weight: Float[Tensor, "hidden hidden"],
+    bias: Float[Tensor, " hidden"],
+    reverse: bool,
+) -> Float[Tensor, "time batch hidden"]:
+    flat = torch.addmm(bias, inputs.flatten(0, 1), input_weight.t())
+    states = flat.view(*inputs.shape[:2], -1)
+    from_state = hidden_weight.t().contiguous()
+    order = _in_order(states, reverse)
+    order[0].relu_()
+    for before, state in pairwise(order):
+        state.addmm_(before, from_state).relu_()
+    return states
+
+
+def _tanh_backward(gradient: Float[Tensor, "batch hidden"], value: Tensor) -> None:
+    """Make of ∂loss/∂tanh(a) in place ∂loss/∂a, given tanh(a)."""
+    torch.ops.aten.tanh_backward.grad_input(gradient, value, grad_input=gradient)
+
+
+def _relu_backward(gradient: Float[Tensor, "batch hidden"], value: Tensor) -> None:
+    """Make of ∂loss/∂relu(a) in place ∂loss/∂a, given relu(a)."""
+    torch.ops.aten.threshold_backward.grad_input(gradient, value, 0, grad_input=gradient)
 
 
 def _in_order(steps: Float[Tensor, "time batch hidden"], reverse: bool) -> tuple[Tensor, ...]:

@@ -1,12 +1,13 @@
-"""The gated recurrent unit (Cho et al., 2014)"""
+"""The gated recurrent unit (Cho et al., 2014). With layer normalisation: `layer_norm`."""
 
 from torch import nn
 
 from seqbench.models.model import VARIANTS, EncoderSizes
 from seqbench.models.native import NativeEncoder
+from seqbench.models.reference import ReferenceEncoder
 
 
-@VARIANTS.variant("gru", both_directions=True)
+@VARIANTS.variant("gru", implementations=("native", "reference"), both_directions=True)
 def gru(sizes: EncoderSizes) -> NativeEncoder:
     """GRU, with the reset gate after the recurrent product, as in torch.nn and cuDNN.
 
@@ -19,4 +20,5 @@ def gru(sizes: EncoderSizes) -> NativeEncoder:
 
     Input (batch, time, features); steps (batch, time, hidden); final (1, batch, hidden).
     """
-    return NativeEncoder(nn.GRU, sizes)
+    make = ReferenceEncoder if sizes.implementation == "reference" else NativeEncoder
+    return make(nn.GRU, sizes)

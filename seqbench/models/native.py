@@ -1,6 +1,6 @@
 """The adapter that makes an `Encoder` of torch.nn's own recurrent modules."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from jaxtyping import Float
@@ -46,3 +46,11 @@ class NativeEncoder(Encoder):
         steps, state = self.recurrence(inputs)
         hidden = state[0] if isinstance(state, tuple) else state  # an LSTM's is (h_n, c_n)
         return Encoding(steps, hidden[-self.directions :])
+
+    def weights(self) -> Sequence[Sequence[Sequence[Tensor]]]:
+        """Return, for each layer and direction: input and hidden weights, input and hidden bias.
+
+        With ``proj_size`` the projection's weights come fifth.
+        """
+        each = self.recurrence.all_weights
+        return [each[i : i + self.directions] for i in range(0, len(each), self.directions)]

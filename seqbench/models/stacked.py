@@ -41,7 +41,7 @@ class StackedEncoder(Encoder):
         steps = inputs
         for place, directions in enumerate(self.layers):
             steps = self.dropout(steps) if place else steps
-            forwards, *backwards = directions
+            forwards, *backwards = directions.children()
             outputs = [forwards(steps), *(each(steps.flip(1)).flip(1) for each in backwards)]
             steps = torch.cat(outputs, dim=2) if backwards else outputs[0]
         ends = [outputs[0][:, -1], *(each[:, 0] for each in outputs[1:])]
