@@ -48,7 +48,7 @@ DataFolder = Annotated[
 ]
 Plugins = Annotated[
     list[Path] | None,
-    typer.Option(help="A Python file that registers variants or tasks of your own.", metavar="FILE"),
+    typer.Option(help="A Python file with variants or tasks of your own.", metavar="FILE"),
 ]
 ReportsRoot = Annotated[Path, typer.Option("--reports", help="Folder that holds reports.")]
 
@@ -130,9 +130,7 @@ def run(
     ] = None,
     num_layers: Annotated[list[str] | None, _axis("Layers.")] = None,
     dropout: Annotated[list[str] | None, _axis("Share dropped between layers.")] = None,
-    readout: Annotated[
-        list[str] | None, _axis("Read-outs. Default: the task's first one.")
-    ] = None,
+    readout: Annotated[list[str] | None, _axis("Read-outs. Default: the task's first one.")] = None,
     implementation: Annotated[
         list[str] | None,
         _axis("native, fused, scan or reference. Default: the fastest of each variant."),

@@ -93,8 +93,8 @@ def _describe_effects(part: pd.DataFrame) -> str:
         said.append(text if decided else f"{text}, undecided by {row.seeds} pairs")
     return (
         f"{first.setting}: **{first.variant}** on `{first.task}` ({first.device}), against "
-        f"`{first.reference}`, {join_words(said)}. Paired by seed; in brackets the gain's {_PER_CENT} "
-        f"interval."
+        f"`{first.reference}`, {join_words(said)}. Paired by seed; in brackets: {_PER_CENT} "
+        f"interval of the gain."
     )
 
 

@@ -49,7 +49,7 @@ def parse_axes(options: Mapping[str, Iterable[str] | None]) -> dict[str, tuple[A
         If a text does not fit the field.
     """
     declared = {each.name: each for each in columns(RunSpec)}
-    axes = {}
+    axes: dict[str, tuple[Any, ...]] = {}
     for setting, values in options.items():
         if values is None:
             continue

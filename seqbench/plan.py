@@ -77,7 +77,7 @@ def _plan_grid(axes: Axes) -> list[RunSpec]:
 
 def _settle(spec: RunSpec, chosen: Axes) -> RunSpec:
     task = TASKS[spec.task]
-    own = {
+    own: dict[str, Any] = {
         "readout": task.readouts[0],
         "length": task.default_length,
         "implementation": fastest_implementation(spec.variant, spec.device),

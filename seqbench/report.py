@@ -170,7 +170,9 @@ _DIFFERENCE_CELLS: Cells = {
 }
 _PUBLISHED_CELLS: Cells = {
     "task": lambda row: (
-        row.task_name if pd.isna(row.published_length) else f"{row.task_name} T={row.published_length}"
+        row.task_name
+        if pd.isna(row.published_length)
+        else f"{row.task_name} T={row.published_length}"
     ),
     "variant": lambda row: row.variant,
     "published": lambda row: format_score(row.published_score, row.metric),

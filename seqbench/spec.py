@@ -32,7 +32,7 @@ class RunSpec:
 
     task: str = column("the task, by its registry key", check=_REGISTERED)
     length: int | None = column(
-        "time steps of a generated sequence; empty where the task's data decide",
+        "the task's length, mostly the time steps of a sequence; empty where its data decide",
         check=at_least(1),
         default=None,
         since=2,

@@ -148,11 +148,11 @@ def compare_with_best(runs: pd.DataFrame, confidence: float = CONFIDENCE) -> pd.
     Returns
     -------
     DataFrame
-        `GROUP`; ``metric``; ``best``, the label compared with; ``seeds``, how many both have; ``shortfall``,
-        the mean over seeds of how much worse the group is than the best one, positive whichever
-        way the metric runs; ``low`` and ``high``, its interval, not adjusted; ``p``, of the paired
-        t test, NaN where the differences have no spread; ``p_adjusted``, by Holm's method over the
-        comparisons of the task and device.
+        `GROUP`; ``metric``; ``best``, the label compared with; ``seeds``, how many both have;
+        ``shortfall``, the mean over seeds of how much worse the group is than the best one,
+        positive whichever way the metric runs; ``low`` and ``high``, its interval, not adjusted;
+        ``p``, of the paired t test, NaN where the differences have no spread; ``p_adjusted``, by
+        Holm's method over the comparisons of the task and device.
     """
     finished = _name_finished(runs)
     compared = []
@@ -219,7 +219,9 @@ def join_published(summary: pd.DataFrame, published: pd.DataFrame) -> pd.DataFra
     return tasks.merge(known, on=["task_name", "variant", "metric"], how="outer", sort=False)
 
 
-def compare_settings(runs: pd.DataFrame, setting: str, confidence: float = CONFIDENCE) -> pd.DataFrame:
+def compare_settings(
+    runs: pd.DataFrame, setting: str, confidence: float = CONFIDENCE
+) -> pd.DataFrame:
     """Compare the values of one setting within each variant, paired by seed and all else.
 
     Returns

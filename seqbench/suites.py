@@ -32,7 +32,10 @@ class Suite:
     match_parameters: int | None
 
     def __init__(
-        self, summary: str, *grids: Mapping[str, tuple[Any, ...]], match_parameters: int | None = None
+        self,
+        summary: str,
+        *grids: Mapping[str, tuple[Any, ...]],
+        match_parameters: int | None = None,
     ) -> None:
         object.__setattr__(self, "summary", summary)
         object.__setattr__(self, "grids", tuple(MappingProxyType(dict(grid)) for grid in grids))
@@ -138,7 +141,7 @@ SUITES.register("matched")(
 )
 SUITES.register("registry")(
     Suite(
-        "everything that is registered, on the bundled digits, briefly: does it run, what does it cost",
+        "everything registered, briefly, on the bundled digits: does it run, what does it cost",
         {
             "task": ("row-digits",),
             "variant": ("*",),

@@ -1,17 +1,22 @@
 """What several test files need: small data, real data where it lies, a result folder."""
 
+import hashlib
 import os
+import socket
+import string
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from torch import Tensor
 
 from seqbench.records import EpochRecord, RunRecord
 from seqbench.spec import RunSpec
 from seqbench.store import ResultWriter
-from seqbench.tasks.task import Classification, Split, TaskData
+from seqbench.tasks import tiny_shakespeare
+from seqbench.tasks.task import Classification, Split, Task, TaskData
 
 DATA_FOLDERS = (os.environ.get("SEQBENCH_DATA"), Path(__file__).parents[2] / "shared" / "data")
 
@@ -22,7 +27,6 @@ class TinyTask(Classification):
     features = 3
     time = 5
     outputs = 2
-    time = 5
 
     def load(self, data_dir: Path) -> TaskData:
         inputs = torch.rand(60, 5, 3, generator=torch.Generator().manual_seed(0))
@@ -131,10 +135,69 @@ def result_folder(
     return folder
 
 
+def find_data(*parts: str) -> Path:
+    """Return the data folder with the real files of a data set in it; skip where there is none."""
+    for folder in DATA_FOLDERS:
+        if folder and Path(folder, *parts).exists():
+            return Path(folder)
+    place = "/".join(parts)
+    pytest.skip(f"needs {parts[0]}: point SEQBENCH_DATA at the folder that holds {place}")
+
+
 @pytest.fixture(scope="session")
 def mnist_folder() -> Path:
-    """Return the data folder with the real MNIST in it; skip where there is none."""
-    for folder in DATA_FOLDERS:
-        if folder and (Path(folder) / "MNIST" / "raw").is_dir():
-            return Path(folder)
-    pytest.skip("needs MNIST: point SEQBENCH_DATA at the folder that holds MNIST/raw")
+    return find_data("MNIST", "raw")
+
+
+@pytest.fixture(scope="session")
+def shakespeare_folder() -> Path:
+    return find_data("tinyshakespeare", "input.txt")
+
+
+def write_idx(path: Path, values: Tensor) -> None:
+    """Write bytes in the format of MNIST's files: zeros, type, axes, sizes, values."""
+    sizes = b"".join(size.to_bytes(4, "big") for size in values.shape)
+    path.write_bytes(bytes([0, 0, 8, values.ndim]) + sizes + values.numpy().tobytes())
+
+
+@pytest.fixture(scope="session")
+def stand_in_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a data folder in which small random files stand in for the real ones."""
+    folder = tmp_path_factory.mktemp("stand-ins")
+    random = torch.Generator().manual_seed(0)
+    for name in ("MNIST", "FashionMNIST"):
+        raw = folder / name / "raw"
+        raw.mkdir(parents=True)
+        for split, examples in (("train", 40), ("t10k", 20)):
+            images = torch.randint(256, (examples, 28, 28), generator=random).byte()
+            write_idx(raw / f"{split}-images-idx3-ubyte", images)
+            classes = torch.randint(10, (examples,), generator=random).byte()
+            write_idx(raw / f"{split}-labels-idx1-ubyte", classes)
+    letters = string.ascii_letters + string.digits + " .\n"
+    drawn = torch.randint(len(letters), (3000,), generator=random).tolist()
+    text = folder / "tinyshakespeare" / "input.txt"
+    text.parent.mkdir()
+    text.write_bytes("".join(letters[letter] for letter in drawn).encode())
+    return folder
+
+
+@pytest.fixture(scope="session")
+def load_small(stand_in_folder: Path) -> Callable[[Task], TaskData]:
+    """Return what loads a task's data, from the stand-ins if it needs files."""
+    text = (stand_in_folder / tiny_shakespeare.FILE).read_bytes()
+
+    def load(task: Task) -> TaskData:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(tiny_shakespeare, "SHA256", hashlib.sha256(text).hexdigest())
+            return task.load(stand_in_folder)
+
+    return load
+
+
+@pytest.fixture
+def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*args: object, **kwargs: object) -> Any:
+        raise OSError("the network is not there")
+
+    monkeypatch.setattr(socket, "create_connection", refuse)
+    monkeypatch.setattr(socket, "getaddrinfo", refuse)

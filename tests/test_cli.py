@@ -92,7 +92,10 @@ def test_a_run_of_ones_own_is_a_grid_of_the_options(tmp_path: Path) -> None:
         (("run", "--device", "tpu"), "device must be auto, cpu or cuda"),
         (("run", "--name", "../out"), "--name must be lower-case letters"),
         (("run", "--suite", "custom"), "no suite is called 'custom'"),
-        (("run", "--implementation", "fused"), "--implementation must be native or reference for gru"),
+        (
+            ("run", "--implementation", "fused"),
+            "must be native or reference for gru",
+        ),
         (("run", "--nonsense"), "--nonsense"),
         (("run", "--length", "9"), "--length must be left out for this task"),
         (("run", "--task", "hello", "--variant", "birnn"), "--variant must be one that reads"),

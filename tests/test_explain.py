@@ -19,7 +19,14 @@ def test_the_walk_has_every_shape_of_the_notebooks_table() -> None:
     one, both = text.split("Both directions")
     for shape in ("(12)", "(4, 3, 1)", "(4, 3, 2)", "(2, 4, 2)"):
         assert f"  {shape} " in one
-    for shape in ("(4, 3, 4)", "(4, 4, 2)", "(4, 3, 2, 2)", "(4, 3, 2)", "(2, 2, 4, 2)", "(2, 4, 2)"):
+    for shape in (
+        "(4, 3, 4)",
+        "(4, 4, 2)",
+        "(4, 3, 2, 2)",
+        "(4, 3, 2)",
+        "(2, 2, 4, 2)",
+        "(2, 4, 2)",
+    ):
         assert f"  {shape} " in both
     assert text.count(": True") == 3
     assert ": False" not in text
@@ -37,9 +44,10 @@ def test_the_walks_numbers_are_those_of_torch() -> None:
 def test_gradients_are_those_of_a_loss_at_the_end() -> None:
     measured = measure_gradients(["rnn", "lstm"], length=20, epochs=0)
     assert set(measured["moment"]) == {BEFORE}
-    assert measured.groupby("variant", sort=False)["step"].agg(list).tolist() == [
-        list(range(1, 21))
-    ] * 2
+    assert (
+        measured.groupby("variant", sort=False)["step"].agg(list).tolist()
+        == [list(range(1, 21))] * 2
+    )
     norms = measured[measured["variant"] == "rnn"].set_index("step")["norm"]
     assert norms[1] < 1e-2 * norms[20], "it vanishes with the distance"
     assert (norms > 0).all()
@@ -53,7 +61,7 @@ def test_the_gradients_of_one_step_by_hand() -> None:
     axes = {"task": ("adding",), "variant": ("rnn",), "seed": (0,), "device": ("cpu",),
             "length": (2,), "num_layers": (1,), "hidden_size": (64,)}  # fmt: skip
     training = _start(plan_runs([axes])[0])
-    weights = dict(training.model.encoder.recurrence.named_parameters())
+    weights = dict(training.model.encoder.get_submodule("recurrence").named_parameters())
     head = training.model.head
     few = training.data.test.first(EXAMPLES)
     with torch.no_grad():
@@ -91,7 +99,7 @@ def test_gates_are_those_of_the_equations() -> None:
     (spec,) = plan_runs([axes])
     task = make_task(spec)
     training = Training(spec, task, task.load(Path()))
-    weights = dict(training.model.encoder.recurrence.named_parameters())
+    weights = dict(training.model.encoder.get_submodule("recurrence").named_parameters())
     bias = weights["bias_ih_l0"] + weights["bias_hh_l0"]
     inside = weights["weight_ih_l0"] @ training.data.test.inputs[0, 0] + bias
     for gate, block in (("input", 0), ("forget", 1), ("output", 3)):

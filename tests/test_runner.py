@@ -133,7 +133,7 @@ def test_an_interruption_keeps_the_finished_runs(
     with ResultWriter(tmp_path / "a", {}) as writer, pytest.raises(KeyboardInterrupt):
         run_specs(
             specs,
-            {"row-digits": (tiny_task, tiny_data)},
+            {problem_of(specs[0]): (tiny_task, tiny_data)},
             suite="quick",
             environment_id="abc",
             writer=writer,
@@ -150,7 +150,7 @@ def test_progress_hears_of_every_step(
     with ResultWriter(tmp_path / "a", {}) as writer:
         run_specs(
             [make_spec()],
-            {"row-digits": (tiny_task, tiny_data)},
+            {problem_of(make_spec()): (tiny_task, tiny_data)},
             suite="quick",
             environment_id="abc",
             writer=writer,

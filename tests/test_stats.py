@@ -195,7 +195,12 @@ def test_lengths_and_cuts_make_problems_of_their_own(gather: Gather) -> None:
         + [{"task": "row-mnist", "train_examples": 100}, {"task": "row-mnist"}]
     )
     summary = stats.summarise_groups(results.runs, results.epochs)
-    assert summary["task"].tolist() == ["adding T=10", "adding T=20", "row-mnist n=100", "row-mnist"]
+    assert summary["task"].tolist() == [
+        "adding T=10",
+        "adding T=20",
+        "row-mnist n=100",
+        "row-mnist",
+    ]
     assert summary["task_name"].tolist() == ["adding", "adding", "row-mnist", "row-mnist"]
     assert set(summary["label"]) == {"rnn"}
     assert stats.compare_with_best(results.runs).empty, "scores on two lengths are not compared"
@@ -215,7 +220,8 @@ def test_labels_are_made_task_by_task(gather: Gather) -> None:
 def test_a_settings_gain_is_the_paired_difference_by_hand(gather: Gather) -> None:
     gains = [0.02, 0.03, 0.07]
     results = gather(
-        [{"variant": v, "seed": s, "score": 0.8 + 0.01 * s} for v in ("rnn", "gru") for s in range(3)]
+        [{"variant": variant, "seed": s, "score": 0.8 + 0.01 * s}
+         for variant in ("rnn", "gru") for s in range(3)]
         + [{"variant": "rnn", "seed": s, "readout": "final", "score": 0.8 + 0.01 * s + gains[s]}
            for s in range(3)]
     )  # fmt: skip

@@ -1,26 +1,31 @@
-"""Tasks: equal to their definitions, and honest about data that is missing or damaged."""
+"""Tasks on images, equal to their definitions; losses and scores, worked out by hand."""
 
 import gzip
 import hashlib
-import shutil
-import socket
-import subprocess
-import sys
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+import math
+import random
+from collections.abc import Callable
 from pathlib import Path
-from threading import Thread
-from typing import Any
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from sklearn.datasets import load_digits
 
-from seqbench.errors import DataUnavailableError, ExitCode
+from seqbench.tasks.adding import Adding
 from seqbench.tasks.data_folder import locate_data
+from seqbench.tasks.hello import Hello
+from seqbench.tasks.permuted_mnist import PERMUTATION_SHA256, PermutedMnist, fixed_permutation
+from seqbench.tasks.pixel_digits import PixelDigits
+from seqbench.tasks.pixel_mnist import PixelMnist
 from seqbench.tasks.row_digits import RowDigits
+from seqbench.tasks.row_fashion import RowFashion
 from seqbench.tasks.row_mnist import RowMnist
-from seqbench.tasks.torchvision_images import import_datasets, load_images
+from seqbench.tasks.task import Split, Task, TaskData
+from seqbench.tasks.torchvision_images import import_datasets
+
+Load = Callable[[Task], TaskData]
 
 
 def test_row_digits_are_scikit_learns_images_row_by_row(tmp_path: Path) -> None:
@@ -62,112 +67,138 @@ def test_row_mnist_is_mnist_row_by_row(mnist_folder: Path) -> None:
     assert RowMnist().baseline(data) == 0.1135
 
 
-def test_row_mnist_equals_torchvisions_to_tensor(mnist_folder: Path, tmp_path: Path) -> None:
-    unpack(mnist_folder, tmp_path)
+@pytest.mark.parametrize(("task", "name"), [(RowMnist, "MNIST"), (RowFashion, "FashionMNIST")])
+def test_rows_equal_torchvisions_to_tensor(
+    stand_in_folder: Path, load_small: Load, task: type[Task], name: str
+) -> None:
     datasets = import_datasets()
     from torchvision.transforms import ToTensor
 
-    plain = datasets.MNIST(tmp_path, train=False, transform=ToTensor())
-    data = RowMnist().load(mnist_folder)
-    for number in (0, 1, 9999):
+    plain = getattr(datasets, name)(stand_in_folder, train=False, transform=ToTensor())
+    data = load_small(task())
+    for number in range(20):
         image, target = plain[number]
         assert torch.equal(data.test.inputs[number], image[0])
         assert data.test.targets[number] == target
 
 
-def unpack(source: Path, target: Path) -> None:
-    raw = target / "MNIST" / "raw"
-    raw.mkdir(parents=True)
-    for archive in (source / "MNIST" / "raw").glob("*.gz"):
-        (raw / archive.stem).write_bytes(gzip.decompress(archive.read_bytes()))
+def test_pixel_digits_are_row_digits_one_pixel_at_a_time(tmp_path: Path) -> None:
+    pixels, rows = PixelDigits().load(tmp_path), RowDigits().load(tmp_path)
+    for split, images in ((pixels.train, rows.train), (pixels.test, rows.test)):
+        assert torch.equal(split.targets, images.targets)
+        for row in range(8):
+            for column in range(8):
+                assert torch.equal(
+                    split.inputs[:, 8 * row + column, 0], images.inputs[:, row, column]
+                )
 
 
-def test_unpacked_files_do_as_well_as_archives(mnist_folder: Path, tmp_path: Path) -> None:
-    unpack(mnist_folder, tmp_path)
-    train, test = load_images("MNIST", tmp_path)
-    archived_train, archived_test = load_images("MNIST", mnist_folder)
-    assert torch.equal(train.data, archived_train.data)
-    assert torch.equal(test.targets, archived_test.targets)
+def test_pixel_mnist_is_row_mnist_one_pixel_at_a_time(load_small: Load) -> None:
+    pixels, rows = load_small(PixelMnist()), load_small(RowMnist())
+    for split, images in ((pixels.train, rows.train), (pixels.test, rows.test)):
+        assert torch.equal(split.targets, images.targets)
+        for step in (0, 27, 28, 400, 783):
+            assert torch.equal(split.inputs[:, step, 0], images.inputs[:, step // 28, step % 28])
 
 
-def test_loading_writes_nothing_to_the_data_folder(mnist_folder: Path) -> None:
-    before = sorted(path.stat().st_mtime_ns for path in mnist_folder.rglob("*"))
-    load_images("MNIST", mnist_folder)
-    assert sorted(path.stat().st_mtime_ns for path in mnist_folder.rglob("*")) == before
+def test_permuted_mnist_is_pixel_mnist_in_another_order(load_small: Load) -> None:
+    permuted, pixels = load_small(PermutedMnist()), load_small(PixelMnist())
+    for split, original in ((permuted.train, pixels.train), (permuted.test, pixels.test)):
+        assert torch.equal(split.targets, original.targets)
+        for step, pixel in enumerate(fixed_permutation().tolist()):
+            assert torch.equal(split.inputs[:, step], original.inputs[:, pixel])
 
 
-@pytest.mark.parametrize("damage", ["truncated", "other content", "an unpacked file cut short"])
-def test_damaged_files_are_named_and_left_alone(
-    mnist_folder: Path, tmp_path: Path, damage: str
+def test_permuted_mnist_is_the_real_one_too(mnist_folder: Path) -> None:
+    data = PermutedMnist().load(mnist_folder)
+    assert data.train.inputs.shape == (60_000, 784, 1)
+    raw = mnist_folder / "MNIST" / "raw"
+    pixels = gzip.decompress((raw / "t10k-images-idx3-ubyte.gz").read_bytes())[16:]
+    order = fixed_permutation().tolist()
+    for number in (0, 9999):
+        image = pixels[784 * number : 784 * (number + 1)]
+        expected = torch.tensor([image[pixel] for pixel in order]).float() / 255
+        assert torch.equal(data.test.inputs[number, :, 0], expected)
+
+
+def test_the_permutation_has_the_hash_that_is_documented() -> None:
+    permutation = fixed_permutation().tolist()
+    assert sorted(permutation) == list(range(784))
+    written = ",".join(map(str, permutation)).encode()
+    assert hashlib.sha256(written).hexdigest() == PERMUTATION_SHA256
+
+
+def test_the_permutation_is_the_mersenne_twisters_without_numpy() -> None:
+    """Seed as Matsumoto and Nishimura's init_genrand does; swap as Fisher and Yates do."""
+    state = [92916]
+    for i in range(1, 624):
+        state.append((1812433253 * (state[-1] ^ (state[-1] >> 30)) + i) % 2**32)
+    twister = random.Random()
+    twister.setstate((3, (*state, 624), None))
+    numbers = list(range(784))
+    for last in range(783, 0, -1):
+        while (chosen := twister.getrandbits(32) % 2 ** last.bit_length()) > last:
+            pass
+        numbers[last], numbers[chosen] = numbers[chosen], numbers[last]
+    assert fixed_permutation().tolist() == numbers
+
+
+def test_row_fashion_reads_the_fashion_files_row_by_row(
+    stand_in_folder: Path, load_small: Load
 ) -> None:
-    raw = tmp_path / "MNIST" / "raw"
-    if damage.startswith("an unpacked"):
-        unpack(mnist_folder, tmp_path)
-        victim = raw / "t10k-labels-idx1-ubyte"
-        victim.write_bytes(victim.read_bytes()[:500])
-    else:
-        shutil.copytree(mnist_folder / "MNIST" / "raw", raw)
-        victim = raw / "t10k-labels-idx1-ubyte.gz"
-        victim.chmod(0o644)
-        content = victim.read_bytes()
-        victim.write_bytes(content[:100] if damage == "truncated" else content[::-1])
-    kept = hashlib.sha256(victim.read_bytes()).hexdigest()
-    with pytest.raises(DataUnavailableError, match="cannot be read") as caught:
-        load_images("MNIST", tmp_path)
-    assert str(raw) in str(caught.value)
-    assert hashlib.sha256(victim.read_bytes()).hexdigest() == kept
+    data = load_small(RowFashion())
+    raw = stand_in_folder / "FashionMNIST" / "raw"
+    for split, name, examples in ((data.train, "train", 40), (data.test, "t10k", 20)):
+        pixels = (raw / f"{name}-images-idx3-ubyte").read_bytes()[16:]
+        classes = (raw / f"{name}-labels-idx1-ubyte").read_bytes()[8:]
+        assert split.inputs.shape == (examples, 28, 28)
+        expected = torch.tensor(list(pixels)).view(-1, 28, 28).float() / 255
+        assert torch.equal(split.inputs, expected)
+        assert split.targets.tolist() == list(classes)
 
 
-@pytest.fixture
-def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(*args: object, **kwargs: object) -> Any:
-        raise OSError("the network is not there")
-
-    monkeypatch.setattr(socket, "create_connection", refuse)
-    monkeypatch.setattr(socket, "getaddrinfo", refuse)
-
-
-@pytest.mark.usefixtures("no_network")
-def test_without_data_and_network_one_message_tells_what_to_do(tmp_path: Path) -> None:
-    folder = tmp_path / "some" / "where"
-    with pytest.raises(DataUnavailableError) as caught:
-        load_images("MNIST", folder)
-    message = str(caught.value)
-    for told in ("MNIST", str(folder), "--data", "SEQBENCH_DATA", "quick", "train-images-idx3"):
-        assert told in message
-    assert caught.value.exit_code is ExitCode.BAD_USE
-    assert list(tmp_path.iterdir()) == [], "nothing is left half-written"
-
-
-@pytest.mark.usefixtures("no_network")
-def test_a_failed_download_leaves_what_was_there(mnist_folder: Path, tmp_path: Path) -> None:
-    raw = tmp_path / "MNIST" / "raw"
-    raw.mkdir(parents=True)
-    shutil.copy(mnist_folder / "MNIST" / "raw" / "t10k-labels-idx1-ubyte.gz", raw)
-    with pytest.raises(DataUnavailableError, match="could not be downloaded"):
-        load_images("MNIST", tmp_path)
-    assert [path.name for path in tmp_path.rglob("*")] == [
-        "MNIST",
-        "raw",
-        "t10k-labels-idx1-ubyte.gz",
-    ]
-
-
-def test_a_download_takes_its_place_whole(
-    mnist_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@settings(max_examples=25, deadline=None)
+@given(
+    logits=st.lists(
+        st.lists(st.lists(st.floats(-5, 5), min_size=4, max_size=4), min_size=4, max_size=4),
+        min_size=1,
+        max_size=3,
+    ),
+    classes=st.lists(st.integers(0, 3), min_size=12, max_size=12),
+)
+def test_classes_at_each_step_are_scored_as_by_hand(
+    logits: list[list[list[float]]], classes: list[int]
 ) -> None:
-    datasets = import_datasets()
-    served = mnist_folder / "MNIST" / "raw"
-    handler = partial(SimpleHTTPRequestHandler, directory=str(served))
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        Thread(target=server.serve_forever, daemon=True).start()
-        mirror = f"http://127.0.0.1:{server.server_port}/"
-        monkeypatch.setattr(datasets.MNIST, "mirrors", [mirror])
-        train, _ = load_images("MNIST", tmp_path / "cache")
-        server.shutdown()
-    assert train.data.shape == (60000, 28, 28)
-    left = sorted(path.name for path in (tmp_path / "cache").rglob("*") if path.is_file())
-    assert left == sorted(path.name for path in served.glob("*.gz"))
+    outputs = torch.tensor(logits)
+    targets = torch.tensor(classes).view(3, 4)[: len(logits)]
+    losses, right = [], []
+    for steps, answers in zip(logits, targets.tolist(), strict=True):
+        for step, answer in zip(steps, answers, strict=True):
+            losses.append(math.log(sum(map(math.exp, step))) - step[answer])
+            right.append(torch.tensor(step).argmax().item() == answer)
+    assert Hello().loss(outputs, targets).item() == pytest.approx(
+        sum(losses) / len(losses), abs=1e-5
+    )
+    assert Hello().score(outputs, targets) == pytest.approx(sum(right) / len(right))
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    pairs=st.lists(
+        st.tuples(st.floats(-9, 9, width=32), st.floats(-9, 9, width=32)), min_size=1, max_size=9
+    )
+)
+def test_numbers_are_scored_by_their_mean_squared_error(pairs: list[tuple[float, float]]) -> None:
+    outputs, targets = torch.tensor(pairs).T.unsqueeze(-1)
+    expected = sum((output - target) ** 2 for output, target in pairs) / len(pairs)
+    assert Adding().score(outputs, targets) == pytest.approx(expected)
+    assert Adding().loss(outputs, targets).item() == pytest.approx(expected, rel=1e-5, abs=1e-6)
+
+
+def test_the_commonest_class_is_that_of_the_training_targets() -> None:
+    train = Split(torch.zeros(4, 8, 8), torch.tensor([7, 3, 7, 1]))
+    test = Split(torch.zeros(3, 8, 8), torch.tensor([3, 7, 3]))
+    assert RowDigits().baseline(TaskData(train, test)) == pytest.approx(1 / 3)
 
 
 def test_the_data_folder_is_chosen_then_named_by_the_variable_then_the_cache(
@@ -178,12 +209,3 @@ def test_the_data_folder_is_chosen_then_named_by_the_variable_then_the_cache(
     monkeypatch.setenv("SEQBENCH_DATA", str(tmp_path))
     assert locate_data() == tmp_path
     assert locate_data(Path("chosen")) == Path("chosen")
-
-
-def test_torchvision_is_imported_only_when_a_task_needs_it() -> None:
-    code = (
-        "import sys, pathlib; from seqbench.tasks.task import TASKS;"
-        "import seqbench.tasks; TASKS['row-digits']().load(pathlib.Path());"
-        "assert not [m for m in sys.modules if m.startswith('torchvision')]"
-    )
-    subprocess.run([sys.executable, "-c", code], check=True)

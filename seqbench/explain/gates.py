@@ -21,7 +21,9 @@ GATES = ("forget", "input", "output")
 UNITS = 32
 
 
-def measure_gates(task: str, *, epochs: int, data: Path | None = None, seed: int = 0) -> pd.DataFrame:
+def measure_gates(
+    task: str, *, epochs: int, data: Path | None = None, seed: int = 0
+) -> pd.DataFrame:
     """Train a small LSTM and return its gates over the first sequence of the test set.
 
     It has one layer of 32 units. The values come from the reference implementation, which computes
@@ -89,7 +91,7 @@ def plot_gates(measured: pd.DataFrame) -> Figure:
         panels = figure.subplots(1, len(gates), sharey=True)
         for ax, gate in zip(panels, gates, strict=True):
             part = measured[measured["gate"] == gate]
-            grid = part.pivot(index="unit", columns="step", values="value").loc[order]
+            grid = part.pivot(index="unit", columns="step", values="value").loc[order]  # noqa: PD010
             last = gate == gates[-1]
             sns.heatmap(
                 grid, vmin=0, vmax=1, cmap="viridis", ax=ax, cbar=last, yticklabels=False,

@@ -49,8 +49,8 @@ def _both_directions() -> Iterator[str]:
     yield _show("  forward", layers[:, 0])
     yield _show("  backward", layers[:, 1])
     yield _agree("forward's last state is out[:, -1, :2]", forward[:, -1], layers[-1, 0])
-    yield _agree("backward's last state is out[:, 0, 2:]: it ends at step 0", backward[:, 0], h_n[-1])
-    yield "So out[:, -1] holds the backward direction after one step: it has seen the last row only."
+    yield _agree("backward's last state is out[:, 0, 2:]", backward[:, 0], h_n[-1])
+    yield "So out[:, -1] has the backward direction after one step only: it reads from the end."
 
 
 def _show(name: str, values: Tensor) -> str:

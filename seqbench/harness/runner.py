@@ -39,9 +39,7 @@ def problem_of(spec: RunSpec) -> Problem:
     return spec.task, spec.length, spec.train_examples
 
 
-def load_problems(
-    specs: Sequence[RunSpec], data_dir: Path
-) -> dict[Problem, tuple[Task, TaskData]]:
+def load_problems(specs: Sequence[RunSpec], data_dir: Path) -> dict[Problem, tuple[Task, TaskData]]:
     """Return each problem that the specs pose: its task with its data, in main memory.
 
     Raises

@@ -42,9 +42,7 @@ class Training:
         self.task = task
         self.data = data
         with GlobalStream(derive_seed(spec.seed, "initialisation"), spec.device).active():
-            model = build_model(
-                spec, features=task.features, outputs=task.outputs, time=task.time
-            )
+            model = build_model(spec, features=task.features, outputs=task.outputs, time=task.time)
         self.model = model.to(spec.device)
         self._parameters = [each for each in self.model.parameters() if each.requires_grad]
         self.optimizer = torch.optim.Adam(self._parameters, lr=spec.learning_rate, fused=True)
@@ -106,7 +104,7 @@ class Training:
         self.model.eval()
         with torch.inference_mode():
             with self._sharing.active(), Stopwatch(self.spec.device) as watch:
-                batches = split.inputs.split(self.spec.batch_size)
+                batches = split.inputs.split(self.spec.batch_size)  # type: ignore[no-untyped-call]
                 outputs = torch.cat(self._sharing.map(self.model, batches))
             loss = self.task.loss(outputs, split.targets)
             score = self.task.score(outputs, split.targets)

@@ -185,9 +185,7 @@ def check_model(spec: RunSpec, task: Task) -> None:
         expected = f"{' or '.join(variant.implementations)} for {spec.variant}"
         raise SettingError("implementation", spec.implementation, expected)
     if spec.readout not in task.readouts:
-        raise SettingError(
-            "readout", spec.readout, f"{' or '.join(task.readouts)} for {spec.task}"
-        )
+        raise SettingError("readout", spec.readout, f"{' or '.join(task.readouts)} for {spec.task}")
     if not fits_task(variant, task):
         expected = f"one that reads forwards for {spec.task}: what comes next is the answer there"
         raise SettingError("variant", spec.variant, expected)

@@ -19,8 +19,11 @@ class RowDigits(Classification):
 
     8 rows of 8 grey values in [0, 1] → one of 10 classes. One fixed split, stratified by class:
     1,437 images to train on, 360 to test on.
+
     Source: scikit-learn's `load_digits`, the test set of the UCI optical digits (Alpaydin and
     Kaynak, 1998).
+    Trivial answer: the commonest class, 10 %.
+    Conventions: the UCI set splits by writer, 3,823 to 1,797; these are its 1,797.
     """
 
     features = 8

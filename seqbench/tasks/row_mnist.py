@@ -1,10 +1,9 @@
 """``row-mnist``: MNIST read row by row, the notebook's task."""
 
 from pathlib import Path
-from typing import Any
 
-from seqbench.tasks.task import TASKS, Classification, Split, TaskData
-from seqbench.tasks.torchvision_images import load_images
+from seqbench.tasks.image_sequences import load_rows
+from seqbench.tasks.task import TASKS, Classification, TaskData
 
 
 @TASKS.register("row-mnist")
@@ -13,8 +12,11 @@ class RowMnist(Classification):
 
     28 rows of 28 grey values in [0, 1], as torchvision's `ToTensor` scales them → one of 10
     classes. 60,000 images to train on, 10,000 to test on: MNIST's own split.
+
     Source: LeCun, Cortes and Burges; files and checksums as torchvision has them.
-    Some papers call this, others ``pixel-mnist``, "sequential MNIST": that bare name is not used.
+    Trivial answer: the commonest class, 11.35 %.
+    Conventions: some papers call this, others ``pixel-mnist``, "sequential MNIST": that bare name
+    is not used.
     """
 
     features = 28
@@ -22,9 +24,4 @@ class RowMnist(Classification):
     outputs = 10
 
     def load(self, data_dir: Path) -> TaskData:
-        train, test = load_images("MNIST", data_dir)
-        return TaskData(train=_as_split(train), test=_as_split(test))
-
-
-def _as_split(dataset: Any) -> Split:
-    return Split(dataset.data.float().div_(255), dataset.targets.long())
+        return load_rows("MNIST", data_dir)

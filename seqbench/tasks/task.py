@@ -72,8 +72,8 @@ class Task(ABC):
     Parameters
     ----------
     length
-        Time steps of a sequence, for tasks with a `default_length`; None for that, and for tasks
-        whose data decide.
+        Time steps of a sequence, or what the task says they follow from, for tasks with a
+        `default_length`; None for that, and for tasks whose data decide.
 
     Raises
     ------
@@ -132,28 +132,51 @@ class Task(ABC):
 
 
 class Classification(Task):
-    """One class for each sequence: cross-entropy in nats, accuracy as the share that is right.
+    """One class for each sequence, or for each of its steps: cross-entropy in nats, accuracy.
 
-    Trivial answer: always the commonest class of the training examples.
+    The loss is a mean over examples and steps, the score the share that is right of all answers.
+    Trivial answer: always the commonest class of the training targets.
     """
 
     metric = "accuracy"
     higher_is_better = True
 
     def loss(
-        self, outputs: Float[Tensor, "batch classes"], targets: Int[Tensor, " batch"]
+        self, outputs: Float[Tensor, "batch ... classes"], targets: Int[Tensor, "batch ..."]
     ) -> Float[Tensor, ""]:
-        return nn.functional.cross_entropy(outputs, targets)
+        return nn.functional.cross_entropy(outputs.flatten(end_dim=-2), targets.flatten())
 
     def score(
-        self, outputs: Float[Tensor, "examples classes"], targets: Int[Tensor, " examples"]
+        self,
+        outputs: Float[Tensor, "examples ... classes"],
+        targets: Int[Tensor, "examples ..."],
     ) -> float:
         return float((outputs.argmax(dim=-1) == targets).double().mean())
 
-    def answer_trivially(self, data: TaskData) -> Float[Tensor, "examples classes"]:
-        commonest = data.train.targets.mode().values
+    def answer_trivially(self, data: TaskData) -> Float[Tensor, "examples ... classes"]:
+        commonest = data.train.targets.flatten().mode().values
         answer = nn.functional.one_hot(commonest, self.outputs).float()
-        return answer.expand(len(data.test), -1)
+        return answer.expand(*data.test.targets.shape, -1)
+
+
+class Regression(Task):
+    """Numbers for each sequence, or for each of its steps: mean squared error.
+
+    Loss and score are a mean over examples, steps and outputs; targets have the outputs' shape.
+    """
+
+    metric = "mse"
+    higher_is_better = False
+
+    def loss(
+        self, outputs: Float[Tensor, "batch ..."], targets: Float[Tensor, "batch ..."]
+    ) -> Float[Tensor, ""]:
+        return nn.functional.mse_loss(outputs, targets)
+
+    def score(
+        self, outputs: Float[Tensor, "examples ..."], targets: Float[Tensor, "examples ..."]
+    ) -> float:
+        return float(nn.functional.mse_loss(outputs.double(), targets.double()))
 
 
 TASKS: Registry[type[Task]] = Registry("task")

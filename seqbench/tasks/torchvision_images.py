@@ -16,7 +16,7 @@ from typing import Any
 import torch
 
 from seqbench.errors import DataUnavailableError
-from seqbench.tasks.data_folder import VARIABLE
+from seqbench.tasks.data_folder import missing_data, new_folder
 
 DOWNLOAD_STALL_S = 30
 
@@ -96,28 +96,25 @@ def _unpack(archive: Path, checksum: str, target: Path) -> None:
 def _download(dataset: Any, data_dir: Path) -> None:
     """Let torchvision download into a temporary folder, and move the whole into its place."""
     name = dataset.__name__
-    place = data_dir / name
-    missing_parents = [p for p in (data_dir, *data_dir.parents) if not p.exists()]
+    raw = data_dir / name / "raw"
     patience = socket.getdefaulttimeout()
     try:
-        data_dir.mkdir(parents=True, exist_ok=True)
         socket.setdefaulttimeout(DOWNLOAD_STALL_S)
-        with tempfile.TemporaryDirectory(prefix=f".{name}-", dir=data_dir) as folder:
+        with (
+            new_folder(data_dir),
+            tempfile.TemporaryDirectory(prefix=f".{name}-", dir=data_dir) as folder,
+        ):
             dataset(folder, train=True, download=True)
-            (place / "raw").mkdir(parents=True, exist_ok=True)
+            raw.mkdir(parents=True, exist_ok=True)
             for file, _ in dataset.resources:
-                Path(folder, name, "raw", file).replace(place / "raw" / file)
+                Path(folder, name, "raw", file).replace(raw / file)
     except (OSError, RuntimeError) as error:
-        for created in missing_parents:
-            if created.is_dir():
-                created.rmdir()
-        raise DataUnavailableError(
-            f"{name} is not there and could not be downloaded.\n"
-            f"  looked for: {place / 'raw'} (torchvision's layout: "
-            f"{', '.join(file for file, _ in dataset.resources)})\n"
-            f"  download:   {str(error).strip().splitlines()[-1]}\n"
-            f"  to mend it: point --data DIR, or the variable {VARIABLE}, at the folder that "
-            f"holds {name}/raw; or run the suite quick, which needs no data and no network."
+        files = ", ".join(file for file, _ in dataset.resources)
+        raise missing_data(
+            name,
+            looked_for=f"{raw} (torchvision's layout: {files})",
+            folder=f"{name}/raw",
+            error=error,
         ) from error
     finally:
         socket.setdefaulttimeout(patience)
