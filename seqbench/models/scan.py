@@ -1,12 +1,12 @@
 """The linear recurrence h_t = a_t ⊙ h_{t-1} + b_t along time, h before the first step being 0.
 
-Two ways to the same states: `recur` takes one step after the other; `scan` takes log₂ time
-rounds, each over the whole sequence, because a window of steps is again a step:
+Two ways to the same states: `recur` takes one step after the other; `scan` takes 2 log₂ time
+rounds of operations over all steps at once, because two steps are again one of the same kind:
 
     h_t = (a_t ⊙ a_{t-1}) ⊙ h_{t-2} + (a_t ⊙ b_{t-1} + b_t)
 
-A round joins each window of d steps with the one before it to one of 2d (Hillis and Steele, 1986;
-for recurrences Martin and Cundy, 2018). Real or complex.
+So windows double: this is the work-efficient parallel scan (Blelloch, 1990; for recurrent networks
+Martin and Cundy, 2018), with about twice the multiplications of `recur`. Real or complex.
 """
 
 from collections.abc import Callable
@@ -53,7 +53,8 @@ class _Scan(torch.autograd.Function):
         a: Inexact[Tensor, "#batch time hidden"],
         b: Inexact[Tensor, "batch time hidden"],
     ) -> Inexact[Tensor, "batch time hidden"]:
-        states = _double(a[:, 1:], b)
+        states = b.clone(memory_format=torch.contiguous_format)
+        _solve(a[:, 1:], states)
         ctx.save_for_backward(a, states)
         return states
 
@@ -63,20 +64,26 @@ class _Scan(torch.autograd.Function):
         ctx: Any, from_above: Inexact[Tensor, "batch time hidden"]
     ) -> tuple[Tensor, Tensor]:
         a, states = ctx.saved_tensors
-        b_gradient = _double(a[:, 1:].flip(1).conj(), from_above.flip(1)).flip(1)
+        from_last = from_above.flip(1)
+        _solve(a[:, 1:].flip(1).conj_physical(), from_last)
+        b_gradient = from_last.flip(1)
         a_gradient = torch.zeros_like(b_gradient)
-        torch.mul(b_gradient[:, 1:], states[:, :-1].conj(), out=a_gradient[:, 1:])
+        torch.mul(b_gradient[:, 1:], states[:, :-1].conj_physical(), out=a_gradient[:, 1:])
         return a_gradient.sum_to_size(a.shape), b_gradient
 
 
-def _double(
+def _solve(
     factors: Inexact[Tensor, "#batch between hidden"], states: Inexact[Tensor, "batch time hidden"]
-) -> Inexact[Tensor, "batch time hidden"]:
-    """Solve the recurrence with ``states`` for b and ``factors`` for a from the second step on."""
-    window = 1
-    while window < states.shape[1]:
-        longer = torch.addcmul(states[:, window:], factors, states[:, :-window])
-        states = torch.cat([states[:, :window], longer], dim=1)
-        factors = factors[:, window:] * factors[:, :-window]
-        window *= 2
-    return states
+) -> None:
+    """Make of b the states, in place; ``factors`` is a from the second step on.
+
+    Steps are numbered from 0. Each odd one swallows the even one before it, which leaves the same
+    recurrence for the odd ones alone, at half the length; from them the even ones follow.
+    """
+    if states.shape[1] == 1:
+        return
+    odd, even = states[:, 1::2], states[:, 2::2]
+    into_odd, into_even = factors[:, 0::2], factors[:, 1::2]
+    odd.addcmul_(into_odd, states[:, : 2 * odd.shape[1] : 2])
+    _solve(into_odd[:, 1:] * into_even[:, : odd.shape[1] - 1], odd)
+    even.addcmul_(into_even, odd[:, : even.shape[1]])
