@@ -75,7 +75,7 @@ SUITES.register("readout")(
             "variant": ("rnn", "birnn"),
             "readout": ("last", "final", "mean", "max"),
             "seed": (0, 1, 2),
-            "epochs": (2,),
+            "epochs": (1,),
         },
     )
 )
