@@ -12,7 +12,7 @@ from torch import nn
 
 from benchmarks.conftest import Compare
 from seqbench.harness.training import Training, warm_up
-from seqbench.models.model import build_model
+from seqbench.models.sequence_model import build_model
 from seqbench.spec import RunSpec
 from seqbench.tasks.task import TASKS, Task, TaskData
 

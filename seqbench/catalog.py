@@ -8,8 +8,9 @@ import pandas as pd
 import torch
 
 from seqbench.formatting import format_count, format_score
-from seqbench.models.model import VARIANTS, SequenceModel, build_model, count_parameters
+from seqbench.models.model import VARIANTS
 from seqbench.models.readout import READOUTS
+from seqbench.models.sequence_model import SequenceModel, build_model, count_parameters
 from seqbench.plan import plan_runs
 from seqbench.published import load_published
 from seqbench.suites import SUITES, Suite
@@ -21,7 +22,10 @@ def explain_members() -> dict[str, dict[str, str]]:
     documented: dict[str, Mapping[str, object]] = {
         registry.kind: {name: registry[name] for name in registry} for registry in (TASKS, READOUTS)
     }
-    explained = {VARIANTS.kind: {name: VARIANTS[name].explanation or "—" for name in VARIANTS}}
+    ordinary_first = sorted(VARIANTS, key=lambda name: VARIANTS[name].on_request)
+    explained = {
+        VARIANTS.kind: {name: VARIANTS[name].explanation or "—" for name in ordinary_first}
+    }
     explained |= {
         kind: {name: cleandoc(member.__doc__ or "—") for name, member in members.items()}
         for kind, members in documented.items()

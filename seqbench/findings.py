@@ -59,8 +59,8 @@ def format_findings(
     found += [_describe_published(row) for row in compress(same.itertuples(), alike)]
     if not all(alike):
         found.append(
-            "Other published figures, of other sizes or budgets, stand in a table below; what "
-            "differs stands beside each, and by so much the scores may differ."
+            "Other published figures stand in a table below. Their sizes or budgets are not ours, "
+            "or not known, so they show what can be had and not what should have come out here."
         )
     if failed:
         runs = "1 run" if failed == 1 else f"{failed} runs"
@@ -117,7 +117,7 @@ def _describe_scores(task: str, device: str, group: pd.DataFrame, compared: pd.D
     best = ranked.iloc[0]
     seeds = f"{best.seeds} seed{'s' if best.seeds > 1 else ''}"
     text = (
-        f"**{best.label}** has the best mean {metric} on `{task}` ({device}): "
+        f"**{best.label}** has the best mean {metric.replace('_', ' ')} on `{task}` ({device}): "
         f"{format_score(best.score, metric)}"
     )
     if pd.isna(best.score_low):
@@ -179,7 +179,7 @@ def _describe_baseline(group: pd.DataFrame) -> list[str]:
     metric = group["metric"].iloc[0]
     baseline = format_score(group["baseline_score"].iloc[0], metric)
     return [
-        f"Not shown to beat an answer that ignores its input ({baseline}): "
+        f"Not shown to beat the task's trivial answer ({baseline}): "
         f"{join_words(list(unproven['label']))}."
     ]
 

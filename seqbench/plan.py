@@ -13,15 +13,8 @@ import torch
 
 from seqbench.errors import SettingError
 from seqbench.harness.device import default_threads, resolve_device
-from seqbench.models.model import (
-    VARIANTS,
-    build_model,
-    check_model,
-    count_parameters,
-    fastest_implementation,
-    fits_task,
-    select_variants,
-)
+from seqbench.models.model import VARIANTS, fastest_implementation, fits_task, select_variants
+from seqbench.models.sequence_model import build_model, check_model, count_parameters
 from seqbench.spec import RunSpec, expand
 from seqbench.tasks.task import TASKS, make_task
 

@@ -19,6 +19,7 @@ THEME = {**sns.axes_style("whitegrid"), **sns.plotting_context("notebook")}
 _DOTS_PER_INCH = 110
 _ROW_HEIGHT = 4.2
 _BAR_HEIGHT = 0.42
+_DECADES = 30  # how far errors may lie apart on a linear axis
 
 Palette = dict[str, tuple[float, float, float]]
 
@@ -39,8 +40,9 @@ def save_figure(figure: Figure, path: Path) -> None:
 def plot_learning_curves(curves: pd.DataFrame, palette: Palette, x: str) -> Figure:
     """Plot the score over ``x`` (``epoch`` or ``train_time_s``), whole and close up.
 
-    A line is the mean over seeds, the band reaches from the lowest to the highest of them. The
-    close-up shows the range of the scores that the groups end with.
+    A line is the mean over seeds, the band reaches from the lowest to the highest of them, the
+    dotted line is the trivial answer. The close-up shows the range of the scores that the groups
+    end with.
 
     Parameters
     ----------
@@ -72,11 +74,10 @@ def plot_learning_curves(curves: pd.DataFrame, palette: Palette, x: str) -> Figu
                 )
             ax.set_xlabel(names[x])
             ax.xaxis.set_major_locator(MaxNLocator(integer=x == "epoch"))
-            _score_axis(ax, part["metric"].iloc[0])
+            _score_axis(ax, part["metric"].iloc[0], part["score_min"])
+        axes[0].axhline(part["baseline_score"].iloc[0], color="0.3", ls=":", lw=1.5)
         last = part[part["epoch"] == part.groupby("label")["epoch"].transform("max")]
-        low, high = last["score_min"].min(), last["score_max"].max()
-        margin = 0.1 * (high - low) or 0.01
-        axes[1].set_ylim(low - margin, high + margin)
+        axes[1].set_ylim(_with_margins(axes[1], last["score_min"].min(), last["score_max"].max()))
         axes[0].set_title(part["task"].iloc[0], loc="left")
         axes[1].set_title("close up", loc="left")
         axes[1].set_ylabel("")
@@ -157,7 +158,7 @@ def plot_score_against_throughput(summary: pd.DataFrame, palette: Palette) -> Fi
         ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
         ax.xaxis.set_minor_formatter(NullFormatter())
         ax.set_xlabel("training, samples per second (log scale)")
-        _score_axis(ax, part["metric"].iloc[0])
+        _score_axis(ax, part["metric"].iloc[0], part["score"])
         ax.set_title(part["task"].iloc[0], loc="left")
         ax.legend(loc="center left", bbox_to_anchor=(1, 0.5), frameon=False)
 
@@ -201,8 +202,20 @@ def _bars(
     ax.set_title(f"{summary['task'].iloc[0]}, {' and '.join(devices)}", loc="left")
 
 
-def _score_axis(ax: Axes, metric: str) -> None:
-    ax.set_ylabel(f"test {metric}")
+def _score_axis(ax: Axes, metric: str, scores: pd.Series) -> None:
+    """Name the score's axis; errors that span decades get a logarithmic one."""
+    ax.set_ylabel(f"test {metric.replace('_', ' ')}")
     if metric == "accuracy":
         ax.set_ylabel("test accuracy, %")
         ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:g}"))
+    elif scores.min() > 0 and scores.max() > _DECADES * scores.min():
+        ax.set_yscale("log")
+
+
+def _with_margins(ax: Axes, low: float, high: float) -> tuple[float, float]:
+    """Return limits a little beyond ``low`` and ``high``, on the scale that the axis has."""
+    if ax.get_yscale() == "log":
+        margin = (high / low) ** 0.1
+        return low / margin, high * margin
+    margin = 0.1 * (high - low) or 0.01
+    return low - margin, high + margin

@@ -64,7 +64,7 @@ class RunRecord:
     error: str | None = column("last line of the error", check=_LINE, default=None)
     metric: str = column("what the scores are", check=_LINE)
     higher_is_better: bool = column("direction of the metric")
-    baseline_score: float = column("score of the best answer that ignores its input")
+    baseline_score: float = column("score of the task's trivial answer, which takes no learning")
     final_score: float | None = column("score on the test set after the last epoch", default=None)
     best_score: float | None = column(
         "best score of any epoch: chosen on the test set, so too kind", default=None

@@ -67,7 +67,7 @@ def _draw_figures(
     epochs = finished[["run_id", "label", "task"]].merge(
         results.epochs.drop(columns="task"), on="run_id"
     )
-    band = "Line: mean over seeds; band: lowest to highest seed."
+    band = "Line: mean over seeds; band: lowest to highest seed; dotted: the trivial answer."
     return {
         "score_by_epoch": (
             plots.plot_learning_curves(curves, palette, "epoch"),

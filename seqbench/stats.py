@@ -254,9 +254,9 @@ def learning_curves(runs: pd.DataFrame, epochs: pd.DataFrame) -> pd.DataFrame:
     """Return, for each group and epoch, the score over seeds and the training time up to there.
 
     Columns: `GROUP`, ``metric``, ``epoch``; ``score`` (mean), ``score_min``, ``score_max``;
-    ``train_time_s``, the mean over seeds of the summed epoch times.
+    ``train_time_s``, the mean over seeds of the summed epoch times; ``baseline_score``.
     """
-    finished = _name_finished(runs)[["run_id", "label", "task"]]
+    finished = _name_finished(runs)[["run_id", "label", "task", "baseline_score"]]
     # in the order of the runs, then of the epochs
     curves = finished.merge(epochs.drop(columns="task"), on="run_id")
     curves["train_time_s"] = curves.groupby("run_id")["epoch_time_s"].cumsum()
@@ -267,6 +267,7 @@ def learning_curves(runs: pd.DataFrame, epochs: pd.DataFrame) -> pd.DataFrame:
             score_min=("score", "min"),
             score_max=("score", "max"),
             train_time_s=("train_time_s", "mean"),
+            baseline_score=("baseline_score", "first"),
         )
         .reset_index()
     )

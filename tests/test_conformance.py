@@ -18,6 +18,8 @@ from seqbench.spec import RunSpec
 from seqbench.suites import SUITES
 from seqbench.tasks.task import TASKS, Task, TaskData
 
+pytestmark = pytest.mark.conformance
+
 BATCH, TIME = 3, 6
 SIZES = EncoderSizes(features=3, hidden=6, layers=2, time=TIME)
 

@@ -7,17 +7,10 @@ import torch
 from torch import Tensor, nn
 
 from seqbench.errors import SettingError, UnknownNameError
-from seqbench.models.model import (
-    VARIANTS,
-    EncoderSizes,
-    SequenceModel,
-    build_model,
-    check_model,
-    fastest_implementation,
-    select_variants,
-)
+from seqbench.models.model import VARIANTS, EncoderSizes, fastest_implementation, select_variants
 from seqbench.models.native import NativeEncoder
 from seqbench.models.readout import READOUTS, Encoding
+from seqbench.models.sequence_model import SequenceModel, build_model, check_model
 from seqbench.spec import RunSpec
 from seqbench.tasks.task import Task
 

@@ -5,7 +5,9 @@ from collections.abc import Callable
 import pytest
 
 from seqbench.models.model import VARIANTS, EncoderSizes
-from seqbench.models.model import count_parameters as count
+from seqbench.models.sequence_model import count_parameters as count
+
+pytestmark = pytest.mark.conformance
 
 FEATURES, HIDDEN, LAYERS, TIME = 5, 12, 3, 40
 
@@ -66,6 +68,8 @@ def test_parameters_follow_the_formula(name: str) -> None:
     variant = VARIANTS[name]
     directions = 2 if variant.bidirectional else 1
     plain = name.removeprefix("bi") if variant.bidirectional else name
+    if plain not in ONE_LAYER | WHOLE:
+        pytest.skip("no formula is written down here for it")
     if plain in WHOLE:
         expected = WHOLE[plain](FEATURES, HIDDEN, LAYERS, TIME)
     else:

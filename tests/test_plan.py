@@ -5,7 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seqbench.errors import SettingError, UnknownNameError
-from seqbench.models.model import VARIANTS, build_model, count_parameters
+from seqbench.models.model import VARIANTS
+from seqbench.models.sequence_model import build_model, count_parameters
 from seqbench.plan import TOLERANCE, match_hidden_size, plan_runs
 from seqbench.spec import RunSpec
 from seqbench.tasks.task import make_task

@@ -79,7 +79,7 @@ def test_scores_at_the_baseline_are_named(tmp_path: Path, make_run: MakeRun) -> 
             writer.add(*make_run(0.10 + 0.01 * seed, variant="rnn", seed=seed))
             writer.add(*make_run(0.90 + 0.01 * seed, variant="gru", seed=seed))
     text = write_report(load_results(tmp_path / "a"), tmp_path / "report").read_text()
-    assert "Not shown to beat an answer that ignores its input (10.00 %): rnn." in text
+    assert "Not shown to beat the task's trivial answer (10.00 %): rnn." in text
 
 
 def test_runs_that_failed_are_listed_and_cannot_break_the_page(

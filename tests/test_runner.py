@@ -18,9 +18,10 @@ from seqbench.harness.environment import describe_environment
 from seqbench.harness.memory import PeakMemory
 from seqbench.harness.runner import problem_of, run_specs
 from seqbench.harness.training import Training
-from seqbench.models.model import VARIANTS, Encoder, EncoderSizes, build_model
+from seqbench.models.model import VARIANTS, Encoder, EncoderSizes
 from seqbench.models.native import NativeEncoder
 from seqbench.models.readout import Encoding
+from seqbench.models.sequence_model import build_model
 from seqbench.records import EpochRecord, RunRecord
 from seqbench.spec import RunSpec
 from seqbench.store import ResultWriter, load_results

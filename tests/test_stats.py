@@ -158,6 +158,7 @@ def test_learning_curves_add_up_time_and_span_the_seeds(gather: Gather) -> None:
     curves = stats.learning_curves(results.runs, results.epochs)
     assert curves["epoch"].tolist() == [1, 2, 3]
     assert curves["train_time_s"].tolist() == [1.5, 3.0, 4.5]
+    assert set(curves["baseline_score"]) == {0.1}
     assert curves["score"].tolist() == pytest.approx([0.85 / 3, 1.7 / 3, 0.85])
     assert curves["score_min"].tolist() == pytest.approx([0.8 / 3, 1.6 / 3, 0.8])
     assert curves["score_max"].tolist() == pytest.approx([0.3, 0.6, 0.9])

@@ -12,10 +12,12 @@ import torch
 from torch import Tensor
 
 from seqbench.errors import SettingError
-from seqbench.models.model import build_model
 from seqbench.models.readout import READOUTS
+from seqbench.models.sequence_model import build_model
 from seqbench.spec import RunSpec
 from seqbench.tasks.task import TASKS, Split, Task, TaskData
+
+pytestmark = pytest.mark.conformance
 
 Load = Callable[[Task], TaskData]
 Loaded = tuple[Task, TaskData]

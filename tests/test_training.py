@@ -9,7 +9,8 @@ from torch import nn
 
 from seqbench.harness.seeding import derive_seed
 from seqbench.harness.training import Training, warm_up
-from seqbench.models.model import VARIANTS, build_model
+from seqbench.models.model import VARIANTS
+from seqbench.models.sequence_model import build_model
 from seqbench.spec import RunSpec
 from seqbench.tasks.task import Split, Task, TaskData
 

@@ -10,8 +10,8 @@ from matplotlib import rc_context
 from matplotlib.figure import Figure
 
 from seqbench.harness.training import Training
-from seqbench.models.model import build_model
 from seqbench.models.reference import ReferenceEncoder
+from seqbench.models.sequence_model import build_model
 from seqbench.plan import plan_runs
 from seqbench.plots import THEME
 from seqbench.tasks.data_folder import locate_data

@@ -11,7 +11,7 @@ from typing import Protocol
 from seqbench.harness.checkpoint import dump_checkpoint
 from seqbench.harness.memory import PeakMemory
 from seqbench.harness.training import Training, warm_up
-from seqbench.models.model import count_parameters
+from seqbench.models.sequence_model import count_parameters
 from seqbench.records import EpochRecord, RunRecord
 from seqbench.spec import RunSpec
 from seqbench.store import ResultWriter

@@ -8,7 +8,7 @@ from torch import Tensor
 from seqbench.harness.seeding import GlobalStream, derive_seed
 from seqbench.harness.sharing import Sharing, share_batches
 from seqbench.harness.timing import Stopwatch
-from seqbench.models.model import build_model, check_encoding
+from seqbench.models.sequence_model import build_model, check_encoding
 from seqbench.spec import RunSpec
 from seqbench.tasks.task import Split, Task, TaskData
 

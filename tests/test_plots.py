@@ -1,0 +1,61 @@
+"""Figures: the right scale, and what they must show besides the curves."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from seqbench.plots import color_labels, plot_learning_curves, plot_score_against_throughput
+
+
+def curves(metric: str, scores: list[float], baseline: float) -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "task": "a",
+            "device": "cpu",
+            "label": "rnn",
+            "metric": metric,
+            "epoch": range(1, len(scores) + 1),
+            "train_time_s": [0.5 * epoch for epoch in range(1, len(scores) + 1)],
+            "score": scores,
+            "score_min": [0.9 * score for score in scores],
+            "score_max": [1.1 * score for score in scores],
+            "baseline_score": baseline,
+        }
+    )
+
+
+@pytest.mark.parametrize(
+    ("metric", "scores", "scale"),
+    [
+        ("mse", [0.2, 0.01, 0.001], "log"),
+        ("mse", [0.2, 0.15, 0.1], "linear"),
+        ("mse", [0.2, 0.1, 0.0], "linear"),
+        ("accuracy", [0.01, 0.5, 0.9], "linear"),
+    ],
+)
+def test_errors_that_span_decades_get_a_logarithmic_axis(
+    metric: str, scores: list[float], scale: str
+) -> None:
+    figure = plot_learning_curves(curves(metric, scores, 0.17), color_labels(["rnn"]), "epoch")
+    whole, close_up = figure.axes
+    assert whole.get_yscale() == close_up.get_yscale() == scale
+    low, high = close_up.get_ylim()
+    assert low < 0.9 * scores[-1] or scores[-1] == 0
+    assert high > 1.1 * scores[-1]
+
+
+def test_the_trivial_answer_is_drawn() -> None:
+    figure = plot_learning_curves(
+        curves("accuracy", [0.5, 0.9], 0.1), color_labels(["rnn"]), "epoch"
+    )
+    levels = [np.asarray(line.get_ydata()).tolist() for line in figure.axes[0].lines]
+    assert [0.1, 0.1] in levels
+
+
+def test_a_group_of_one_seed_has_no_error_bar() -> None:
+    row = {
+        "task": "a", "device": "cpu", "label": "rnn", "metric": "mse", "score": 0.1,
+        "score_low": float("nan"), "score_high": float("nan"), "train_samples_per_s": 100.0,
+    }  # fmt: skip
+    figure = plot_score_against_throughput(pd.DataFrame([row]), color_labels(["rnn"]))
+    assert not figure.axes[0].collections
