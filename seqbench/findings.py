@@ -28,6 +28,7 @@ def format_findings(
     summary: pd.DataFrame,
     differences: pd.DataFrame,
     effects: pd.DataFrame,
+    uneven: pd.DataFrame,
     published: pd.DataFrame,
     failed: int,
 ) -> list[str]:
@@ -41,6 +42,8 @@ def format_findings(
         From `stats.compare_with_best`.
     effects
         From `stats.compare_settings`.
+    uneven
+        From `stats.list_uneven_settings`.
     published
         From `stats.join_published`.
     failed
@@ -54,6 +57,7 @@ def format_findings(
         found.append(_describe_cost(group))
         found += _describe_baseline(group)
     found += [_describe_effects(part) for _, part in _by_variant(effects)]
+    found += _describe_uneven(uneven)
     same = published.dropna(subset=["score", "published_score"]) if len(published) else published
     alike = [_same_circumstances(row) for row in same.itertuples()]
     found += [_describe_published(row) for row in compress(same.itertuples(), alike)]
@@ -96,6 +100,20 @@ def _describe_effects(part: pd.DataFrame) -> str:
         f"`{first.reference}`, {join_words(said)}. Paired by seed; in brackets: {_PER_CENT} "
         f"interval of the gain."
     )
+
+
+def _describe_uneven(uneven: pd.DataFrame) -> list[str]:
+    """Say which settings were not the same for all groups of a task."""
+    if uneven.empty:
+        return []
+    said = []
+    for (task, setting), part in uneven.groupby(["task", "setting"], sort=False):
+        values = [
+            f"{'none' if pd.isna(row.value) else row.value} for {join_words(row.labels)}"
+            for row in part.itertuples()
+        ]
+        said.append(f"`{setting}` on `{task}` is {', '.join(values)}")
+    return [f"Not all settings were alike: {'; '.join(said)}."]
 
 
 def _same_circumstances(row: Any) -> bool:

@@ -12,6 +12,7 @@ import pandas as pd
 import seaborn as sns
 from matplotlib import rc_context
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
@@ -74,7 +75,7 @@ def plot_learning_curves(curves: pd.DataFrame, palette: Palette, x: str) -> Figu
                 )
             ax.set_xlabel(names[x])
             ax.xaxis.set_major_locator(MaxNLocator(integer=x == "epoch"))
-            _score_axis(ax, part["metric"].iloc[0], part["score_min"])
+            _score_axis(ax.yaxis, part["metric"].iloc[0], part["score_min"])
         axes[0].axhline(part["baseline_score"].iloc[0], color="0.3", ls=":", lw=1.5)
         last = part[part["epoch"] == part.groupby("label")["epoch"].transform("max")]
         axes[1].set_ylim(_with_margins(axes[1], last["score_min"].min(), last["score_max"].max()))
@@ -84,6 +85,38 @@ def plot_learning_curves(curves: pd.DataFrame, palette: Palette, x: str) -> Figu
         axes[1].legend(loc="center left", bbox_to_anchor=(1, 0.5), frameon=False)
 
     return _draw_rows(curves, draw, columns=2)
+
+
+def plot_final_scores(runs: pd.DataFrame, summary: pd.DataFrame, palette: Palette) -> Figure:
+    """Plot the final score of every run as a dot, and each group's mean as a line across.
+
+    Parameters
+    ----------
+    runs
+        Columns ``task``, ``device``, ``label``, ``final_score``.
+    summary
+        From `stats.summarise_groups`.
+    palette
+        From `color_labels`.
+    """
+
+    def draw(axes: Sequence[Axes], part: pd.DataFrame) -> None:
+        (ax,) = axes
+        dots = runs[runs["task"] == part["task"].iloc[0]]
+        names = [f"{row.label}, {row.device}" for row in part.itertuples()]
+        one_device = len(set(part["device"])) == 1
+        for place, row in enumerate(part.itertuples()):
+            own = dots[(dots["label"] == row.label) & (dots["device"] == row.device)]
+            color = palette[row.label]
+            ax.plot([row.score] * 2, [place - 0.3, place + 0.3], color=color, lw=2.5)
+            ax.plot(own["final_score"], [place] * len(own), "o", color=color, ms=6, alpha=0.7)
+        ax.set_yticks(range(len(part)), list(part["label"]) if one_device else names)
+        ax.set_ylim(len(part) - 0.5, -0.5)
+        _score_axis(ax.xaxis, part["metric"].iloc[0], dots["final_score"])
+        ax.set_xlabel(f"{ax.get_xlabel()} (line: mean over seeds; dot: a run)")
+        ax.set_title(part["task"].iloc[0], loc="left")
+
+    return _draw_rows(summary, draw, bars=True)
 
 
 def plot_epoch_time(epochs: pd.DataFrame, summary: pd.DataFrame, palette: Palette) -> Figure:
@@ -158,7 +191,7 @@ def plot_score_against_throughput(summary: pd.DataFrame, palette: Palette) -> Fi
         ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
         ax.xaxis.set_minor_formatter(NullFormatter())
         ax.set_xlabel("training, samples per second (log scale)")
-        _score_axis(ax, part["metric"].iloc[0], part["score"])
+        _score_axis(ax.yaxis, part["metric"].iloc[0], part["score"])
         ax.set_title(part["task"].iloc[0], loc="left")
         ax.legend(loc="center left", bbox_to_anchor=(1, 0.5), frameon=False)
 
@@ -202,14 +235,15 @@ def _bars(
     ax.set_title(f"{summary['task'].iloc[0]}, {' and '.join(devices)}", loc="left")
 
 
-def _score_axis(ax: Axes, metric: str, scores: pd.Series) -> None:
-    """Name the score's axis; errors that span decades get a logarithmic one."""
-    ax.set_ylabel(f"test {metric.replace('_', ' ')}")
+def _score_axis(axis: Axis, metric: str, scores: pd.Series) -> None:
+    """Name the axis of the score; errors that span decades get a logarithmic one."""
+    axis.set_label_text(f"test {metric.replace('_', ' ')}")
     if metric == "accuracy":
-        ax.set_ylabel("test accuracy, %")
-        ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:g}"))
+        axis.set_label_text("test accuracy, %")
+        axis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:g}"))
     elif scores.min() > 0 and scores.max() > _DECADES * scores.min():
-        ax.set_yscale("log")
+        set_scale = axis.axes.set_xscale if axis is axis.axes.xaxis else axis.axes.set_yscale
+        set_scale("log")
 
 
 def _with_margins(ax: Axes, low: float, high: float) -> tuple[float, float]:

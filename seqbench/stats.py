@@ -250,6 +250,30 @@ def compare_settings(
     return pd.DataFrame([row | {"p_adjusted": p} for row, p in zip(rows, adjusted, strict=True)])
 
 
+def list_uneven_settings(runs: pd.DataFrame) -> pd.DataFrame:
+    """Return the settings that differ between groups without their names telling it.
+
+    Returns
+    -------
+    DataFrame
+        Columns ``task``, ``setting``, ``value``, ``labels`` (a list): a row for each value of a
+        setting that the groups of a task do not share. `name_groups` puts a setting into a label
+        only where a variant has it in several values; where each variant has one of its own, as
+        with matched parameters, it would stay unseen. ``implementation`` has a column of its own.
+    """
+    rows = []
+    settings = [name for name in _SETTINGS if name not in (*_NAMED_APART, "implementation")]
+    for task, group in _name_finished(runs).groupby("task", sort=False):
+        for name in settings:
+            told = group["label"].str.contains(f" {name}=", regex=False).any()
+            if told or len(group[name].unique()) == 1:
+                continue
+            for value, part in group.groupby(name, sort=False, dropna=False):
+                labels = list(dict.fromkeys(part["label"]))
+                rows.append({"task": task, "setting": name, "value": value, "labels": labels})
+    return pd.DataFrame(rows, dtype=object)  # values of several types, each as it is
+
+
 def learning_curves(runs: pd.DataFrame, epochs: pd.DataFrame) -> pd.DataFrame:
     """Return, for each group and epoch, the score over seeds and the training time up to there.
 

@@ -4,7 +4,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from seqbench.plots import color_labels, plot_learning_curves, plot_score_against_throughput
+from seqbench.plots import (
+    color_labels,
+    plot_final_scores,
+    plot_learning_curves,
+    plot_score_against_throughput,
+)
 
 
 def curves(metric: str, scores: list[float], baseline: float) -> pd.DataFrame:
@@ -59,3 +64,22 @@ def test_a_group_of_one_seed_has_no_error_bar() -> None:
     }  # fmt: skip
     figure = plot_score_against_throughput(pd.DataFrame([row]), color_labels(["rnn"]))
     assert not figure.axes[0].collections
+
+
+def test_every_run_is_a_dot_and_every_mean_a_line() -> None:
+    shared = {"task": "a", "device": "cpu", "metric": "accuracy"}
+    runs = pd.DataFrame(
+        [
+            {**shared, "label": label, "final_score": score}
+            for label, scores in (("rnn", (0.7, 0.9)), ("gru", (0.95,)))
+            for score in scores
+        ]
+    )
+    summary = pd.DataFrame(
+        [{**shared, "label": "rnn", "score": 0.8}, {**shared, "label": "gru", "score": 0.95}]
+    )
+    (axes,) = plot_final_scores(runs, summary, color_labels(["rnn", "gru"])).axes
+    drawn = [np.asarray(line.get_xdata()).tolist() for line in axes.lines]
+    assert drawn == [[0.8, 0.8], [0.7, 0.9], [0.95, 0.95], [0.95]]
+    assert [text.get_text() for text in axes.get_yticklabels()] == ["rnn", "gru"]
+    assert axes.get_xlabel().startswith("test accuracy, %")

@@ -14,7 +14,7 @@ from matplotlib.image import imread
 
 from seqbench.records import EpochRecord, RunRecord
 from seqbench.report import write_report
-from seqbench.store import ResultWriter, load_results
+from seqbench.store import Results, ResultWriter, load_results
 
 MakeRun = Callable[..., tuple[RunRecord, list[EpochRecord]]]
 
@@ -32,13 +32,30 @@ def test_the_page_shows_every_figure_and_every_figure_is_drawn(
 ) -> None:
     page = write_report(load_results(result_folder), tmp_path / "report")
     linked = re.findall(r"!\[[^]]+\]\(([^)]+)\)", page.read_text())
-    assert len(linked) == len(set(linked)) == 6
+    assert len(linked) == len(set(linked)) == 7
     assert {path.name for path in page.parent.iterdir()} == {"README.md", *linked}
     for name in linked:
         image = imread(page.parent / name)
         assert image.shape[0] > 150
         assert image.shape[1] > 600
         assert len({tuple(pixel) for pixel in image.reshape(-1, image.shape[2])[::7]}) > 5
+
+
+def test_one_epoch_has_no_learning_curve(tmp_path: Path, make_run: MakeRun) -> None:
+    folder = tmp_path / "report"
+    write_report(_one_variant(tmp_path / "a", make_run, epochs=2), folder)
+    assert (folder / "score_by_epoch.png").is_file()
+    page = write_report(_one_variant(tmp_path / "b", make_run, epochs=1), folder)
+    assert not (folder / "score_by_epoch.png").exists()
+    assert "score_by_" not in page.read_text()
+    assert (folder / "final_score.png").is_file()
+
+
+def _one_variant(folder: Path, make_run: MakeRun, epochs: int) -> Results:
+    with ResultWriter(folder, {}) as writer:
+        for seed in range(2):
+            writer.add(*make_run(0.9, seed=seed, epochs=epochs))
+    return load_results(folder)
 
 
 def test_the_page_says_what_the_numbers_say(result_folder: Path, tmp_path: Path) -> None:

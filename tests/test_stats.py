@@ -234,3 +234,26 @@ def test_a_settings_gain_is_the_paired_difference_by_hand(gather: Gather) -> Non
     low, high = scipy_stats.t.interval(0.95, 2, loc=0.04, scale=scipy_stats.sem(gains))
     assert (row["low"], row["high"]) == (pytest.approx(low), pytest.approx(high))
     assert row["p"] == pytest.approx(scipy_stats.ttest_1samp(gains, 0).pvalue)
+
+
+def test_settings_that_no_name_tells_are_listed(gather: Gather) -> None:
+    results = gather(
+        [
+            {"variant": "rnn", "hidden_size": 8, "clip_norm": 1.0},
+            {"variant": "rnn", "hidden_size": 8, "clip_norm": 1.0, "seed": 1},
+            {"variant": "gru", "hidden_size": 4, "clip_norm": None},
+            {"variant": "lstm", "hidden_size": 4, "clip_norm": 1.0},
+        ]
+    )
+    uneven = stats.list_uneven_settings(results.runs)
+    sizes = uneven[uneven["setting"] == "hidden_size"].set_index("value")["labels"]
+    assert sizes.to_dict() == {8: ["rnn"], 4: ["gru", "lstm"]}
+    assert all(isinstance(size, int) for size in sizes.index)
+    clips = uneven[uneven["setting"] == "clip_norm"]
+    assert clips["labels"].tolist() == [["rnn", "lstm"], ["gru"]]
+    assert set(uneven["setting"]) == {"hidden_size", "clip_norm"}
+
+
+def test_settings_in_the_names_are_not_listed_again(gather: Gather) -> None:
+    results = gather([{"variant": "rnn", "hidden_size": size} for size in (4, 8)])
+    assert stats.list_uneven_settings(results.runs).empty

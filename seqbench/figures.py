@@ -1,0 +1,116 @@
+"""Which figures a report has, each with its caption, by file name."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from seqbench import plots, stats
+from seqbench.store import Results
+
+
+@dataclass(frozen=True)
+class Frames:
+    """What figures are drawn from: a result's finished runs and what `stats` makes of them."""
+
+    finished: pd.DataFrame
+    epochs: pd.DataFrame
+    curves: pd.DataFrame
+    summary: pd.DataFrame
+    palette: plots.Palette
+
+
+Captioned = tuple[Figure, str]
+
+_BAND = "Line: mean over seeds; band: lowest to highest seed; dotted: the trivial answer."
+
+
+def _score_by_epoch(frames: Frames) -> Captioned | None:
+    if frames.curves["epoch"].max() == 1:
+        return None
+    return (
+        plots.plot_learning_curves(frames.curves, frames.palette, "epoch"),
+        f"Learning curves by epoch: what a pass over the data buys. {_BAND}",
+    )
+
+
+def _score_by_time(frames: Frames) -> Captioned | None:
+    if frames.curves["epoch"].max() == 1:
+        return None
+    return (
+        plots.plot_learning_curves(frames.curves, frames.palette, "train_time_s"),
+        f"Learning curves by training time: what a second buys. {_BAND}",
+    )
+
+
+def _final_score(frames: Frames) -> Captioned | None:
+    return (
+        plots.plot_final_scores(frames.finished, frames.summary, frames.palette),
+        "Scores after the last epoch, seed by seed.",
+    )
+
+
+def _epoch_time(frames: Frames) -> Captioned | None:
+    return (
+        plots.plot_epoch_time(frames.epochs, frames.summary, frames.palette),
+        "Training time of an epoch; evaluation, logging and saving are not in it.",
+    )
+
+
+def _train_throughput(frames: Frames) -> Captioned | None:
+    return (
+        plots.plot_throughput(frames.finished, frames.summary, frames.palette, "train"),
+        "Training throughput: forward, backward and optimiser step.",
+    )
+
+
+def _eval_throughput(frames: Frames) -> Captioned | None:
+    return (
+        plots.plot_throughput(frames.finished, frames.summary, frames.palette, "eval"),
+        "Inference throughput: forward passes over the test set in batches of the same size.",
+    )
+
+
+def _score_against_throughput(frames: Frames) -> Captioned | None:
+    better = ": up and to the right is better" if frames.summary["higher_is_better"].all() else ""
+    return (
+        plots.plot_score_against_throughput(frames.summary, frames.palette),
+        f"Score against training throughput{better}.",
+    )
+
+
+FIGURES: dict[str, Callable[[Frames], Captioned | None]] = {
+    "score_by_epoch": _score_by_epoch,
+    "score_by_time": _score_by_time,
+    "final_score": _final_score,
+    "epoch_time": _epoch_time,
+    "train_throughput": _train_throughput,
+    "eval_throughput": _eval_throughput,
+    "score_against_throughput": _score_against_throughput,
+}
+"""By file name: what draws a figure, or gives None where there is nothing for it to show."""
+
+
+def draw_figures(results: Results, summary: pd.DataFrame) -> dict[str, Captioned]:
+    """Return the figures that a result has something to show in; none if no run ended well.
+
+    Parameters
+    ----------
+    results
+        The result.
+    summary
+        Its `stats.summarise_groups`.
+    """
+    if summary.empty:
+        return {}
+    labelled = stats.name_groups(results.runs)
+    finished = labelled[labelled["status"] == "ok"]
+    epochs = finished[["run_id", "label", "task"]].merge(
+        results.epochs.drop(columns="task"), on="run_id"
+    )
+    curves = stats.learning_curves(results.runs, results.epochs)
+    palette = plots.color_labels(list(finished["label"]))
+    frames = Frames(finished, epochs, curves, summary, palette)
+    drawn = {name: draw(frames) for name, draw in FIGURES.items()}
+    return {name: captioned for name, captioned in drawn.items() if captioned}

@@ -1,0 +1,108 @@
+"""Tables: frames of `stats` in, Markdown tables out, a row a row."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pandas as pd
+from tabulate import tabulate
+
+from seqbench.formatting import (
+    format_bytes,
+    format_count,
+    format_difference,
+    format_factor,
+    format_interval,
+    format_score,
+    format_seconds,
+)
+
+Cells = dict[str, Callable[[Any], str]]
+
+SUMMARY: Cells = {
+    "task": lambda row: row.task,
+    "variant": lambda row: row.label,
+    "device": lambda row: row.device,
+    "implementation": lambda row: row.implementation,
+    "parameters": lambda row: format_count(int(row.parameters)),
+    "seeds": lambda row: str(row.seeds),
+    "score": lambda row: f"{format_score(row.score, row.metric)}",
+    "95 % interval": lambda row: format_interval(row.score_low, row.score_high, row.metric),
+    "epoch time": lambda row: format_seconds(row.epoch_time_s),
+    "least to most": lambda row: (
+        f"{format_seconds(row.epoch_time_min_s)} to {format_seconds(row.epoch_time_max_s)}"
+    ),
+    "× cheapest": lambda row: format_factor(row.relative_time),
+    "training, samples/s": lambda row: format_count(row.train_samples_per_s),
+    "inference, samples/s": lambda row: format_count(row.eval_samples_per_s),
+    "peak memory": lambda row: (
+        "—" if pd.isna(row.peak_memory_bytes) else format_bytes(row.peak_memory_bytes)
+    ),
+}
+DIFFERENCES: Cells = {
+    "task": lambda row: row.task,
+    "device": lambda row: row.device,
+    "best": lambda row: row.best,
+    "compared with": lambda row: row.label,
+    "ahead by": lambda row: format_difference(row.shortfall, row.metric),
+    "95 % interval": lambda row: format_interval(row.low, row.high, row.metric),
+    "seeds": lambda row: str(row.seeds),
+    "p": lambda row: _format_p(row.p),
+    "p, Holm": lambda row: _format_p(row.p_adjusted),
+}
+PUBLISHED: Cells = {
+    "task": lambda row: (
+        row.task_name
+        if pd.isna(row.published_length)
+        else f"{row.task_name} T={row.published_length}"
+    ),
+    "variant": lambda row: row.variant,
+    "published": lambda row: format_score(row.published_score, row.metric),
+    "source": lambda row: _known(row.source),
+    "parameters": lambda row: _known(row.published_parameters),
+    "epochs": lambda row: _known(row.published_epochs),
+    "convention": lambda row: _known(row.convention),
+    "ours": lambda row: format_score(row.score, row.metric),
+    "of": lambda row: "—" if pd.isna(row.score) else _name_group(row),
+    "our parameters": lambda row: _known(row.parameters),
+    "our epochs": lambda row: _known(row.epochs),
+}
+FAILED: Cells = {
+    "run": lambda row: row.run_id,
+    "status": lambda row: row.status,
+    "error": lambda row: row.error,
+}
+
+
+def _known(value: Any) -> str:
+    """Return a text or a whole number, or a dash where nothing is known."""
+    if pd.isna(value) or value == "":
+        return "—"
+    return value if isinstance(value, str) else format_count(int(value))
+
+
+def _name_group(row: Any) -> str:
+    return row.label if row.task == row.task_name else f"{row.label}, {row.task}"
+
+
+def _format_p(p: float) -> str:
+    if pd.isna(p):
+        return "—"
+    return "< 0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def format_table(frame: pd.DataFrame, cells: Cells) -> str:
+    """Return a Markdown table with a row for each row of ``frame``; empty for an empty frame."""
+    rows = [[escape(make(row)) for make in cells.values()] for row in frame.itertuples()]
+    return format_markdown(rows, list(cells)) if rows else ""
+
+
+def format_markdown(rows: Sequence[Sequence[str]], headers: Sequence[str]) -> str:
+    """Return a Markdown table of cells that stand as they are."""
+    return tabulate(rows, headers=headers, tablefmt="pipe", disable_numparse=True)
+
+
+def escape(text: str) -> str:
+    """Return text that stands in a table as it is, and does not become markup."""
+    for mark in "\\|<>[]`*_":
+        text = text.replace(mark, f"\\{mark}")
+    return " ".join(text.split())
