@@ -57,6 +57,14 @@ class ContractError(UsageError):
         super().__init__(f"{kind} {name} {fault}")
 
 
+class UnsupportedError(SeqbenchError):
+    """Settings that do not go together on this machine or in this variant: a row says why."""
+
+
+class DisagreementError(SeqbenchError):
+    """An implementation that does not compute what its variant does."""
+
+
 class PluginError(UsageError):
     """A plugin that cannot be used."""
 

@@ -9,12 +9,63 @@ from dataclasses import dataclass
 from seqbench.columns import at_least, column, matching, one_of
 from seqbench.spec import RunSpec
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
-STATUSES = ("ok", "diverged", "failed")
+STATUSES = ("ok", "diverged", "failed", "unsupported")
+
+PHASES = (
+    "first_step",
+    "compile",
+    "train_step",
+    "forward",
+    "backward",
+    "inference",
+    "latency",
+    "matmul",
+    "copy",
+)
 
 _LINE = matching(r"[^\r\n]+", "on one line")
 _NOT_NEGATIVE = at_least(0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Load:
+    """What else the machine did while something was timed."""
+
+    other_cpu_s: float | None = column(
+        "time that cores spent on other processes meanwhile, summed over cores; to 10 ms",
+        unit="s",
+        check=_NOT_NEGATIVE,
+        default=None,
+        since=3,
+    )
+    waiting_s: float | None = column(
+        "time that threads of this process were ready and waited for a core, summed over them",
+        unit="s",
+        check=_NOT_NEGATIVE,
+        default=None,
+        since=3,
+    )
+    stolen_s: float | None = column(
+        "time that a host gave this machine's cores to others; to 10 ms",
+        unit="s",
+        check=_NOT_NEGATIVE,
+        default=None,
+        since=3,
+    )
+    throttled_s: float | None = column(
+        "time that the processor was held back, by a control group or by heat",
+        unit="s",
+        check=_NOT_NEGATIVE,
+        default=None,
+        since=3,
+    )
+    contended: bool = column(
+        "whether one of these took more than a twentieth of the time, ticks of the clock allowed",
+        default=False,
+        since=3,
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +97,53 @@ class EpochRecord:
     eval_samples_per_s: float = column(
         "test examples ÷ `eval_time_s`", unit="1/s", check=_NOT_NEGATIVE
     )
+    load: Load = Load()
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluationRecord:
+    """One evaluation within or at the end of an epoch: a row of ``evaluations.csv``."""
+
+    run_id: str = column("the run, as in `runs.csv`", check=_LINE)
+    epoch: int = column("counted from 1", check=at_least(1))
+    batches: int = column("batches trained on in this epoch so far", check=at_least(1))
+    train_time_s: float = column(
+        "training time of the run so far, evaluations not in it", unit="s", check=_NOT_NEGATIVE
+    )
+    test_loss: float = column("mean loss on the test set")
+    score: float = column("the metric on the test set")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TimingRecord:
+    """One timed sample, as the clock gave it: a row of ``timings.csv``."""
+
+    run_id: str = column("the run, as in `runs.csv`", check=_LINE)
+    phase: str = column(
+        "what was timed. `train_step`: forward, backward and optimiser; `forward` and `backward` "
+        "of such a step apart; `inference`: a forward pass without gradients; `latency`: the same "
+        "with one example; `first_step`: the first training step of all, compilation in it; "
+        "`compile`: what torch.compile took of that; `matmul` and `copy`: the machine's limits, "
+        "a product of square matrices and a copy in memory",
+        check=one_of(*PHASES),
+    )
+    sample: int = column("counted from 0 within the phase", check=_NOT_NEGATIVE)
+    calls: int = column("how often the work was done in `seconds`", check=at_least(1))
+    seconds: float = column("what the clock showed", unit="s", check=_NOT_NEGATIVE)
+    examples: int = column("examples that a call handles; 0 for the machine's limits")
+    time_steps: int = column("time steps that a call handles: examples × length")
+    flops: int | None = column(
+        "floating-point operations of a call, by formula; empty where there is none",
+        check=_NOT_NEGATIVE,
+        default=None,
+    )
+    bytes: int | None = column(
+        "bytes that a call moves, by formula: each product's operands and result once",
+        unit="bytes",
+        check=_NOT_NEGATIVE,
+        default=None,
+    )
+    load: Load = Load()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,7 +157,9 @@ class RunRecord:
         "trainable parameters of the model", check=_NOT_NEGATIVE, default=None
     )
     status: str = column(
-        "`diverged`: a loss was not finite; `failed`: see `error`", check=one_of(*STATUSES)
+        "`diverged`: a loss was not finite; `failed`: see `error`; `unsupported`: the settings do "
+        "not go together here, `error` says why",
+        check=one_of(*STATUSES),
     )
     error: str | None = column("last line of the error", check=_LINE, default=None)
     metric: str = column("what the scores are", check=_LINE)
@@ -83,6 +183,37 @@ class RunRecord:
         unit="1/s",
         check=_NOT_NEGATIVE,
         default=None,
+    )
+    target_time_s: float | None = column(
+        "training time until an evaluation first reached `target`; empty if none did",
+        unit="s",
+        check=_NOT_NEGATIVE,
+        default=None,
+        since=3,
+    )
+    flops_per_sample: int | None = column(
+        "floating-point operations of a forward pass of one example, by formula: matrix products",
+        check=_NOT_NEGATIVE,
+        default=None,
+        since=3,
+    )
+    flops_per_s: float | None = column(
+        "3 × `flops_per_sample` (forward, and twice that backward) × training examples per second",
+        unit="1/s",
+        check=_NOT_NEGATIVE,
+        default=None,
+        since=3,
+    )
+    peak_flops_per_s: float | None = column(
+        "the machine's own matrix product, of large squares, measured just before with the same "
+        "device, precision and threads",
+        unit="1/s",
+        check=_NOT_NEGATIVE,
+        default=None,
+        since=3,
+    )
+    peak_fraction: float | None = column(
+        "`flops_per_s` ÷ `peak_flops_per_s`", check=_NOT_NEGATIVE, default=None, since=3
     )
     peak_memory_bytes: int | None = column(
         "most memory held above the level before the model; empty where it cannot be known",

@@ -15,7 +15,9 @@ from seqbench.columns import above, at_least, column, columns, in_range, matchin
 from seqbench.errors import SettingError
 from seqbench.registry import NAME
 
-IMPLEMENTATIONS = ("native", "fused", "scan", "reference")
+IMPLEMENTATIONS = ("native", "fused", "compiled", "scan", "reference")
+PRECISIONS = ("float32", "tf32", "bfloat16", "float16")
+SCHEDULES = ("constant", "one-cycle")
 
 _REGISTERED = matching(NAME.pattern, "a registered name")
 
@@ -47,9 +49,20 @@ class RunSpec:
     seed: int = column("start of every random stream of the run", check=in_range(0, 2**31))
     device: str = column("where it was trained", check=one_of("cpu", "cuda"))
     threads: int = column("threads of the CPU that may work at the same time", check=at_least(1))
-    epochs: int = column("passes over the training set", check=at_least(1), default=3)
+    epochs: int = column(
+        "passes over the training set; 0 where only speed is measured", check=at_least(0), default=3
+    )
     batch_size: int = column("examples in a batch", check=at_least(1), default=128)
-    learning_rate: float = column("Adam's step size", check=above(0), default=1e-3)
+    learning_rate: float = column(
+        "Adam's step size; the greatest one, if it follows a schedule", check=above(0), default=1e-3
+    )
+    schedule: str = column(
+        "how the step size goes: `constant`, or `one-cycle`, up and then down to nothing within "
+        "the run (Smith and Topin, 2019)",
+        check=one_of(*SCHEDULES),
+        default="constant",
+        since=3,
+    )
     clip_norm: float | None = column(
         "a longer gradient is cut to this norm; empty for never",
         check=above(0),
@@ -69,10 +82,33 @@ class RunSpec:
 
     implementation: str = column(
         "`native`: the variant's ordinary code, torch.nn's own where it has it; `fused`: the same "
-        "with fewer, larger operations; `scan`: a parallel scan over time; `reference`: the "
-        "equations, step by step",
+        "with fewer, larger operations; `compiled`: the equations, through torch.compile; `scan`: "
+        "a parallel scan over time; `reference`: the equations, step by step",
         check=one_of(*IMPLEMENTATIONS),
         default="native",
+    )
+    precision: str = column(
+        "type of the numbers in matrix products: `float32`; `tf32`, float32 rounded to 10 bits of "
+        "fraction inside the product; `bfloat16` or `float16` by autocast, weights in float32",
+        check=one_of(*PRECISIONS),
+        default="float32",
+        since=3,
+    )
+    cuda_graph: bool = column(
+        "whether a training step is captured once as a CUDA graph and then replayed",
+        default=False,
+        since=3,
+    )
+    eval_every: int | None = column(
+        "batches between evaluations within an epoch, off the clock; empty for none",
+        check=at_least(1),
+        default=None,
+        since=3,
+    )
+    target: float | None = column(
+        "score whose first reaching is timed, see `target_time_s`; empty for none",
+        default=None,
+        since=3,
     )
 
     def __post_init__(self) -> None:

@@ -1,7 +1,8 @@
 """Result folders: records to CSV, by one writer; CSV to checked data frames, for everyone else.
 
-A folder ``results/<name>`` holds ``runs.csv``, ``epochs.csv`` and ``environment.json``. A run
-counts once its row stands in ``runs.csv``, which is written last.
+A folder ``results/<name>`` holds ``runs.csv``, ``epochs.csv``, ``evaluations.csv``,
+``timings.csv`` and ``environment.json``. A run counts once its row stands in ``runs.csv``, which is
+written last.
 """
 
 import csv
@@ -20,13 +21,24 @@ from filelock import FileLock, Timeout
 
 from seqbench.columns import Column, Value, columns, flatten
 from seqbench.errors import ResultsError, UsageError
-from seqbench.records import SCHEMA_VERSION, EpochRecord, RunRecord
+from seqbench.records import (
+    SCHEMA_VERSION,
+    EpochRecord,
+    EvaluationRecord,
+    RunRecord,
+    TimingRecord,
+)
 
 RUNS = "runs.csv"
 EPOCHS = "epochs.csv"
+EVALUATIONS = "evaluations.csv"
+TIMINGS = "timings.csv"
 ENVIRONMENT = "environment.json"
 CHECKPOINTS = "checkpoints"
 EARLIER = ".earlier"
+
+_PARTS = {EPOCHS: EpochRecord, EVALUATIONS: EvaluationRecord, TIMINGS: TimingRecord}
+"""What a run leaves besides its row. A folder from before a file was written has none of it."""
 
 _PANDAS_TYPES = {(int, False): "int64", (int, True): "Int64", (bool, False): "bool"}
 
@@ -38,6 +50,8 @@ class Results:
     name: str
     runs: pd.DataFrame
     epochs: pd.DataFrame
+    evaluations: pd.DataFrame
+    timings: pd.DataFrame
     environment: dict[str, Any]
 
 
@@ -69,7 +83,7 @@ class ResultWriter:
         self._environment = environment
         self._lock = FileLock(folder.with_name(f".{folder.name}.lock"))
         self._runs: list[RunRecord] = []
-        self._epochs: list[EpochRecord] = []
+        self._parts: dict[str, list[Any]] = {name: [] for name in _PARTS}
 
     def __enter__(self) -> "ResultWriter":
         with _explained(self.folder):
@@ -93,19 +107,24 @@ class ResultWriter:
     def add(
         self,
         run: RunRecord,
-        epochs: Sequence[EpochRecord],
+        epochs: Sequence[EpochRecord] = (),
+        evaluations: Sequence[EvaluationRecord] = (),
+        timings: Sequence[TimingRecord] = (),
         checkpoint: bytes | None = None,
     ) -> None:
-        """Write one finished run, its epochs and, as ``checkpoints/<run_id>.ckpt``, its weights."""
+        """Write one finished run, what it left, and as ``checkpoints/<run_id>.ckpt`` its weights."""
         with _explained(self.folder):
             if not self._runs:
                 self._begin()
-            self._epochs.extend(epochs)
             self._runs.append(run)
             if checkpoint is not None:
                 (self.folder / CHECKPOINTS).mkdir(exist_ok=True)
                 _replace(self.folder / CHECKPOINTS / f"{run.run_id}.ckpt", checkpoint)
-            _replace(self.folder / EPOCHS, _format_csv(EpochRecord, self._epochs))
+            for (name, record_type), new in zip(
+                _PARTS.items(), (epochs, evaluations, timings), strict=True
+            ):
+                self._parts[name].extend(new)
+                _replace(self.folder / name, _format_csv(record_type, self._parts[name]))
             _replace(self.folder / RUNS, _format_csv(RunRecord, self._runs))
 
     def _begin(self) -> None:
@@ -172,9 +191,11 @@ def load_results(folder: Path) -> Results:
     twice = runs["run_id"][runs["run_id"].duplicated()]
     if not twice.empty:
         raise ResultsError(f"{folder / RUNS}, line {twice.index[0] + 2}: {twice.iloc[0]} is twice")
-    epochs = _read_csv(folder / EPOCHS, EpochRecord)
-    epochs = epochs[epochs["run_id"].isin(runs["run_id"])].reset_index(drop=True)
-    return Results(folder.name, runs, epochs, _read_environment(folder / ENVIRONMENT))
+    parts = []
+    for name, record_type in _PARTS.items():
+        frame = _read_csv(folder / name, record_type, optional=name != EPOCHS)
+        parts.append(frame[frame["run_id"].isin(runs["run_id"])].reset_index(drop=True))
+    return Results(folder.name, runs, *parts, _read_environment(folder / ENVIRONMENT))
 
 
 def _read_text(path: Path) -> str:
@@ -196,9 +217,11 @@ def _read_environment(path: Path) -> dict[str, Any]:
     return content
 
 
-def _read_csv(path: Path, record_type: type) -> pd.DataFrame:
+def _read_csv(path: Path, record_type: type, *, optional: bool = False) -> pd.DataFrame:
     declared = columns(record_type)
-    reader = csv.reader(io.StringIO(_read_text(path), newline=""), strict=True)
+    missing = optional and not path.exists()
+    text = _format_csv(record_type, []).decode() if missing else _read_text(path)
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     try:
         header = next(reader, [])
         lines = [(reader.line_num, cells) for cells in reader]

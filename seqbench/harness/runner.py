@@ -1,23 +1,15 @@
 """The runner: specs in, records out, one run after the other."""
 
-import logging
-import math
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
-from statistics import median
 from typing import Protocol
 
-from seqbench.harness.checkpoint import dump_checkpoint
-from seqbench.harness.memory import PeakMemory
-from seqbench.harness.training import Training, warm_up
-from seqbench.models.sequence_model import count_parameters
+from seqbench.harness.run import Run
+from seqbench.harness.sampling import Sampling
 from seqbench.records import EpochRecord, RunRecord
 from seqbench.spec import RunSpec
 from seqbench.store import ResultWriter
 from seqbench.tasks.task import Task, TaskData, check_data, cut_training, make_task
-
-log = logging.getLogger(__name__)
 
 
 class Progress(Protocol):
@@ -70,6 +62,7 @@ def run_specs(
     environment_id: str,
     writer: ResultWriter,
     progress: Progress,
+    sampling: Sampling | None = None,
     keep_weights: bool = False,
 ) -> list[RunRecord]:
     """Run the specs in order and write each as it ends; one that fails does not stop the others.
@@ -87,6 +80,8 @@ def run_specs(
         (KeyboardInterrupt passes through) loses the run in progress only.
     progress
         Is told of the start and end of each run and the end of each epoch.
+    sampling
+        How carefully the speed of each run is measured, apart from its training; None for not.
     keep_weights
         Whether the writer also gets each trained model's weights.
     """
@@ -94,98 +89,9 @@ def run_specs(
     for spec in specs:
         progress.run_started(spec)
         task, data = problems[problem_of(spec)]
-        run = _Run(spec, task, data, suite, environment_id)
-        record = run.execute(progress, keep_weights=keep_weights)
-        writer.add(record, run.epochs, run.checkpoint)
+        run = Run(spec, task, data, suite, environment_id)
+        record = run.execute(progress.epoch_finished, sampling, keep_weights=keep_weights)
+        writer.add(record, run.epochs, run.evaluations, run.timings, run.checkpoint)
         progress.run_finished(record)
         records.append(record)
     return records
-
-
-class _Run:
-    """One run on its way to its record."""
-
-    def __init__(
-        self, spec: RunSpec, task: Task, data: TaskData, suite: str, environment_id: str
-    ) -> None:
-        self.spec = spec
-        self.task = task
-        self.data = data
-        self.suite = suite
-        self.environment_id = environment_id
-        self.started_at = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        self.parameters: int | None = None
-        self.peak_memory_bytes: int | None = None
-        self.epochs: list[EpochRecord] = []
-        self.checkpoint: bytes | None = None
-
-    def execute(self, progress: Progress, *, keep_weights: bool) -> RunRecord:
-        """Train to the end, to a loss that is not finite, or to an error; record which it was."""
-        try:
-            data = self.data.to(self.spec.device)
-            warm_up(self.spec, self.task, data)
-            memory = PeakMemory(self.spec.device)
-            training = Training(self.spec, self.task, data)
-            self.parameters = count_parameters(training.model)
-            for epoch in range(1, self.spec.epochs + 1):
-                record = self._train_epoch(training, epoch)
-                self.epochs.append(record)
-                progress.epoch_finished(record)
-                if not (math.isfinite(record.train_loss) and math.isfinite(record.test_loss)):
-                    return self._record("diverged", f"a loss was not finite in epoch {epoch}")
-            self.peak_memory_bytes = memory.bytes
-            if keep_weights:
-                self.checkpoint = dump_checkpoint(training.model)
-        except Exception as error:  # any error of a variant or task ends its run and no other
-            log.debug("%s failed", self.spec.run_id, exc_info=True)
-            message = (str(error).strip() or type(error).__name__).splitlines()[-1]
-            return self._record("failed", f"{type(error).__name__}: {message}")
-        return self._record("ok")
-
-    def _train_epoch(self, training: Training, epoch: int) -> EpochRecord:
-        train_loss, epoch_time_s = training.train_epoch()
-        evaluation = training.evaluate(training.data.test)
-        return EpochRecord(
-            run_id=self.spec.run_id,
-            suite=self.suite,
-            task=self.spec.task,
-            variant=self.spec.variant,
-            seed=self.spec.seed,
-            device=self.spec.device,
-            epoch=epoch,
-            train_loss=train_loss,
-            test_loss=evaluation.loss,
-            metric=self.task.metric,
-            score=evaluation.score,
-            epoch_time_s=epoch_time_s,
-            train_samples_per_s=len(self.data.train) / epoch_time_s,
-            eval_time_s=evaluation.seconds,
-            eval_samples_per_s=len(self.data.test) / evaluation.seconds,
-        )
-
-    def _record(self, status: str, error: str | None = None) -> RunRecord:
-        scores = [epoch.score for epoch in self.epochs]
-        best = max if self.task.higher_is_better else min
-        finished = status == "ok"
-        epoch_time_s = median(each.epoch_time_s for each in self.epochs) if finished else None
-        eval_time_s = median(each.eval_time_s for each in self.epochs) if finished else None
-        return RunRecord(
-            run_id=self.spec.run_id,
-            suite=self.suite,
-            spec=self.spec,
-            parameters=self.parameters,
-            status=status,
-            error=error,
-            metric=self.task.metric,
-            higher_is_better=self.task.higher_is_better,
-            baseline_score=self.task.baseline(self.data),
-            final_score=scores[-1] if finished else None,
-            best_score=best(scores) if finished else None,
-            epoch_time_s=epoch_time_s,
-            train_samples_per_s=len(self.data.train) / epoch_time_s if epoch_time_s else None,
-            eval_samples_per_s=len(self.data.test) / eval_time_s if eval_time_s else None,
-            peak_memory_bytes=self.peak_memory_bytes,
-            started_at=self.started_at,
-            environment_id=self.environment_id,
-            data_fingerprint=self.data.fingerprint,
-        )

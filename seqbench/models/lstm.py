@@ -9,12 +9,18 @@ from typing import Any
 from torch import nn
 
 from seqbench.errors import SettingError
+from seqbench.models.compiled import CompiledEncoder
 from seqbench.models.initial import start_chrono, start_remembering
 from seqbench.models.model import VARIANTS, EncoderSizes
 from seqbench.models.native import NativeEncoder
 from seqbench.models.reference import ReferenceEncoder
 
-IMPLEMENTATIONS = ("native", "reference")
+MAKERS: dict[str, type[NativeEncoder]] = {
+    "native": NativeEncoder,
+    "compiled": CompiledEncoder,
+    "reference": ReferenceEncoder,
+}
+IMPLEMENTATIONS = tuple(MAKERS)
 
 # Said once by torch, on the CPU, of `lstm-projection`: its own code is right, only not oneDNN's.
 warnings.filterwarnings("ignore", "LSTM with projections is not supported with oneDNN")
@@ -76,7 +82,7 @@ def lstm_chrono(sizes: EncoderSizes) -> NativeEncoder:
 
 
 @VARIANTS.variant(
-    "lstm-projection", implementations=IMPLEMENTATIONS, both_directions=True, on_request=True
+    "lstm-projection", implementations=("native", "reference"), both_directions=True, on_request=True
 )
 def lstm_projection(sizes: EncoderSizes) -> NativeEncoder:
     """LSTM that shows half as many numbers as it keeps (Sak, Senior and Beaufays, 2014).
@@ -101,5 +107,4 @@ def lstm_projection(sizes: EncoderSizes) -> NativeEncoder:
 
 
 def _lstm(sizes: EncoderSizes, **options: Any) -> NativeEncoder:
-    make = ReferenceEncoder if sizes.implementation == "reference" else NativeEncoder
-    return make(nn.LSTM, sizes, **options)
+    return MAKERS[sizes.implementation](nn.LSTM, sizes, **options)

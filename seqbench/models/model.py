@@ -52,9 +52,14 @@ class EncoderSizes:
 
 
 class Encoder(nn.Module, ABC):
-    """Reads a batch of sequences; ``width`` is the size of what it says at each step."""
+    """Reads a batch of sequences; ``width`` is the size of what it says at each step.
+
+    ``reentrant`` tells whether several threads may run it at the same time, each on a share of a
+    batch.
+    """
 
     width: int
+    reentrant: bool = True
 
     @abstractmethod
     def forward(self, inputs: Float[Tensor, "batch time features"]) -> Encoding:

@@ -3,7 +3,7 @@
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from seqbench.errors import ContractError, SettingError
+from seqbench.errors import ContractError, SettingError, UnsupportedError
 from seqbench.models.model import VARIANTS, Encoder, EncoderSizes, fits_task
 from seqbench.models.readout import READOUTS, Encoding, Readout
 from seqbench.spec import RunSpec
@@ -14,14 +14,11 @@ def check_model(spec: RunSpec, task: Task) -> None:
     """Raise `UsageError` if the model that ``spec`` names does not exist or does not fit ``task``.
 
     An `UnknownNameError` for a variant or a read-out that is not registered, a `SettingError` for
-    an implementation that the variant does not offer, a read-out that does not give what the task
-    takes, and a bidirectional variant where it would read the answer.
+    a read-out that does not give what the task takes, and for a bidirectional variant where it
+    would read the answer.
     """
     variant = VARIANTS[spec.variant]
     _ = READOUTS[spec.readout]
-    if spec.implementation not in variant.implementations:
-        expected = f"{' or '.join(variant.implementations)} for {spec.variant}"
-        raise SettingError("implementation", spec.implementation, expected)
     if spec.readout not in task.readouts:
         raise SettingError("readout", spec.readout, f"{' or '.join(task.readouts)} for {spec.task}")
     if not fits_task(variant, task):
@@ -29,10 +26,13 @@ def check_model(spec: RunSpec, task: Task) -> None:
         raise SettingError("variant", spec.variant, expected)
 
 
-def check_encoding(spec: RunSpec, encoder: Encoder, inputs: Tensor) -> None:
-    """Encode ``inputs`` and raise `ContractError` if what comes back has not the right shape.
+def encode_checked(spec: RunSpec, encoder: Encoder, inputs: Tensor) -> Encoding:
+    """Encode ``inputs``, real, (batch, time, features), and see that the shapes are right.
 
-    ``inputs`` are real, (batch, time, features).
+    Raises
+    ------
+    ContractError
+        If they are not.
     """
     encoding: object = encoder(inputs)
     if not isinstance(encoding, Encoding):
@@ -48,6 +48,7 @@ def check_encoding(spec: RunSpec, encoder: Encoder, inputs: Tensor) -> None:
         fault = f"final has shape {final}, expected (directions, batch, width ÷ directions) for "
         fault += f"a batch of {batch} and a width of {encoder.width}"
         raise ContractError("variant", spec.variant, f"returned a wrong shape: {fault}")
+    return encoding
 
 
 class SequenceModel(nn.Module):
@@ -87,7 +88,17 @@ def build_model(spec: RunSpec, *, features: int, outputs: int, time: int = 1) ->
         Names the variant and the read-out, and gives hidden size, layers and dropout.
     features, outputs, time
         Input features of each time step, numbers to give, steps of a sequence: the task's sizes.
+
+    Raises
+    ------
+    UnsupportedError
+        If the variant does not offer the implementation.
     """
+    variant = VARIANTS[spec.variant]
+    if spec.implementation not in variant.implementations:
+        offered = " or ".join(variant.implementations)
+        fault = f"{spec.variant} has no implementation {spec.implementation}, only {offered}"
+        raise UnsupportedError(fault)
     sizes = EncoderSizes(
         features=features,
         hidden=spec.hidden_size,
@@ -96,7 +107,7 @@ def build_model(spec: RunSpec, *, features: int, outputs: int, time: int = 1) ->
         time=time,
         implementation=spec.implementation,
     )
-    encoder = VARIANTS[spec.variant](sizes)
+    encoder = variant(sizes)
     return SequenceModel(encoder, READOUTS[spec.readout], features, outputs)
 
 

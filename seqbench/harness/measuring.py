@@ -1,0 +1,166 @@
+"""Speed, measured apart from training: steps, their halves, inference, latency, and the limits.
+
+What is timed is the harness's own step on a model of its own, which is thrown away, so that
+measuring leaves no trace in what is trained.
+"""
+
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+from statistics import median
+
+import torch
+from torch import Tensor
+
+from seqbench.harness.limits import list_limits
+from seqbench.harness.load import LoadWatch
+from seqbench.harness.precision import products_in
+from seqbench.harness.sampling import Sample, Sampler, Sampling
+from seqbench.harness.sharing import Sharing
+from seqbench.harness.timing import SampleClock
+from seqbench.harness.training import Training
+from seqbench.models.products import count_bytes, count_flops
+from seqbench.records import Load, TimingRecord
+from seqbench.spec import RunSpec
+from seqbench.tasks.task import Task, TaskData
+
+_BACKWARD = 2
+"""A backward pass does twice the products of a forward pass: for the weights and for the inputs."""
+
+PASSES = 1 + _BACKWARD
+"""What a training step does, in forward passes."""
+
+LIMITS = Sampling(width=0.05, budget_s=0.1, least=3, most=20)
+"""How carefully the machine's limits are measured: shortly, since every run does it."""
+
+
+def forget_compiled() -> None:
+    """Let torch.compile start afresh, so that a run pays for its own compilation."""
+    if dynamo := sys.modules.get("torch._dynamo"):
+        dynamo.reset()
+        dynamo.utils.compilation_time_metrics.clear()
+
+
+def seconds_compiling() -> float:
+    """Return what torch.compile has taken since `forget_compiled`; 0 where it was not used."""
+    dynamo = sys.modules.get("torch._dynamo")
+    return float(dynamo.utils.calculate_time_spent().get("total_wall_time", 0.0)) if dynamo else 0.0
+
+
+class Measuring:
+    """Takes the timings of one run.
+
+    Parameters
+    ----------
+    spec, task, data
+        As for `Training`; the spec's batch size and the task's length are the shape measured.
+    clock, watch
+        What times, and what watches the machine: to be replaced in tests.
+    """
+
+    def __init__(
+        self,
+        spec: RunSpec,
+        task: Task,
+        data: TaskData,
+        *,
+        clock: SampleClock | None = None,
+        watch: LoadWatch | None = None,
+    ) -> None:
+        self.run_id = spec.run_id
+        self.spec = replace(spec, schedule="constant")  # one that ends would end the measuring
+        self.task = task
+        self.data = data
+        self.clock = clock or SampleClock(spec.device)
+        self.watch = watch or LoadWatch()
+
+    def measure_limits(self, sampling: Sampling = LIMITS) -> list[TimingRecord]:
+        """Return samples of the machine's own limits, with the run's threads and precision."""
+        sampler = Sampler(self.clock, sampling, self.watch)
+        records: list[TimingRecord] = []
+        device, precision = self.spec.device, self.spec.precision
+        with Sharing(self.spec.threads, 1).active(), products_in(precision, device):
+            for limit in list_limits(device, precision):
+                start = sum(record.phase == limit.phase for record in records)
+                records += [
+                    self._record(limit.phase, start + i, each, 0, limit.flops, limit.bytes)
+                    for i, each in enumerate(sampler.sample(limit.work))
+                ]
+        return records
+
+    def measure_speed(self, sampling: Sampling) -> list[TimingRecord]:
+        """Return samples of every phase of the model's work."""
+        sampler = Sampler(self.clock, sampling, self.watch)
+        training = Training(self.spec, self.task, self.data)
+        training.model.train()
+        batch = training.draw_batches()[0]
+        with training.active():
+            first = sampler.take(lambda: training.step(batch))
+            records = [self._record("first_step", 0, first, len(batch))]
+            flops = count_flops(training.model, self.task.time)
+            for phase, work, examples, passes in self._list_phases(training, batch):
+                moved = count_bytes(training.model, self.task.time, examples)
+                records += [
+                    self._record(phase, i, each, examples, passes * examples * flops, passes * moved)
+                    for i, each in enumerate(sampler.sample(work, single=phase == "latency"))
+                ]
+        if compiling := seconds_compiling():
+            spent = Sample(1, compiling, Load())
+            records.append(self._record("compile", 0, spent, len(batch)))
+        return records
+
+    def _list_phases(
+        self, training: Training, batch: Tensor
+    ) -> Iterator[tuple[str, Callable[[], object], int, int]]:
+        """Yield each phase's name, work, examples of a call and forward passes that it equals."""
+        examples = len(batch)
+        training.model.train()
+        yield "train_step", lambda: training.step(batch), examples, PASSES
+        yield "forward", lambda: training.forward(batch), examples, 1
+        losses = training.forward(batch)
+        yield "backward", lambda: training.backward(losses, keep=True), examples, _BACKWARD
+        training.model.eval()
+        with torch.inference_mode():
+            inputs = self.data.train.inputs[:examples]
+            yield "inference", lambda: training.infer(inputs), examples, 1
+            one = self.data.test.inputs[:1]
+            yield "latency", lambda: training.infer(one), 1, 1
+
+    def _record(
+        self,
+        phase: str,
+        sample: int,
+        taken: Sample,
+        examples: int,
+        flops: int | None = None,
+        moved: int | None = None,
+    ) -> TimingRecord:
+        return TimingRecord(
+            run_id=self.run_id,
+            phase=phase,
+            sample=sample,
+            calls=taken.calls,
+            seconds=taken.seconds,
+            examples=examples,
+            time_steps=examples * self.task.time,
+            flops=flops,
+            bytes=moved,
+            load=taken.load,
+        )
+
+
+def fastest_product(timings: Iterable[TimingRecord]) -> float | None:
+    """Return the floating-point operations per second of the faster of the limits' products."""
+    rates: dict[int, list[float]] = {}
+    for each in timings:
+        if each.phase == "matmul" and each.flops is not None:
+            rates.setdefault(each.flops, []).append(each.calls * each.flops / each.seconds)
+    return max(map(median, rates.values()), default=None)
+
+
+def median_rate(timings: Iterable[TimingRecord], phase: str) -> float | None:
+    """Return a phase's median of examples per second, contended samples left out if others are."""
+    taken = [each for each in timings if each.phase == phase]
+    calm = [each for each in taken if not each.load.contended] or taken
+    rates = [each.calls * each.examples / each.seconds for each in calm]
+    return median(rates) if rates else None

@@ -1,0 +1,64 @@
+"""The type of numbers that matrix products are done in, asked for in words and then made sure of.
+
+Without it cuDNN takes TF32 for float32, and autocast leaves in float32 what it does not know.
+"""
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+
+import torch
+
+from seqbench.errors import UnsupportedError
+
+DTYPES = {
+    "float32": torch.float32,
+    "tf32": torch.float32,
+    "bfloat16": torch.bfloat16,
+    "float16": torch.float16,
+}
+"""What comes out of a layer in each precision."""
+
+_TF32_FROM = (8, 0)  # compute capability: Ampere
+
+
+def check_precision(precision: str, device: str) -> None:
+    """Raise `UnsupportedError` if a device has no products in ``precision``."""
+    if device == "cuda":
+        if precision == "tf32" and torch.cuda.get_device_capability() < _TF32_FROM:
+            raise UnsupportedError("tf32 needs a GPU of compute capability 8.0 or more")
+        if precision == "bfloat16" and not torch.cuda.is_bf16_supported():
+            raise UnsupportedError("this GPU has no bfloat16")
+    elif precision == "tf32":
+        raise UnsupportedError("tf32 is a type of GPUs; a CPU has none")
+    elif precision == "float16":
+        raise UnsupportedError("float16 is trained on GPUs only here: use bfloat16 on a CPU")
+
+
+def autocast(precision: str, device: str) -> AbstractContextManager[object]:
+    """Return the context of one forward pass: autocast for the short types, nothing otherwise.
+
+    It holds for the thread that enters it.
+    """
+    if DTYPES[precision] is torch.float32:
+        return nullcontext()
+    return torch.autocast(device, dtype=DTYPES[precision])
+
+
+@contextmanager
+def products_in(precision: str, device: str) -> Iterator[None]:
+    """Let float32 products on CUDA, cuDNN's recurrences too, round to TF32 if that is asked for.
+
+    And only then; outside the block the settings are as they were. It holds for all threads.
+    """
+    if device != "cuda":
+        yield
+        return
+    places = (torch.backends.cuda.matmul, torch.backends.cudnn.rnn, torch.backends.cudnn.conv)
+    before = [place.fp32_precision for place in places]  # type: ignore[attr-defined]
+    for place in places:
+        place.fp32_precision = "tf32" if precision == "tf32" else "ieee"  # type: ignore[attr-defined]
+    try:
+        yield
+    finally:
+        for place, value in zip(places, before, strict=True):
+            place.fp32_precision = value  # type: ignore[attr-defined]

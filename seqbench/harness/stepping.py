@@ -1,0 +1,129 @@
+"""The end of a training step: gradients in, new weights out; and the whole step as a CUDA graph."""
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+
+from seqbench.errors import UnsupportedError
+from seqbench.spec import RunSpec
+
+Gradients = tuple[Tensor | None, ...]
+"""One for each parameter, None where the loss does not depend on it."""
+
+_EAGER_STEPS = 3  # before a capture, so that libraries have chosen kernels and allocated
+
+
+class Update:
+    """Adam with what a spec asks for around it: cut gradients, a schedule, scaled losses.
+
+    Parameters
+    ----------
+    spec
+        Gives step size, schedule, greatest gradient norm and precision.
+    parameters
+        What is trained.
+    steps
+        How many steps the run has, for the schedule.
+    """
+
+    def __init__(self, spec: RunSpec, parameters: Sequence[torch.nn.Parameter], steps: int) -> None:
+        self._parameters = parameters
+        self._clip_norm = spec.clip_norm
+        rate = spec.learning_rate
+        self._optimizer = torch.optim.Adam(
+            parameters,
+            lr=torch.tensor(rate, device=spec.device) if spec.cuda_graph else rate,
+            fused=True,
+            capturable=spec.cuda_graph,
+        )
+        self._schedule = (
+            torch.optim.lr_scheduler.OneCycleLR(
+                self._optimizer, rate, total_steps=steps, cycle_momentum=False
+            )
+            if spec.schedule == "one-cycle"
+            else None
+        )
+        # half precision has too few small numbers for unscaled gradients
+        half = spec.precision == "float16"
+        self._scaler = torch.amp.GradScaler(spec.device) if half else None
+
+    def scale(self, loss: Tensor) -> Tensor:
+        """Return what is to be differentiated in place of ``loss``."""
+        return self._scaler.scale(loss) if self._scaler else loss
+
+    def apply(self, shares: Sequence[Gradients]) -> None:
+        """Take one step along the sum of the gradients of a batch's shares."""
+        for parameter, first, *others in zip(self._parameters, *shares, strict=True):
+            if first is not None:
+                for other in others:
+                    first.add_(other)
+            parameter.grad = first
+        if self._scaler:
+            self._scaler.unscale_(self._optimizer)
+        if self._clip_norm is not None:
+            torch.nn.utils.clip_grad_norm_(self._parameters, self._clip_norm)
+        if self._scaler:
+            self._scaler.step(self._optimizer)
+            self._scaler.update()
+        else:
+            self._optimizer.step()
+
+    def advance(self) -> None:
+        """Go on to the schedule's next step size."""
+        if self._schedule:
+            self._schedule.step()
+
+
+class CapturedStep:
+    """A training step that is captured once as a CUDA graph and from then on replayed.
+
+    A graph is queued by one call, where the step alone takes hundreds. Its first steps are taken
+    one by one, and so is a batch of another size; they train as much as any other.
+
+    Parameters
+    ----------
+    step
+        Learns from the examples numbered in a batch and returns the mean loss.
+    spec
+        Gives the size of a full batch.
+
+    Raises
+    ------
+    UnsupportedError
+        If there is no CUDA, or the precision needs the CPU to look at every step.
+    """
+
+    def __init__(self, step: Callable[[Tensor], Tensor], spec: RunSpec) -> None:
+        if spec.device != "cuda":
+            raise UnsupportedError("a CUDA graph needs --device cuda")
+        if spec.precision == "float16":
+            raise UnsupportedError("a CUDA graph cannot skip a step, which float16 may have to")
+        self._step = step
+        self._batch_size = spec.batch_size
+        self._eager_steps = 0
+        self._graph: torch.cuda.CUDAGraph | None = None
+
+    def __call__(self, batch: Tensor) -> Tensor:
+        if len(batch) != self._batch_size:
+            return self._step(batch)
+        if self._eager_steps < _EAGER_STEPS:
+            self._eager_steps += 1
+            return self._on_the_side(batch)
+        if self._graph is None:
+            self._batch = batch.clone()
+            self._graph = torch.cuda.CUDAGraph()
+            with torch.cuda.graph(self._graph):
+                self._loss = self._step(self._batch)
+        self._batch.copy_(batch)
+        self._graph.replay()
+        return self._loss.clone()
+
+    def _on_the_side(self, batch: Tensor) -> Tensor:
+        """Take a step in a stream of its own, as what is captured later will be."""
+        here, side = torch.cuda.current_stream(), torch.cuda.Stream()
+        side.wait_stream(here)
+        with torch.cuda.stream(side):
+            loss = self._step(batch)
+        here.wait_stream(side)
+        return loss
