@@ -46,7 +46,7 @@ def test_the_main_job_leaves_csv_figures_and_a_report(tmp_path: Path) -> None:
     assert (results.runs["status"] == "ok").all()
     assert set(results.runs["environment_id"]) == {results.environment["environment_id"]}
     report = tmp_path / "reports" / "quick"
-    assert len(list(report.glob("*.png"))) == 6
+    assert len(list(report.glob("*.png"))) == 5
     command = "seqbench run --suite quick --seeds 2 --threads 1 --epochs 1 --hidden-size 4"
     assert command == results.environment["command"].replace("0,1", "2")
     assert results.environment["command"] in (report / "README.md").read_text()
