@@ -52,7 +52,11 @@ class EncoderSizes:
 
 
 class Encoder(nn.Module, ABC):
-    """Reads a batch of sequences; ``width`` is the size of what it says at each step."""
+    """Reads a batch of sequences; ``width`` is the size of what it says at each step.
+
+    Its floating-point operations are counted by a rule, each weight once for each step. A module
+    in it, or it itself, that works otherwise says so with a method ``products``, see `products`.
+    """
 
     width: int
 
