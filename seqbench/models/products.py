@@ -24,7 +24,9 @@ gradient of each of the two operands (Kaplan and others, 2020, section 2.1; PaLM
 others, 2022, appendix B).
 
 Really it is a little less, for nobody needs the gradient of a sequence or of the first state: at
-the notebook's sizes 3.0 % less for `rnn`, `lstm` and `gru`."""
+the notebook's sizes 3.0 % less for `rnn`, `lstm` and `gru` written out, and a third less for
+`linear`, where the first layer is nearly all. `fused` spares some more, 4.5 % in all; oneDNN's
+LSTM spares nothing."""
 
 
 @dataclass(frozen=True)
