@@ -9,6 +9,7 @@ import torch
 
 from seqbench.formatting import format_count, format_score
 from seqbench.models.model import VARIANTS
+from seqbench.models.products import count_flops
 from seqbench.models.readout import READOUTS
 from seqbench.models.sequence_model import SequenceModel, build_model, count_parameters
 from seqbench.plan import plan_runs
@@ -59,6 +60,7 @@ def describe_variant(name: str, task: str) -> str:
         f"Implementations: {', '.join(VARIANTS[name].implementations)}",
         f"On {task}: {spec.num_layers} layers of {spec.hidden_size} units, read-out {spec.readout}",
         f"  parameters  {format_count(count_parameters(model))}",
+        f"  FLOPs       {format_count(count_flops(model, sizes.time))} for a sequence, forwards",
         *_describe_shapes(model, sizes.time, sizes.features),
     ]
     published = load_published()

@@ -113,9 +113,10 @@ def match_hidden_size(spec: RunSpec, parameters: int) -> RunSpec:
 def count_for(spec: RunSpec, hidden_size: int) -> int:
     """Return the parameters of the model of ``spec`` with another hidden size."""
     task = make_task(spec)
+    plain = VARIANTS[spec.variant].implementations[0]  # all have the same weights
     with torch.device("meta"):
         model = build_model(
-            replace(spec, hidden_size=hidden_size),
+            replace(spec, hidden_size=hidden_size, implementation=plain),
             features=task.features,
             outputs=task.outputs,
             time=task.time,

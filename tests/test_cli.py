@@ -234,6 +234,7 @@ def test_list_show_and_env_tell_what_is_there(
     shown = say("show", "birnn")
     assert "birnn (variant)" in shown
     assert "parameters  141,834" in shown
+    assert "FLOPs       7,746,560 for a sequence, forwards" in shown
     assert "final       (2, batch, 128)" in shown
     assert "steps       (batch, 28, 256)" in shown
     assert "accuracy 95.55 %" in shown

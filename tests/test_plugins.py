@@ -46,6 +46,7 @@ def test_a_plugins_members_are_listed_shown_run_and_reported(plugin: Path, tmp_p
     )
     assert "Mean of the steps so far" in shown.stdout, shown.stderr
     assert "steps       (batch, 4, 1)" in shown.stdout
+    assert "FLOPs       4 for a sequence, forwards" in shown.stdout
 
     done = seqbench(
         "run", "--plugin", plugin, "--task", "brighter-half", "--variant", "running-mean,rnn",

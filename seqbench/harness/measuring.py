@@ -14,21 +14,15 @@ from torch import Tensor
 
 from seqbench.harness.limits import list_limits
 from seqbench.harness.load import LoadWatch
-from seqbench.harness.precision import products_in
+from seqbench.harness.precision import DTYPES, products_in
 from seqbench.harness.sampling import Sample, Sampler, Sampling
 from seqbench.harness.sharing import Sharing
 from seqbench.harness.timing import SampleClock
 from seqbench.harness.training import Training
-from seqbench.models.products import count_bytes, count_flops
+from seqbench.models.products import TRAINING_PASSES, count_bytes, count_flops
 from seqbench.records import Load, TimingRecord
 from seqbench.spec import RunSpec
 from seqbench.tasks.task import Task, TaskData
-
-_BACKWARD = 2
-"""A backward pass does twice the products of a forward pass: for the weights and for the inputs."""
-
-PASSES = 1 + _BACKWARD
-"""What a training step does, in forward passes."""
 
 LIMITS = Sampling(width=0.05, budget_s=0.1, least=3, most=20)
 """How carefully the machine's limits are measured: shortly, since every run does it."""
@@ -98,8 +92,9 @@ class Measuring:
             first = sampler.take(lambda: training.step(batch))
             records = [self._record("first_step", 0, first, len(batch))]
             flops = count_flops(training.model, self.task.time)
+            itemsize = DTYPES[self.spec.precision].itemsize
             for phase, work, examples, passes in self._list_phases(training, batch):
-                moved = count_bytes(training.model, self.task.time, examples)
+                moved = count_bytes(training.model, examples, self.task.time, itemsize)
                 records += [
                     self._record(phase, i, each, examples, passes * examples * flops, passes * moved)
                     for i, each in enumerate(sampler.sample(work, single=phase == "latency"))
@@ -115,10 +110,10 @@ class Measuring:
         """Yield each phase's name, work, examples of a call and forward passes that it equals."""
         examples = len(batch)
         training.model.train()
-        yield "train_step", lambda: training.step(batch), examples, PASSES
+        yield "train_step", lambda: training.step(batch), examples, TRAINING_PASSES
         yield "forward", lambda: training.forward(batch), examples, 1
         losses = training.forward(batch)
-        yield "backward", lambda: training.backward(losses, keep=True), examples, _BACKWARD
+        yield "backward", lambda: training.backward(losses, keep=True), examples, TRAINING_PASSES - 1
         training.model.eval()
         with torch.inference_mode():
             inputs = self.data.train.inputs[:examples]

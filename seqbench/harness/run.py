@@ -13,7 +13,6 @@ from seqbench.harness.agreement import check_agreement
 from seqbench.harness.checkpoint import dump_checkpoint
 from seqbench.harness.load import LoadWatch
 from seqbench.harness.measuring import (
-    PASSES,
     Measuring,
     fastest_product,
     forget_compiled,
@@ -22,7 +21,7 @@ from seqbench.harness.measuring import (
 from seqbench.harness.memory import PeakMemory
 from seqbench.harness.sampling import Sampling
 from seqbench.harness.training import Evaluation, Training, warm_up
-from seqbench.models.products import count_flops
+from seqbench.models.products import TRAINING_PASSES, count_flops
 from seqbench.models.sequence_model import build_model, count_parameters
 from seqbench.records import EpochRecord, EvaluationRecord, RunRecord, TimingRecord
 from seqbench.spec import RunSpec
@@ -187,7 +186,7 @@ class Run:
         trained = finished and bool(self.epochs)
         train_rate, eval_rate = self._rates() if finished else (None, None)
         flops_per_s = (
-            PASSES * self._flops_per_sample * train_rate
+            TRAINING_PASSES * self._flops_per_sample * train_rate
             if self._flops_per_sample is not None and train_rate
             else None
         )

@@ -6,6 +6,7 @@ The convolutional one is in `tcn`, the one with attention in `transformer`.
 """
 
 import math
+from collections.abc import Iterator
 
 import torch
 from jaxtyping import Float
@@ -13,6 +14,7 @@ from torch import Tensor, nn
 
 from seqbench.errors import SettingError
 from seqbench.models.model import VARIANTS, Encoder, EncoderSizes
+from seqbench.models.products import Product
 from seqbench.models.readout import Encoding
 
 
@@ -102,6 +104,11 @@ class CausalFilter(nn.Module):
         bound = 1 / math.sqrt(time * features)
         self.weight = nn.Parameter(torch.empty(hidden, features, time).uniform_(-bound, bound))
         self.bias = nn.Parameter(torch.empty(hidden).uniform_(-bound, bound))
+
+    def products(self, batch: int, time: int) -> Iterator[Product]:
+        """Yield a complex one for each frequency; the transforms round it are no products."""
+        hidden, features, _ = self.weight.shape
+        yield Product(batch, features, hidden, times=time + 1, parts=2)
 
     def forward(
         self, inputs: Float[Tensor, "batch time features"]

@@ -56,6 +56,9 @@ class Encoder(nn.Module, ABC):
 
     ``reentrant`` tells whether several threads may run it at the same time, each on a share of a
     batch.
+
+    Its floating-point operations are counted by a rule, each weight once for each step. A module
+    in it, or it itself, that works otherwise says so with a method ``products``, see `products`.
     """
 
     width: int

@@ -1,5 +1,6 @@
 """The LSTM with peepholes (Gers and Schmidhuber, 2000)."""
 
+from collections.abc import Iterator
 from functools import partial
 
 import torch
@@ -9,6 +10,7 @@ from torch import Tensor, nn
 from seqbench.models.initial import start_uniform
 from seqbench.models.loop import LoopLayer, State
 from seqbench.models.model import VARIANTS, EncoderSizes
+from seqbench.models.products import Product, list_products
 from seqbench.models.stacked import StackedEncoder
 
 
@@ -40,6 +42,11 @@ class PeepholeLayer(LoopLayer):
         self.recurrent = nn.Linear(hidden, 4 * hidden, bias=False)
         self.peepholes = nn.Parameter(torch.empty(3, hidden))
         start_uniform(self, hidden)
+
+    def products(self, batch: int, time: int) -> Iterator[Product]:
+        """Yield all but the peepholes, which multiply number by number."""
+        for weights in (self.input, self.recurrent):
+            yield from list_products(weights, batch, time)
 
     def read_inputs(
         self, inputs: Float[Tensor, "batch time features"]

@@ -1,10 +1,14 @@
 """The whole model of a run: a variant's encoder, a read-out and a linear head, and its checks."""
 
+from collections.abc import Iterator
+
+import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from seqbench.errors import ContractError, SettingError, UnsupportedError
 from seqbench.models.model import VARIANTS, Encoder, EncoderSizes, fits_task
+from seqbench.models.products import Product, apply_weight, list_products
 from seqbench.models.readout import READOUTS, Encoding, Readout
 from seqbench.spec import RunSpec
 from seqbench.tasks.task import Task
@@ -77,6 +81,13 @@ class SequenceModel(nn.Module):
         if inputs.is_floating_point():
             return inputs
         return nn.functional.one_hot(inputs, self.features).to(self.head.weight.dtype)
+
+    def products(self, batch: int, time: int) -> Iterator[Product]:
+        """Yield those of the encoder, then the head's: for as many vectors as are read out."""
+        yield from list_products(self.encoder, batch, time)
+        steps = torch.empty(batch, time, self.encoder.width, device="meta")
+        read = self.readout(Encoding(steps, steps[:, -1][None]))
+        yield apply_weight(self.head.weight, read.numel() // self.encoder.width)
 
 
 def build_model(spec: RunSpec, *, features: int, outputs: int, time: int = 1) -> SequenceModel:

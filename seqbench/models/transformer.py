@@ -1,6 +1,7 @@
 """A small causal transformer encoder (Vaswani and others, 2017)."""
 
 import math
+from collections.abc import Iterator
 
 import torch
 from jaxtyping import Float
@@ -8,6 +9,7 @@ from torch import Tensor, nn
 
 from seqbench.models.context import ContextEncoder
 from seqbench.models.model import VARIANTS, EncoderSizes
+from seqbench.models.products import Product, apply_weights
 
 
 @VARIANTS.variant("transformer", on_request=True)
@@ -76,6 +78,13 @@ class AttentionBlock(nn.Module):
         attended = inputs + self.dropout(self.attend(self.norm_attention(inputs)))
         steps: Tensor = attended + self.dropout(self.perceptron(attended))
         return steps
+
+    def products(self, batch: int, time: int) -> Iterator[Product]:
+        """Yield those with weights, then queries with keys and scores with values."""
+        yield from apply_weights(self, batch, time)
+        size = self.join.in_features // self.heads
+        yield Product(time, size, time, times=batch * self.heads)
+        yield Product(time, time, size, times=batch * self.heads)
 
     def attend(
         self, inputs: Float[Tensor, "batch time hidden"]

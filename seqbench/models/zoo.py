@@ -15,6 +15,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from seqbench.models.model import VARIANTS, Build, EncoderSizes
+from seqbench.models.products import Product, apply_weight, apply_weights
 from seqbench.models.stacked import StackedEncoder
 
 PACKAGE = "torchrecurrent"
@@ -23,6 +24,9 @@ LEFT_OUT = {
     "IntersectionRNN": "mixes its input into its output: it takes as many features as it has units",
 }
 """Layers that cannot keep the contract of an encoder, with the reason."""
+
+APPLIED_TWICE = {"GatedAntisymmetricRNN": "weight_hh"}
+"""Weights that a layer of the package applies twice to the same state, for gate and candidate."""
 
 SOURCE = re.compile(r"https?://(?:dx\.)?(?:doi|arxiv|openreview|aclanthology|papers)\.[^\s>)`\]]+")
 
@@ -33,6 +37,14 @@ class ZooLayer(nn.Module):
     def __init__(self, kind: Callable[..., nn.Module], hidden: int, features: int) -> None:
         super().__init__()
         self.layer = kind(features, hidden, batch_first=True)
+
+    def products(self, batch: int, time: int) -> Iterator[Product]:
+        """Yield those of each weight, once more for one that is applied twice."""
+        yield from apply_weights(self, batch, time)
+        again = APPLIED_TWICE.get(type(self.layer).__name__)
+        for name, weight in self.layer.named_parameters():
+            if name.rpartition(".")[2] == again:
+                yield apply_weight(weight, batch * time)
 
     def forward(
         self, inputs: Float[Tensor, "batch time features"]
