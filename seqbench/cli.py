@@ -122,6 +122,7 @@ def run(
     epochs: Annotated[list[str] | None, _axis("Passes over the training set.")] = None,
     batch_size: Annotated[list[str] | None, _axis("Examples in a batch.")] = None,
     learning_rate: Annotated[list[str] | None, _axis("Adam's step size.")] = None,
+    schedule: Annotated[list[str] | None, _axis("constant or one-cycle.")] = None,
     clip_norm: Annotated[list[str] | None, _axis("Greatest norm of a gradient.")] = None,
     hidden_size: Annotated[list[str] | None, _axis("Units in a layer, each direction.")] = None,
     match_parameters: Annotated[
@@ -133,10 +134,30 @@ def run(
     readout: Annotated[list[str] | None, _axis("Read-outs. Default: the task's first one.")] = None,
     implementation: Annotated[
         list[str] | None,
-        _axis("native, fused, scan or reference. Default: the fastest of each variant."),
+        _axis("native, fused, compiled, scan or reference. Default: the variant's fastest."),
+    ] = None,
+    precision: Annotated[
+        list[str] | None, _axis("float32, tf32, bfloat16 or float16. Default: float32.")
+    ] = None,
+    cuda_graph: Annotated[
+        list[str] | None, _axis("true: capture the whole training step as a CUDA graph.")
     ] = None,
     device: Annotated[list[str] | None, _axis("auto, cpu or cuda. Default: auto.")] = None,
     threads: Annotated[list[str] | None, _axis("CPU threads. Default: torch's own.")] = None,
+    eval_every: Annotated[
+        int | None, typer.Option(help="Evaluate after every so many batches, off the clock.")
+    ] = None,
+    target: Annotated[
+        float | None, typer.Option(help="Record the training time until the score reaches this.")
+    ] = None,
+    measure: Annotated[
+        bool | None,
+        typer.Option(
+            "--measure/--no-measure",
+            help="Measure speed apart from training: steps, latency, share of the machine's peak. "
+            "With --epochs 0 nothing else is done. Default: as the suite says.",
+        ),
+    ] = None,
     plugin: Plugins = None,
     data: DataFolder = None,
     name: Annotated[
@@ -153,6 +174,7 @@ def run(
     from seqbench.harness.device import resolve_device
     from seqbench.harness.environment import describe_environment
     from seqbench.harness.runner import load_problems, run_specs
+    from seqbench.harness.sampling import Sampling
     from seqbench.plan import plan_runs
     from seqbench.plugins import load_plugins
     from seqbench.progress import show_progress
@@ -169,12 +191,17 @@ def run(
             "epochs": epochs,
             "batch_size": batch_size,
             "learning_rate": learning_rate,
+            "schedule": schedule,
             "clip_norm": clip_norm,
             "hidden_size": hidden_size,
             "num_layers": num_layers,
             "dropout": dropout,
             "readout": readout,
             "implementation": implementation,
+            "precision": precision,
+            "cuda_graph": cuda_graph,
+            "eval_every": None if eval_every is None else [str(eval_every)],
+            "target": None if target is None else [str(target)],
             "device": device and [resolve_device(each) for each in split_list(device)],
             "threads": threads,
         }
@@ -186,10 +213,11 @@ def run(
     matched = match_parameters or (planned.match_parameters if not hidden_size else None)
     if match_parameters and hidden_size:
         raise UsageError("--match-parameters chooses the hidden size; leave --hidden-size out")
-    specs = plan_runs([{**grid, **chosen} for grid in planned.grids], matched)
+    measured = planned.measure if measure is None else measure
+    specs = plan_runs([{**grid, **chosen} for grid in planned.grids], matched, measured)
     folder = results / check_folder_name(name or suite or CUSTOM)
     problems = load_problems(specs, locate_data(data))
-    command = format_command(suite, chosen, name, match_parameters, plugin or ())
+    command = format_command(suite, chosen, name, match_parameters, measure, plugin or ())
     environment = describe_environment() | {"command": command}
     writer = ResultWriter(folder, environment)
     try:
@@ -201,6 +229,7 @@ def run(
                 environment_id=environment["environment_id"],
                 writer=writer,
                 progress=progress,
+                sampling=Sampling() if measured else None,
                 keep_weights=save_checkpoints,
             )
     except KeyboardInterrupt:
@@ -212,9 +241,14 @@ def run(
     _say(f"results: {folder}")
     if report:
         _write_report(folder, reports)
-    failed = [record for record in records if record.status != "ok"]
-    if failed:
-        _complain(f"{len(failed)} of {len(records)} runs did not end well; see {folder}/runs.csv")
+    statuses = [record.status for record in records]
+    if unsupported := statuses.count("unsupported"):
+        _complain(
+            f"{unsupported} of {len(records)} runs cannot be done here; see {folder}/runs.csv"
+        )
+    if failed := len(statuses) - statuses.count("ok") - unsupported:
+        _complain(f"{failed} of {len(records)} runs did not end well; see {folder}/runs.csv")
+    if failed or unsupported == len(records):
         raise typer.Exit(ExitCode.RUNS_FAILED)
 
 

@@ -83,15 +83,18 @@ def format_command(
     chosen: Mapping[str, tuple[Any, ...]],
     name: str | None,
     match_parameters: int | None = None,
+    measure: bool | None = None,
     plugins: Iterable[Path] = (),
 ) -> str:
     """Return the command that makes a result again, the folders of this machine left out."""
+    declared = {each.name: each for each in columns(RunSpec)}
     words = ["seqbench run"] + ([f"--suite {suite}"] if suite else [])
     for setting in (field.name for field in fields(RunSpec)):
         if setting in chosen:
-            text = ",".join("" if value is None else str(value) for value in chosen[setting])
+            text = ",".join(declared[setting].format(value) for value in chosen[setting])
             alone = "," if setting == "seed" and "," not in text else ""  # a list, not a number
             words.append(f"{option_of(setting)} {quote(text + alone)}")
     words += [f"--match-parameters {match_parameters}"] if match_parameters else []
+    words += [] if measure is None else ["--measure" if measure else "--no-measure"]
     words += [f"--plugin {quote(plugin.name)}" for plugin in plugins]
     return " ".join(words + ([f"--name {name}"] if name else []))

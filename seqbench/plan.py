@@ -7,6 +7,7 @@ into it in words, and stands in its row.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from random import Random
 from typing import Any
 
 import torch
@@ -26,7 +27,9 @@ GREATEST_HIDDEN_SIZE = 1 << 16
 Axes = Mapping[str, tuple[Any, ...]]
 
 
-def plan_runs(grids: Iterable[Axes], match_parameters: int | None = None) -> list[RunSpec]:
+def plan_runs(
+    grids: Iterable[Axes], match_parameters: int | None = None, measure: bool = False
+) -> list[RunSpec]:
     """Return the specs of all grids, in order, with nothing left open.
 
     Parameters
@@ -39,6 +42,9 @@ def plan_runs(grids: Iterable[Axes], match_parameters: int | None = None) -> lis
         variant's own are taken.
     match_parameters
         Choose each hidden size so that the model has this many parameters, see `match_hidden_size`.
+    measure
+        Whether speed is measured apart from training. Then runs of a seed are shuffled by it, so
+        that a drift of the machine does not fall on one variant, and there may be no epochs.
 
     Raises
     ------
@@ -51,7 +57,21 @@ def plan_runs(grids: Iterable[Axes], match_parameters: int | None = None) -> lis
     if len(set(specs)) < len(specs):
         twice = next(spec for spec in specs if specs.count(spec) > 1)
         raise SettingError("task", twice.task, "in the grids once with the same settings")
+    if measure:
+        return shuffle_rounds(specs)
+    if any(spec.epochs == 0 for spec in specs):
+        raise SettingError("epochs", 0, "at least 1 without --measure: nothing would be done")
     return specs
+
+
+def shuffle_rounds(specs: Iterable[RunSpec]) -> list[RunSpec]:
+    """Return the specs seed by seed, those of a seed in an order that the seed decides."""
+    rounds: dict[int, list[RunSpec]] = {}
+    for spec in specs:
+        rounds.setdefault(spec.seed, []).append(spec)
+    for seed, each in rounds.items():
+        Random(seed).shuffle(each)
+    return [spec for each in rounds.values() for spec in each]
 
 
 def _plan_grid(axes: Axes) -> list[RunSpec]:

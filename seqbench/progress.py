@@ -14,7 +14,7 @@ from rich.progress import (
 )
 from rich.progress import Progress as Bars
 
-from seqbench.formatting import format_score, format_seconds
+from seqbench.formatting import format_count, format_score, format_seconds
 from seqbench.records import EpochRecord, RunRecord
 from seqbench.spec import RunSpec
 
@@ -25,14 +25,14 @@ class LogProgress:
     def __init__(self, console: Console, specs: Sequence[RunSpec]) -> None:
         self._console = console
         self._runs = len(specs)
-        self._epochs = sum(spec.epochs for spec in specs)
+        self._epochs = sum(map(_count_steps, specs))
         self._runs_done = 0
         self._epochs_done = 0
         self._start = time.monotonic()
 
     def run_started(self, spec: RunSpec) -> None:
         """Remember how many epochs were planned: a run that fails leaves the rest of its own."""
-        self._planned = spec.epochs
+        self._planned = _count_steps(spec)
 
     def epoch_finished(self, record: EpochRecord) -> None:
         """Say nothing: a log wants a line a run."""
@@ -59,12 +59,12 @@ class BarProgress:
         self._bars = bars
         self._runs = len(specs)
         self._runs_done = 0
-        self._task = bars.add_task("", total=sum(spec.epochs for spec in specs), note="")
+        self._task = bars.add_task("", total=sum(map(_count_steps, specs)), note="")
 
     def run_started(self, spec: RunSpec) -> None:
         """Show which run it is, and where the bar will be after it."""
         title = f"[{self._runs_done + 1}/{self._runs}] {spec.task} {spec.variant} seed {spec.seed}"
-        self._end = self._bars.tasks[0].completed + spec.epochs
+        self._end = self._bars.tasks[0].completed + _count_steps(spec)
         self._bars.update(self._task, description=_plain(title), refresh=True)
 
     def epoch_finished(self, record: EpochRecord) -> None:
@@ -106,10 +106,18 @@ def describe_run(record: RunRecord) -> str:
     """Return one line on how a run ended."""
     spec = record.spec
     line = f"{spec.task} {spec.variant} seed {spec.seed} on {spec.device}: "
-    if record.final_score is None or record.epoch_time_s is None:
+    if record.status != "ok":
         return f"{line}{record.status}, {record.error}"
+    if record.final_score is None or record.epoch_time_s is None:
+        rate = format_count(record.train_samples_per_s or 0)
+        return f"{line}{spec.implementation}, {spec.precision}: training {rate} samples/s"
     score = format_score(record.final_score, record.metric)
     return f"{line}{record.metric} {score}, {format_seconds(record.epoch_time_s)} an epoch"
+
+
+def _count_steps(spec: RunSpec) -> int:
+    """Return how far a run takes the bar: its epochs, or one step if it is only measured."""
+    return max(1, spec.epochs)
 
 
 def _plain(text: str) -> str:

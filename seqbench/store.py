@@ -112,7 +112,7 @@ class ResultWriter:
         timings: Sequence[TimingRecord] = (),
         checkpoint: bytes | None = None,
     ) -> None:
-        """Write one finished run, what it left, and as ``checkpoints/<run_id>.ckpt`` its weights."""
+        """Write a finished run, what it left, and its weights as ``checkpoints/<run_id>.ckpt``."""
         with _explained(self.folder):
             if not self._runs:
                 self._begin()
@@ -191,11 +191,18 @@ def load_results(folder: Path) -> Results:
     twice = runs["run_id"][runs["run_id"].duplicated()]
     if not twice.empty:
         raise ResultsError(f"{folder / RUNS}, line {twice.index[0] + 2}: {twice.iloc[0]} is twice")
-    parts = []
+    parts = {}
     for name, record_type in _PARTS.items():
         frame = _read_csv(folder / name, record_type, optional=name != EPOCHS)
-        parts.append(frame[frame["run_id"].isin(runs["run_id"])].reset_index(drop=True))
-    return Results(folder.name, runs, *parts, _read_environment(folder / ENVIRONMENT))
+        parts[name] = frame[frame["run_id"].isin(runs["run_id"])].reset_index(drop=True)
+    return Results(
+        name=folder.name,
+        runs=runs,
+        epochs=parts[EPOCHS],
+        evaluations=parts[EVALUATIONS],
+        timings=parts[TIMINGS],
+        environment=_read_environment(folder / ENVIRONMENT),
+    )
 
 
 def _read_text(path: Path) -> str:

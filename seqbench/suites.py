@@ -25,21 +25,26 @@ class Suite:
         Values by `RunSpec` field.
     match_parameters
         Choose every hidden size so that models have this many parameters.
+    measure
+        Measure speed too, apart from training.
     """
 
     summary: str
     grids: tuple[Mapping[str, tuple[Any, ...]], ...]
     match_parameters: int | None
+    measure: bool
 
     def __init__(
         self,
         summary: str,
         *grids: Mapping[str, tuple[Any, ...]],
         match_parameters: int | None = None,
+        measure: bool = False,
     ) -> None:
         object.__setattr__(self, "summary", summary)
         object.__setattr__(self, "grids", tuple(MappingProxyType(dict(grid)) for grid in grids))
         object.__setattr__(self, "match_parameters", match_parameters)
+        object.__setattr__(self, "measure", measure)
 
 
 SUITES: Registry[Suite] = Registry("suite")

@@ -1,4 +1,4 @@
-"""Before an implementation is timed: does it give what the ordinary one gives?"""
+"""The check before an implementation is timed: that it gives what the ordinary one gives."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""What else went on while something was timed: did the machine let it run undisturbed?
+"""What else the machine did while something was timed.
 
 Linux keeps the books. A thread's ``schedstat`` has the time that it was ready to run and waited
 for a core; ``/proc/stat`` the time that the host gave to others (steal) and all cores' busy time;

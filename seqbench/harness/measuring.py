@@ -96,7 +96,9 @@ class Measuring:
             for phase, work, examples, passes in self._list_phases(training, batch):
                 moved = count_bytes(training.model, examples, self.task.time, itemsize)
                 records += [
-                    self._record(phase, i, each, examples, passes * examples * flops, passes * moved)
+                    self._record(
+                        phase, i, each, examples, passes * examples * flops, passes * moved
+                    )
                     for i, each in enumerate(sampler.sample(work, single=phase == "latency"))
                 ]
         if compiling := seconds_compiling():
@@ -113,7 +115,12 @@ class Measuring:
         yield "train_step", lambda: training.step(batch), examples, TRAINING_PASSES
         yield "forward", lambda: training.forward(batch), examples, 1
         losses = training.forward(batch)
-        yield "backward", lambda: training.backward(losses, keep=True), examples, TRAINING_PASSES - 1
+        yield (
+            "backward",
+            lambda: training.backward(losses, keep=True),
+            examples,
+            TRAINING_PASSES - 1,
+        )
         training.model.eval()
         with torch.inference_mode():
             inputs = self.data.train.inputs[:examples]

@@ -5,6 +5,7 @@ Without it cuDNN takes TF32 for float32, and autocast leaves in float32 what it 
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Any
 
 import torch
 
@@ -53,12 +54,13 @@ def products_in(precision: str, device: str) -> Iterator[None]:
     if device != "cuda":
         yield
         return
-    places = (torch.backends.cuda.matmul, torch.backends.cudnn.rnn, torch.backends.cudnn.conv)
-    before = [place.fp32_precision for place in places]  # type: ignore[attr-defined]
+    cudnn: Any = torch.backends.cudnn
+    places: list[Any] = [torch.backends.cuda.matmul, cudnn.rnn, cudnn.conv]
+    before = [place.fp32_precision for place in places]
     for place in places:
-        place.fp32_precision = "tf32" if precision == "tf32" else "ieee"  # type: ignore[attr-defined]
+        place.fp32_precision = "tf32" if precision == "tf32" else "ieee"
     try:
         yield
     finally:
         for place, value in zip(places, before, strict=True):
-            place.fp32_precision = value  # type: ignore[attr-defined]
+            place.fp32_precision = value

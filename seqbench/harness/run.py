@@ -111,9 +111,7 @@ class Run:
             self.timings += measuring.measure_speed(sampling)
             self._peak_memory_bytes = memory.bytes
 
-    def _train(
-        self, epoch_finished: Callable[[EpochRecord], object], keep_weights: bool
-    ) -> bool:
+    def _train(self, epoch_finished: Callable[[EpochRecord], object], keep_weights: bool) -> bool:
         """Train all epochs; tell whether every loss was finite."""
         data = self.data.to(self.spec.device)
         warm_up(self.spec, self.task, data)

@@ -6,7 +6,7 @@ Both wait for the device before they stop: on CUDA a call returns before its wor
 import time
 from collections.abc import Callable
 from types import TracebackType
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 
@@ -67,7 +67,7 @@ class Event(Protocol):
 
     def synchronize(self) -> None: ...
 
-    def elapsed_time(self, end: "Event") -> float: ...
+    def elapsed_time(self, end_event: Any) -> float: ...
 
 
 def _cuda_event() -> Event:

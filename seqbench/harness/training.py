@@ -133,7 +133,7 @@ class Training:
     def draw_batches(self) -> tuple[Tensor, ...]:
         """Return the numbers of the training examples, batch by batch, in the next order."""
         order = torch.randperm(len(self.data.train), generator=self._order)
-        return order.to(self.spec.device).split(self.spec.batch_size)
+        return torch.split(order.to(self.spec.device), self.spec.batch_size)
 
     def step(self, batch: Tensor) -> Tensor:
         """Learn from the training examples numbered in ``batch``; return their mean loss."""
@@ -167,16 +167,15 @@ class Training:
 
     def infer(self, inputs: Tensor) -> Tensor:
         """Return the model's outputs for ``inputs``, batch by batch, without gradients."""
-        batches = inputs.split(self.spec.batch_size)  # type: ignore[no-untyped-call]
+        batches = torch.split(inputs, self.spec.batch_size)
         return torch.cat(self._sharing.map(self._outputs, batches))
 
     def evaluate(self, split: Split) -> Evaluation:
         """Return loss and score over ``split``; the clock covers the forward passes alone."""
         self.model.eval()
-        with torch.inference_mode(), self._sharing.active():
-            with products_in(self.spec.precision, self.spec.device):
-                with Stopwatch(self.spec.device) as watch:
-                    outputs = self.infer(split.inputs)
+        with torch.inference_mode(), self.active():
+            with Stopwatch(self.spec.device) as watch:
+                outputs = self.infer(split.inputs)
             loss = self.task.loss(outputs, split.targets)
             score = self.task.score(outputs, split.targets)
         return Evaluation(loss.item(), score, watch.seconds)

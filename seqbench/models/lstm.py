@@ -82,7 +82,10 @@ def lstm_chrono(sizes: EncoderSizes) -> NativeEncoder:
 
 
 @VARIANTS.variant(
-    "lstm-projection", implementations=("native", "reference"), both_directions=True, on_request=True
+    "lstm-projection",
+    implementations=("native", "reference"),
+    both_directions=True,
+    on_request=True,
 )
 def lstm_projection(sizes: EncoderSizes) -> NativeEncoder:
     """LSTM that shows half as many numbers as it keeps (Sak, Senior and Beaufays, 2014).
