@@ -6,18 +6,21 @@ from dataclasses import dataclass
 import pandas as pd
 from matplotlib.figure import Figure
 
-from seqbench import plots, stats
+from seqbench import plots, speed_plots, stats
+from seqbench.speed import measure_limits, summarise_speed
 from seqbench.store import Results
 
 
 @dataclass(frozen=True)
 class Frames:
-    """What figures are drawn from: a result's finished runs and what `stats` makes of them."""
+    """What figures are drawn from: a result's finished runs and what is made of them."""
 
     finished: pd.DataFrame
     epochs: pd.DataFrame
     curves: pd.DataFrame
     summary: pd.DataFrame
+    speed: pd.DataFrame
+    limits: pd.DataFrame
     palette: plots.Palette
 
 
@@ -80,7 +83,29 @@ def _score_against_throughput(frames: Frames) -> Captioned | None:
     )
 
 
-FIGURES: dict[str, Callable[[Frames], Captioned | None]] = {
+def _speed(frames: Frames) -> Captioned | None:
+    return (
+        speed_plots.plot_speed(frames.speed, frames.palette),
+        "Speed of training steps and of inference. Dot: median; bar: interval over samples and "
+        "runs; hollow: unstable.",
+    )
+
+
+def _latency(frames: Frames) -> Captioned | None:
+    return (
+        speed_plots.plot_latency(frames.speed, frames.palette),
+        "Latency: a forward pass of a single example, the slow ones too.",
+    )
+
+
+def _roofline(frames: Frames) -> Captioned | None:
+    return (
+        speed_plots.plot_roofline(frames.speed, frames.limits, frames.palette),
+        "Training steps under the machine's roof, which was measured in the same run.",
+    )
+
+
+SCORE_FIGURES: dict[str, Callable[[Frames], Captioned | None]] = {
     "score_by_epoch": _score_by_epoch,
     "score_by_time": _score_by_time,
     "final_score": _final_score,
@@ -89,7 +114,16 @@ FIGURES: dict[str, Callable[[Frames], Captioned | None]] = {
     "eval_throughput": _eval_throughput,
     "score_against_throughput": _score_against_throughput,
 }
-"""By file name: what draws a figure, or gives None where there is nothing for it to show."""
+"""Of trained runs, by file name: what draws a figure, or gives None where it shows nothing."""
+
+SPEED_FIGURES: dict[str, Callable[[Frames], Captioned | None]] = {
+    "speed": _speed,
+    "latency": _latency,
+    "roofline": _roofline,
+}
+"""Of measured runs."""
+
+FIGURES = SCORE_FIGURES | SPEED_FIGURES
 
 
 def draw_figures(results: Results, summary: pd.DataFrame) -> dict[str, Captioned]:
@@ -102,15 +136,21 @@ def draw_figures(results: Results, summary: pd.DataFrame) -> dict[str, Captioned
     summary
         Its `stats.summarise_groups`.
     """
-    if summary.empty:
-        return {}
     labelled = stats.name_groups(results.runs)
     finished = labelled[labelled["status"] == "ok"]
     epochs = finished[["run_id", "label", "task"]].merge(
         results.epochs.drop(columns="task"), on="run_id"
     )
-    curves = stats.learning_curves(results.runs, results.epochs)
-    palette = plots.color_labels(list(finished["label"]))
-    frames = Frames(finished, epochs, curves, summary, palette)
-    drawn = {name: draw(frames) for name, draw in FIGURES.items()}
+    frames = Frames(
+        finished=finished,
+        epochs=epochs,
+        curves=stats.learning_curves(results.runs, results.epochs),
+        summary=summary,
+        speed=summarise_speed(results.runs, results.timings),
+        limits=measure_limits(results.runs, results.timings),
+        palette=plots.color_labels(list(finished["label"])),
+    )
+    wanted = {} if summary.empty else SCORE_FIGURES
+    wanted = wanted if frames.speed.empty else wanted | SPEED_FIGURES
+    drawn = {name: draw(frames) for name, draw in wanted.items()}
     return {name: captioned for name, captioned in drawn.items() if captioned}

@@ -18,7 +18,7 @@ from seqbench.formatting import (
     format_seconds,
     join_words,
 )
-from seqbench.stats import CONFIDENCE
+from seqbench.intervals import CONFIDENCE
 
 SIGNIFICANCE = 1 - CONFIDENCE
 _PER_CENT = f"{100 * CONFIDENCE:g} %"
@@ -49,7 +49,7 @@ def format_findings(
     failed
         How many runs did not end well.
     """
-    found = [] if len(summary) else ["No run ended well, so nothing was found."]
+    found: list[str] = []
     groups = dict(list(_by_task_and_device(differences)))
     for (task, device), group in _by_task_and_device(summary):
         compared = groups.get((task, device), pd.DataFrame())

@@ -1,32 +1,34 @@
 """Intervals from a few numbers: of a mean, of one more value, of a median. No torch, no frames."""
 
-from collections.abc import Sequence
-
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from scipy import stats
+
 
 CONFIDENCE = 0.95
 
 
-def mean_interval(values: Sequence[float], confidence: float = CONFIDENCE) -> tuple[float, float]:
+def mean_interval(values: ArrayLike, confidence: float = CONFIDENCE) -> tuple[float, float]:
     """Return the ends of Student's t interval for the mean; NaN for fewer than two values."""
-    half = _half_width(values, confidence) * np.sqrt(1 / len(values))
-    return float(np.mean(values) - half), float(np.mean(values) + half)
+    numbers = np.asarray(values, dtype=float)
+    half = _half_width(numbers, confidence) * np.sqrt(1 / len(numbers))
+    return float(numbers.mean() - half), float(numbers.mean() + half)
 
 
-def next_interval(values: Sequence[float], confidence: float = CONFIDENCE) -> tuple[float, float]:
+def next_interval(values: ArrayLike, confidence: float = CONFIDENCE) -> tuple[float, float]:
     """Return between what ends one more such value falls: Student's t prediction interval."""
-    half = _half_width(values, confidence) * np.sqrt(1 + 1 / len(values))
-    return float(np.mean(values) - half), float(np.mean(values) + half)
+    numbers = np.asarray(values, dtype=float)
+    half = _half_width(numbers, confidence) * np.sqrt(1 + 1 / len(numbers))
+    return float(numbers.mean() - half), float(numbers.mean() + half)
 
 
-def _half_width(values: Sequence[float], confidence: float) -> float:
-    if len(values) < 2:
+def _half_width(numbers: NDArray[np.float64], confidence: float) -> float:
+    if len(numbers) < 2:
         return np.nan
-    return float(stats.t.ppf((1 + confidence) / 2, len(values) - 1) * np.std(values, ddof=1))
+    return float(stats.t.ppf((1 + confidence) / 2, len(numbers) - 1) * numbers.std(ddof=1))
 
 
-def median_interval(values: Sequence[float], confidence: float = CONFIDENCE) -> tuple[float, float]:
+def median_interval(values: ArrayLike, confidence: float = CONFIDENCE) -> tuple[float, float]:
     """Return the ends of an interval for the median that asks nothing of the distribution.
 
     Its ends are two of the values, as far from either end of their order as a binomial of one half

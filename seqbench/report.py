@@ -10,13 +10,15 @@ from typing import Any
 import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from seqbench import plots, stats, tables
-from seqbench.figures import FIGURES, Captioned, draw_figures
+from seqbench import plots, speed, stats, tables
+from seqbench.figures import FIGURES, SCORE_FIGURES, SPEED_FIGURES, Captioned, draw_figures
 from seqbench.findings import format_findings
 from seqbench.published import load_published
 from seqbench.spec import RunSpec
+from seqbench.speed_findings import describe_speed
 from seqbench.store import Results
 from seqbench.tables import escape, format_markdown, format_table
+from seqbench.targets import summarise_targets
 
 PAGE = "README.md"
 
@@ -51,7 +53,17 @@ def _format_page(
     )
     uneven = stats.list_uneven_settings(results.runs)
     published = stats.join_published(summary, load_published())
-    failed = labelled[labelled["status"] != "ok"]
+    measured = speed.summarise_speed(results.runs, results.timings)
+    phases, race = speed.tabulate_phases(measured), speed.race_implementations(measured)
+    reached = summarise_targets(results.runs)
+    unsupported = labelled[labelled["status"] == "unsupported"]
+    failed = labelled[~labelled["status"].isin(["ok", "unsupported"])]
+    nothing = labelled["status"].ne("ok").all()
+    findings = [
+        *(["No run ended well, so nothing was found."] if nothing else []),
+        *describe_speed(phases, race, reached),
+        *format_findings(summary, differences, effects, uneven, published, len(failed)),
+    ]
     templates = Environment(
         loader=PackageLoader("seqbench"),
         undefined=StrictUndefined,
@@ -63,12 +75,18 @@ def _format_page(
     return templates.get_template("report.md.j2").render(
         name=results.name,
         runs=len(labelled),
-        findings=format_findings(summary, differences, effects, uneven, published, len(failed)),
+        findings=findings,
         summary=format_table(summary, tables.SUMMARY),
         differences=format_table(differences, tables.DIFFERENCES),
         published=format_table(published, tables.PUBLISHED),
+        speed=format_table(phases, tables.SPEED),
+        limits=format_table(speed.measure_limits(results.runs, results.timings), tables.LIMITS),
+        race=format_table(race, tables.RACE),
+        targets=format_table(reached, tables.TARGETS),
+        unsupported=format_table(unsupported, tables.FAILED),
         failed=format_table(failed, tables.FAILED),
-        figures={name: caption for name, (_, caption) in figures.items()},
+        figures={name: figures[name][1] for name in SCORE_FIGURES if name in figures},
+        speed_figures={name: figures[name][1] for name in SPEED_FIGURES if name in figures},
         settings=_format_settings(results.runs),
         environment=_format_environment(results.environment),
         command=results.environment.get("command", "seqbench run"),

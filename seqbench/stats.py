@@ -11,9 +11,8 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from seqbench.intervals import CONFIDENCE, mean_interval, next_interval
 from seqbench.spec import RunSpec
-
-CONFIDENCE = 0.95
 
 GROUP = ["task", "device", "label"]
 """What tells two groups of runs apart; within a group only the seed differs."""
@@ -59,26 +58,9 @@ def _name_problems(runs: pd.DataFrame) -> pd.Series:
 
 
 def _name_finished(runs: pd.DataFrame) -> pd.DataFrame:
+    """Return the runs that were trained to the end, with their names."""
     named = name_groups(runs)
-    return named[named["status"] == "ok"]
-
-
-def mean_interval(values: pd.Series, confidence: float = CONFIDENCE) -> tuple[float, float]:
-    """Return the ends of Student's t interval for the mean; NaN for fewer than two values."""
-    half = _half_width(values, confidence) * np.sqrt(1 / len(values))
-    return values.mean() - half, values.mean() + half
-
-
-def next_interval(values: pd.Series, confidence: float = CONFIDENCE) -> tuple[float, float]:
-    """Return between what ends one more such value falls: Student's t prediction interval."""
-    half = _half_width(values, confidence) * np.sqrt(1 + 1 / len(values))
-    return values.mean() - half, values.mean() + half
-
-
-def _half_width(values: pd.Series, confidence: float) -> float:
-    if len(values) < 2:
-        return np.nan
-    return float(stats.t.ppf((1 + confidence) / 2, len(values) - 1) * values.std(ddof=1))
+    return named[(named["status"] == "ok") & named["final_score"].notna()]
 
 
 _KEPT = ["task_name", "length", "variant", "metric", "higher_is_better", "baseline_score"]

@@ -106,3 +106,78 @@ def escape(text: str) -> str:
     for mark in "\\|<>[]`*_":
         text = text.replace(mark, f"\\{mark}")
     return " ".join(text.split())
+
+
+def _per_second(value: float) -> str:
+    return "—" if pd.isna(value) else format_count(float(value))
+
+
+def _duration(value: float) -> str:
+    return "—" if pd.isna(value) else format_seconds(value)
+
+
+SPEED: Cells = {
+    "task": lambda row: row.task,
+    "variant": lambda row: row.label,
+    "device": lambda row: row.device,
+    "implementation": lambda row: row.implementation,
+    "training, samples/s": lambda row: _per_second(row.train_step_samples_per_s),
+    "time steps/s": lambda row: _per_second(row.train_step_steps_per_s),
+    "step": lambda row: _duration(row.train_step_seconds),
+    "forward": lambda row: _duration(row.forward_seconds),
+    "backward": lambda row: _duration(row.backward_seconds),
+    "inference, samples/s": lambda row: _per_second(row.inference_samples_per_s),
+    "latency p50": lambda row: _duration(row.latency_p50_s),
+    "p95": lambda row: _duration(row.latency_p95_s),
+    "p99": lambda row: _duration(row.latency_p99_s),
+    "first step": lambda row: _duration(row.first_step_seconds),
+    "compiling": lambda row: _duration(getattr(row, "compile_seconds", float("nan"))),
+    "GFLOP/s": lambda row: _per_second(row.train_step_flops_per_s / 1e9),
+    "of peak": lambda row: (
+        "—" if pd.isna(row.train_step_peak_fraction) else f"{row.train_step_peak_fraction:.0%}"
+    ),
+    "contended": lambda row: f"{row.train_step_contended:.0%}",
+    "stable": lambda row: "no" if row.train_step_unstable else "yes",
+}
+LIMITS: Cells = {
+    "device": lambda row: row.device,
+    "threads": lambda row: str(row.threads),
+    "precision": lambda row: row.precision,
+    "product of large squares": lambda row: f"{row.peak_flops_per_s / 1e9:,.1f} GFLOP/s",
+    "least to most over the runs": lambda row: (
+        f"{row.peak_least / 1e9:,.1f} to {row.peak_most / 1e9:,.1f}"
+    ),
+    "copy in memory": lambda row: f"{row.peak_bytes_per_s / 1e9:,.1f} GB/s",
+}
+RACE: Cells = {
+    "task": lambda row: row.task,
+    "device": lambda row: row.device,
+    "variant": lambda row: row.variant,
+    "threads": lambda row: str(row.threads),
+    "phase": lambda row: {"train_step": "training step", "inference": "inference"}[row.phase],
+    "implementation": lambda row: row.implementation,
+    "precision": lambda row: row.precision,
+    "time": lambda row: _duration(row.seconds),
+    "times as fast as native": lambda row: format_factor(row.speedup),
+    "between": lambda row: (
+        f"{format_factor(row.speedup_low)} and {format_factor(row.speedup_high)}"
+    ),
+    "fastest": lambda row: "yes" if row.best else "",
+}
+TARGETS: Cells = {
+    "task": lambda row: row.task,
+    "device": lambda row: row.device,
+    "recipe": lambda row: row.label,
+    "target": lambda row: format_score(row.target, row.metric),
+    "reached": lambda row: f"{row.reached} of {row.seeds}",
+    "time to it": lambda row: _duration(row.target_time_s),
+    "least to most": lambda row: (
+        "—"
+        if pd.isna(row.target_time_s)
+        else f"{format_seconds(row.least_s)} to {format_seconds(row.most_s)}"
+    ),
+    "final score": lambda row: format_score(row.score, row.metric),
+    "changed": lambda row: row.changed or "—",
+    "which made it": lambda row: "—" if pd.isna(row.gain) else f"{format_factor(row.gain)} as fast",
+    "in all": lambda row: "—" if pd.isna(row.total) else f"{format_factor(row.total)} as fast",
+}

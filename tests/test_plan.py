@@ -78,7 +78,6 @@ def test_names_that_are_not_registered_are_refused(setting: str) -> None:
         ({"task": ("copying",), "readout": ("last",)}, "readout must be each for copying"),
         ({"task": ("row-digits",), "readout": ("each",)}, "readout must be last or final or"),
         ({"task": ("row-digits",), "length": (9,)}, "length must be left out for this task"),
-        ({"task": ("row-digits",), "implementation": ("scan",)}, "implementation must be native"),
         ({"task": ("row-digits",), "variant": ("rnn", "rnn")}, "variant must be one or more diff"),
     ],
 )

@@ -31,21 +31,6 @@ def gather(tmp_path: Path, make_run: MakeRun) -> Gather:
     return make
 
 
-def test_the_interval_is_students(make_run: MakeRun) -> None:
-    values = pd.Series([0.90, 0.92, 0.97])
-    expected = scipy_stats.t.interval(0.95, 2, loc=values.mean(), scale=scipy_stats.sem(values))
-    assert stats.mean_interval(values) == pytest.approx(expected)
-    # 4.3027 is the 97.5 % point of Student's t with 2 degrees of freedom, from a printed table
-    half = 4.3027 * values.std() / 3**0.5
-    assert stats.mean_interval(values)[1] - values.mean() == pytest.approx(half, rel=1e-4)
-    half = 4.3027 * values.std() * (1 + 1 / 3) ** 0.5
-    assert stats.next_interval(values)[1] - values.mean() == pytest.approx(half, rel=1e-4)
-
-
-def test_one_value_has_no_interval() -> None:
-    assert all(map(pd.isna, stats.mean_interval(pd.Series([0.9]))))
-
-
 def test_groups_are_summed_up_by_hand(gather: Gather) -> None:
     results = gather(
         [{"score": 0.8 + 0.1 * s, "epoch_time_s": 1.0 + s, "seed": s} for s in range(2)]

@@ -115,9 +115,11 @@ def test_every_variant_of_a_seed_sees_the_same_batches(
     seen: dict[str, list[list[int]]] = {}
     for variant in VARIANTS:
         for dropout in (0.0, 0.5):
-            training = Training(make_spec(variant=variant, dropout=dropout), tiny_task, tiny_data)
+            plain = VARIANTS[variant].implementations[0]
+            spec = make_spec(variant=variant, dropout=dropout, implementation=plain)
+            training = Training(spec, tiny_task, tiny_data)
             taken = seen.setdefault(f"{variant} {dropout}", [])
-            step = training._step
+            step = training.step
 
             def spy(
                 batch: torch.Tensor,
@@ -127,7 +129,7 @@ def test_every_variant_of_a_seed_sees_the_same_batches(
                 taken.append(batch.tolist())
                 return step(batch)
 
-            monkeypatch.setattr(training, "_step", spy)
+            monkeypatch.setattr(training, "step", spy)
             training.train_epoch()
             training.train_epoch()
     first = seen["rnn 0.0"]

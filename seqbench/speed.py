@@ -1,0 +1,188 @@
+"""Statistics of timed samples: data frame in, data frame out. Nothing is drawn or written here.
+
+A group's figure is the median over its runs of the median over a run's samples, contended samples
+left out where there are others. Its interval reaches over the runs' own intervals, so that what
+changed from one round of runs to the next is in it.
+"""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from seqbench.intervals import median_interval
+from seqbench.stats import GROUP, name_groups
+
+UNSTABLE_WIDTH = 0.1
+"""A figure whose interval is wider than this share of it is called unstable."""
+
+LIMIT_PHASES = ("matmul", "copy")
+_PERCENTILES = {"p50_s": 50, "p95_s": 95, "p99_s": 99}
+_LIMIT_KEYS = ["device", "threads", "precision"]
+_KEPT = ["task_name", "variant", "implementation", "precision", "threads", "batch_size"]
+
+
+def _join_runs(runs: pd.DataFrame, timings: pd.DataFrame) -> pd.DataFrame:
+    """Return the samples of the runs that ended well, with the runs' names and settings."""
+    named = name_groups(runs)
+    named = named[named["status"] == "ok"]
+    joined = named[["run_id", *GROUP, *_KEPT]].merge(timings, on="run_id")
+    return joined.assign(call_s=joined["seconds"] / joined["calls"])
+
+
+def measure_limits(runs: pd.DataFrame, timings: pd.DataFrame) -> pd.DataFrame:
+    """Return what the machine reached at best, for each device, thread count and precision.
+
+    Returns
+    -------
+    DataFrame
+        ``device``, ``threads``, ``precision``; ``peak_flops_per_s``, of the fastest product of
+        large squares, and ``peak_bytes_per_s``, of a copy: medians over the runs of each run's
+        median; ``peak_least`` and ``peak_most``, the range of the former over the runs.
+    """
+    samples = _join_runs(runs, timings)
+    rows = []
+    for keys, part in samples.groupby(_LIMIT_KEYS, sort=False):
+        products = part[part["phase"] == "matmul"]
+        rates = products["flops"] / products["call_s"]
+        by_size = rates.groupby([products["run_id"], products["flops"]]).median()
+        by_run = by_size.groupby(level=0).max()
+        copies = part[part["phase"] == "copy"]
+        copied = (copies["bytes"] / copies["call_s"]).groupby(copies["run_id"]).median()
+        rows.append(
+            {
+                **dict(zip(_LIMIT_KEYS, keys, strict=True)),
+                "peak_flops_per_s": by_run.median(),
+                "peak_bytes_per_s": copied.median(),
+                "peak_least": by_run.min(),
+                "peak_most": by_run.max(),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def summarise_speed(runs: pd.DataFrame, timings: pd.DataFrame) -> pd.DataFrame:
+    """Return one row for each group of runs that differ in the seed only, and each phase.
+
+    Empty if nothing but the machine's limits was measured. Columns: `GROUP`, ``phase``,
+    ``task_name``, ``variant``, ``implementation``, ``precision``, ``threads``, ``batch_size`` and
+
+    ``runs``, ``samples``, ``contended``
+        How many; the share of the samples that was contended.
+    ``seconds``, ``low_s``, ``high_s``, ``unstable``
+        Of a call: median, its interval, and whether that is wider than `UNSTABLE_WIDTH`.
+    ``p50_s``, ``p95_s``, ``p99_s``
+        Percentiles of single samples, contended ones included: a user meets them too.
+    ``samples_per_s``, ``steps_per_s``
+        Examples and time steps per second.
+    ``flops_per_s``, ``peak_fraction``, ``intensity``
+        By formula, against the machine's own product, and per byte moved; NaN without a formula.
+    """
+    joined = _join_runs(runs, timings)
+    joined = joined[~joined["phase"].isin(LIMIT_PHASES)]
+    rows = [
+        {**dict(zip([*GROUP, "phase"], keys, strict=True)), **_summarise(part)}
+        for keys, part in joined.groupby([*GROUP, "phase"], sort=False)
+    ]
+    if not rows:
+        return pd.DataFrame()
+    summary = pd.DataFrame(rows).merge(measure_limits(runs, timings), on=_LIMIT_KEYS, how="left")
+    summary["peak_fraction"] = summary["flops_per_s"] / summary["peak_flops_per_s"]
+    return summary
+
+
+def _summarise(part: pd.DataFrame) -> dict[str, Any]:
+    first = part.iloc[0]
+    medians, lows, highs = zip(
+        *(_of_run(samples) for _, samples in part.groupby("run_id", sort=False)), strict=True
+    )
+    seconds, low, high = np.median(medians), np.min(lows), np.max(highs)
+    percentiles = np.percentile(part["call_s"], list(_PERCENTILES.values()))
+    flops = float(first["flops"]) if pd.notna(first["flops"]) else np.nan
+    moved = float(first["bytes"]) if pd.notna(first["bytes"]) else np.nan
+    return {
+        **first[_KEPT],
+        "runs": len(medians),
+        "samples": len(part),
+        "contended": part["contended"].mean(),
+        "seconds": seconds,
+        "low_s": low,
+        "high_s": high,
+        "unstable": bool(len(part) > len(medians) and high - low > UNSTABLE_WIDTH * seconds),
+        **dict(zip(_PERCENTILES, percentiles, strict=True)),
+        "samples_per_s": first["examples"] / seconds,
+        "steps_per_s": first["time_steps"] / seconds,
+        "flops_per_s": flops / seconds,
+        "intensity": flops / moved,
+    }
+
+
+def _of_run(samples: pd.DataFrame) -> tuple[float, float, float]:
+    """Return the median of a run's samples and its interval; all of them if all were contended."""
+    calm = samples[~samples["contended"]]
+    values = (samples if calm.empty else calm)["call_s"]
+    low, high = median_interval(values)
+    return (
+        values.median(),
+        np.nan_to_num(low, nan=values.min()),
+        np.nan_to_num(high, nan=values.max()),
+    )
+
+
+def tabulate_phases(speed: pd.DataFrame) -> pd.DataFrame:
+    """Return one row for each group, its phases side by side as ``<phase>_<column>``.
+
+    Columns as in `summarise_speed`, those of a phase with its name before them; groups in order of
+    their training throughput, fastest first within a task and device.
+    """
+    if speed.empty:
+        return speed
+    keys = [*GROUP, *_KEPT]
+    values = ["seconds", "samples_per_s", "steps_per_s", "p50_s", "p95_s", "p99_s"]
+    values += ["flops_per_s", "peak_fraction", "contended", "unstable"]
+    wide = speed.pivot_table(
+        index=keys, columns="phase", values=values, aggfunc="first", sort=False
+    )
+    wide.columns = [f"{phase}_{value}" for value, phase in wide.columns]
+    wide = wide.reset_index()
+    met = list(dict.fromkeys(_task_device(speed)))
+    order = [met.index(each) for each in _task_device(wide)]
+    wide = wide.assign(place=order).sort_values(["place", "train_step_seconds"], kind="stable")
+    return wide.drop(columns="place").reset_index(drop=True)
+
+
+def _task_device(frame: pd.DataFrame) -> list[tuple[str, str]]:
+    return list(zip(frame["task"], frame["device"], strict=True))
+
+
+def race_implementations(speed: pd.DataFrame) -> pd.DataFrame:
+    """Compare implementations and precisions of a variant, as they train and as they infer.
+
+    Returns
+    -------
+    DataFrame
+        ``task``, ``device``, ``variant``, ``threads``, ``phase`` (``train_step`` or
+        ``inference``), ``implementation``, ``precision``, ``seconds``; ``speedup``, how many times
+        faster than the first implementation of the variant in float32 (its ordinary one);
+        ``speedup_low`` and ``speedup_high``, from the ends of both intervals; ``best``, whether it
+        is the fastest of all. Only variants with more than one.
+    """
+    if speed.empty:
+        return speed
+    raced = speed[speed["phase"].isin(["train_step", "inference"])]
+    keys = ["task", "device", "variant", "threads", "phase"]
+    rows = []
+    for _, part in raced.groupby(keys, sort=False):
+        plain = part[(part["precision"] == "float32") & part["implementation"].isin(["native"])]
+        if len(part) < 2 or plain.empty:
+            continue
+        base = plain.iloc[0]
+        rows.append(
+            part[[*keys, "implementation", "precision", "seconds", "unstable"]].assign(
+                speedup=base["seconds"] / part["seconds"],
+                speedup_low=base["low_s"] / part["high_s"],
+                speedup_high=base["high_s"] / part["low_s"],
+                best=part["seconds"] == part["seconds"].min(),
+            )
+        )
+    return pd.concat(rows, ignore_index=True) if rows else pd.DataFrame()

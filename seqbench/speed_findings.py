@@ -1,0 +1,117 @@
+"""What was found of speed, in sentences: frames of `speed` and `targets` in, Markdown out."""
+
+from collections.abc import Iterator
+
+import pandas as pd
+
+from seqbench.formatting import (
+    format_count,
+    format_factor,
+    format_score,
+    format_seconds,
+    join_words,
+)
+
+_MUCH_CONTENDED = 0.2
+
+
+def describe_speed(
+    phases: pd.DataFrame, race: pd.DataFrame, targets: pd.DataFrame
+) -> Iterator[str]:
+    """Yield the sentences on speed that open a report.
+
+    Parameters
+    ----------
+    phases
+        From `speed.tabulate_phases`.
+    race
+        From `speed.race_implementations`.
+    targets
+        From `targets.summarise_targets`.
+    """
+    if not phases.empty:
+        for _, part in phases.groupby(["task", "device"], sort=False):
+            yield _describe_fastest(part)
+            yield from _describe_doubts(part)
+    if not race.empty:
+        for _, part in race.groupby(["task", "device", "threads", "phase"], sort=False):
+            yield _describe_race(part)
+    if not targets.empty:
+        for _, part in targets.groupby(["task", "device"], sort=False):
+            yield _describe_targets(part)
+
+
+def _describe_fastest(part: pd.DataFrame) -> str:
+    first, last = part.iloc[0], part.iloc[-1]
+    text = (
+        f"Speed on `{first.task}` ({first.device}): **{first.label}** trains fastest, "
+        f"{format_count(float(first.train_step_samples_per_s))} samples a second"
+    )
+    if len(part) > 1:
+        factor = last.train_step_seconds / first.train_step_seconds
+        text += f", {format_factor(factor)} as fast as {last.label}, the slowest"
+    known = part.dropna(subset=["train_step_peak_fraction"])
+    if known.empty:
+        return f"{text}."
+    ranked = known.sort_values("train_step_peak_fraction", kind="stable")
+    low, high = ranked.iloc[0], ranked.iloc[-1]
+    text += f". Of what the machine does in a large product, {high.label} reaches "
+    text += f"{high.train_step_peak_fraction:.0%}"
+    return text + (f", {low.label} {low.train_step_peak_fraction:.0%}." if len(ranked) > 1 else ".")
+
+
+def _describe_doubts(part: pd.DataFrame) -> Iterator[str]:
+    """Say which figures not to trust, and what to do about it."""
+    unstable = part[part["train_step_unstable"].astype(bool)]
+    if not unstable.empty:
+        yield (
+            f"**Unstable**: the training step of {join_words(list(unstable['label']))} is known to "
+            f"no better than 10 %. Close other programs, or measure with more seeds."
+        )
+    contended = part[part["train_step_contended"].astype(float) > _MUCH_CONTENDED]
+    if not contended.empty:
+        yield (
+            f"**Contended**: of the training steps of {join_words(list(contended['label']))} more "
+            f"than {_MUCH_CONTENDED:.0%} were timed while something else had the machine. They "
+            f"are left out where others are left; measure again on a quiet machine."
+        )
+
+
+def _describe_race(part: pd.DataFrame) -> str:
+    first = part.iloc[0]
+    phase = {"train_step": "training", "inference": "inference"}[first.phase]
+    said = []
+    for variant, group in part.groupby("variant", sort=False):
+        best = group[group["best"]].iloc[0]
+        if best["implementation"] == "native" and best["precision"] == "float32":
+            said.append(f"`native` for {variant}")
+            continue
+        beyond = "" if best["speedup_low"] > 1 else ", not certainly"
+        said.append(
+            f"`{best['implementation']}` in {best['precision']} for {variant} "
+            f"({format_factor(best['speedup'])} as fast as native{beyond})"
+        )
+    return (
+        f"Which implementation, for {phase} on `{first.task}` ({first.device}, {first.threads} "
+        f"threads): {join_words(said)}."
+    )
+
+
+def _describe_targets(part: pd.DataFrame) -> str:
+    goal = format_score(part["target"].iloc[0], part["metric"].iloc[0])
+    where = f"`{part['task'].iloc[0]}` ({part['device'].iloc[0]})"
+    done = part.dropna(subset=["target_time_s"])
+    if done.empty:
+        return f"No recipe brought every seed to {goal} on {where}."
+    best = done.sort_values("target_time_s", kind="stable").iloc[0]
+    text = (
+        f"Least training time to {goal} on {where}: {format_seconds(best.target_time_s)} with "
+        f"**{best.label}**, mean of {best.seeds} seeds ({format_seconds(best.least_s)} to "
+        f"{format_seconds(best.most_s)})"
+    )
+    first = part.iloc[0]
+    if pd.notna(first.target_time_s) and first.label != best.label:
+        text += f", {format_factor(best.total)} as fast as {first.label}"
+    short = part[part["target_time_s"].isna()]
+    missed = [f"{row.label} ({row.reached} of {row.seeds})" for row in short.itertuples()]
+    return text + (f". Not every seed got there with {join_words(missed)}." if missed else ".")
