@@ -12,7 +12,7 @@ from seqbench.intervals import median_interval
 from seqbench.records import Load
 
 _LEAST_WARM_UP = 3
-_SETTLED = 1.05  # the last calls are no slower than this, against the fastest so far
+_SETTLED = 1.05  # the last calls are faster than those before by no more than this factor
 
 
 @dataclass(frozen=True)
@@ -99,9 +99,8 @@ class Sampler:
         times: list[float] = []
         while sum(times) < self.sampling.budget_s:
             times.append(max(self.clock.time(work), 1e-9))
-            last = times[-_LEAST_WARM_UP:]
-            settled = median(last) <= _SETTLED * min(times)
-            if len(times) > _LEAST_WARM_UP and settled:
+            earlier, last = times[:-_LEAST_WARM_UP], times[-_LEAST_WARM_UP:]
+            if earlier and min(earlier) <= _SETTLED * min(last):
                 break
         return median(times[-_LEAST_WARM_UP:])
 
