@@ -2,12 +2,13 @@
 
 from torch import nn
 
+from seqbench.models.fused_gru import FusedGruEncoder
 from seqbench.models.model import VARIANTS, EncoderSizes
 from seqbench.models.native import NativeEncoder
 from seqbench.models.reference import ReferenceEncoder
 
 
-@VARIANTS.variant("gru", implementations=("native", "reference"), both_directions=True)
+@VARIANTS.variant("gru", implementations=("native", "fused", "reference"), both_directions=True)
 def gru(sizes: EncoderSizes) -> NativeEncoder:
     """GRU, with the reset gate after the recurrent product, as in torch.nn and cuDNN.
 
@@ -20,5 +21,7 @@ def gru(sizes: EncoderSizes) -> NativeEncoder:
 
     Input (batch, time, features); steps (batch, time, hidden); final (1, batch, hidden).
     """
+    if sizes.implementation == "fused":
+        return FusedGruEncoder(sizes)
     make = ReferenceEncoder if sizes.implementation == "reference" else NativeEncoder
     return make(nn.GRU, sizes)
