@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from seqbench.harness.memory import keep_freed_memory
 from seqbench.harness.seeding import GlobalStream, derive_seed
 from seqbench.harness.sharing import Sharing, share_batches
 from seqbench.harness.timing import Stopwatch
@@ -38,6 +39,7 @@ class Training:
     """
 
     def __init__(self, spec: RunSpec, task: Task, data: TaskData) -> None:
+        keep_freed_memory()
         self.spec = spec
         self.task = task
         self.data = data
