@@ -22,7 +22,7 @@ from seqbench.tasks.task import Classification, Split, TaskData
 BATCH = 128
 ROUNDS = 5
 ROUNDS_ON_REQUEST = 2  # there are many of those, and the zoo's are slow
-ROUNDS_SIDE_BY_SIDE = 50
+ROUNDS_SIDE_BY_SIDE = 30
 
 IMPLEMENTED = [(name, each) for name in VARIANTS for each in VARIANTS[name].implementations]
 FUSED = [name for name in VARIANTS if "fused" in VARIANTS[name].implementations]
