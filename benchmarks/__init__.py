@@ -1,1 +1,1 @@
-"""Benchmarks of the harness itself, by pytest-benchmark: `nox -s micro`."""
+"""Benchmarks of kernels and of the harness itself, by pytest-benchmark: `nox -s micro`."""

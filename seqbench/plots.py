@@ -20,6 +20,7 @@ THEME = {**sns.axes_style("whitegrid"), **sns.plotting_context("notebook")}
 _DOTS_PER_INCH = 110
 _ROW_HEIGHT = 4.2
 _BAR_HEIGHT = 0.42
+_LEGEND_HEIGHT = 0.27
 _DECADES = 30  # how far errors may lie apart on a linear axis
 
 Palette = dict[str, tuple[float, float, float]]
@@ -207,7 +208,11 @@ def _draw_rows(
 ) -> Figure:
     """Draw a row of axes for each task of ``frame``."""
     parts = [part for _, part in frame.groupby("task", sort=False)]
-    heights = [1.2 + _BAR_HEIGHT * len(part) if bars else _ROW_HEIGHT for part in parts]
+    labels = [len(part[["label", "device"]].drop_duplicates()) for part in parts]
+    heights = [
+        1.2 + _BAR_HEIGHT * count if bars else max(_ROW_HEIGHT, 0.6 + _LEGEND_HEIGHT * count)
+        for count in labels
+    ]
     with rc_context(THEME):
         figure = Figure(figsize=(9.5, sum(heights)), layout="constrained")
         grid = figure.subplots(len(parts), columns, squeeze=False, height_ratios=heights)

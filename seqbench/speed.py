@@ -17,16 +17,18 @@ UNSTABLE_WIDTH = 0.1
 """A figure whose interval is wider than this share of it is called unstable."""
 
 LIMIT_PHASES = ("matmul", "copy")
+_ORDINARY = ("native", "scan")  # no variant has both
 _PERCENTILES = {"p50_s": 50, "p95_s": 95, "p99_s": 99}
 _LIMIT_KEYS = ["device", "threads", "precision"]
 _KEPT = ["task_name", "variant", "implementation", "precision", "threads", "batch_size"]
+_KEPT += ["parameters"]
 
 
 def _join_runs(runs: pd.DataFrame, timings: pd.DataFrame) -> pd.DataFrame:
     """Return the samples of the runs that ended well, with the runs' names and settings."""
     named = name_groups(runs)
     named = named[named["status"] == "ok"]
-    joined = named[["run_id", *GROUP, *_KEPT]].merge(timings, on="run_id")
+    joined = named[["run_id", *GROUP, *_KEPT, "peak_memory_bytes"]].merge(timings, on="run_id")
     return joined.assign(call_s=joined["seconds"] / joined["calls"])
 
 
@@ -65,7 +67,8 @@ def summarise_speed(runs: pd.DataFrame, timings: pd.DataFrame) -> pd.DataFrame:
     """Return one row for each group of runs that differ in the seed only, and each phase.
 
     Empty if nothing but the machine's limits was measured. Columns: `GROUP`, ``phase``,
-    ``task_name``, ``variant``, ``implementation``, ``precision``, ``threads``, ``batch_size`` and
+    ``task_name``, ``variant``, ``implementation``, ``precision``, ``threads``, ``batch_size``,
+    ``parameters``, ``peak_memory_bytes`` (the median over the runs) and
 
     ``runs``, ``samples``, ``contended``
         How many; the share of the samples that was contended.
@@ -102,6 +105,7 @@ def _summarise(part: pd.DataFrame) -> dict[str, Any]:
     moved = float(first["bytes"]) if pd.notna(first["bytes"]) else np.nan
     return {
         **first[_KEPT],
+        "peak_memory_bytes": part.groupby("run_id")["peak_memory_bytes"].first().median(),
         "runs": len(medians),
         "samples": len(part),
         "contended": part["contended"].mean(),
@@ -137,7 +141,7 @@ def tabulate_phases(speed: pd.DataFrame) -> pd.DataFrame:
     """
     if speed.empty:
         return speed
-    keys = [*GROUP, *_KEPT]
+    keys = [*GROUP, *_KEPT, "peak_memory_bytes"]
     values = ["seconds", "samples_per_s", "steps_per_s", "p50_s", "p95_s", "p99_s"]
     values += ["flops_per_s", "peak_fraction", "contended", "unstable"]
     wide = speed.pivot_table(
@@ -145,6 +149,7 @@ def tabulate_phases(speed: pd.DataFrame) -> pd.DataFrame:
     )
     wide.columns = [f"{phase}_{value}" for value, phase in wide.columns]
     wide = wide.reset_index()
+    wide["peak_memory_bytes"] = wide["peak_memory_bytes"].mask(wide["peak_memory_bytes"] < 0)
     met = list(dict.fromkeys(_task_device(speed)))
     order = [met.index(each) for each in _task_device(wide)]
     wide = wide.assign(place=order).sort_values(["place", "train_step_seconds"], kind="stable")
@@ -173,7 +178,7 @@ def race_implementations(speed: pd.DataFrame) -> pd.DataFrame:
     keys = ["task", "device", "variant", "threads", "phase"]
     rows = []
     for _, part in raced.groupby(keys, sort=False):
-        plain = part[(part["precision"] == "float32") & part["implementation"].isin(["native"])]
+        plain = part[(part["precision"] == "float32") & part["implementation"].isin(_ORDINARY)]
         if len(part) < 2 or plain.empty:
             continue
         base = plain.iloc[0]

@@ -87,9 +87,12 @@ def plot_roofline(speed: pd.DataFrame, limits: pd.DataFrame, palette: Palette) -
     def draw(axes: Sequence[Axes], part: pd.DataFrame) -> None:
         (ax,) = axes
         rows = part[(part["phase"] == "train_step") & part["intensity"].notna()]
-        spread = np.geomspace(rows["intensity"].min() / 4, rows["intensity"].max() * 4, 200)
         keys = ["device", "threads", "precision"]
-        for limit in limits.merge(rows[keys].drop_duplicates(), on=keys).itertuples():
+        own = limits.merge(rows[keys].drop_duplicates(), on=keys)
+        ridge = (own["peak_flops_per_s"] / own["peak_bytes_per_s"]).min()
+        least = min(rows["intensity"].min(), ridge)
+        spread = np.geomspace(least / 2, rows["intensity"].max() * 2, 200)
+        for limit in own.itertuples():
             roof = np.minimum(limit.peak_flops_per_s, spread * limit.peak_bytes_per_s)
             ax.plot(spread, roof / 1e9, color="0.3", lw=1.5)
             name = f"{limit.precision}, {limit.threads} threads"
@@ -103,7 +106,9 @@ def plot_roofline(speed: pd.DataFrame, limits: pd.DataFrame, palette: Palette) -
         _log_axis(ax, "floating-point operations per byte, by formula")
         ax.set_yscale("log")
         ax.set_ylabel("GFLOP/s of a training step")
+        ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        ax.yaxis.set_minor_formatter(NullFormatter())
         ax.set_title(_title(part), loc="left")
         columns = -(-len(rows) // 18)
         ax.legend(loc="center left", bbox_to_anchor=(1, 0.5), frameon=False, ncols=columns)

@@ -121,6 +121,7 @@ SPEED: Cells = {
     "variant": lambda row: row.label,
     "device": lambda row: row.device,
     "implementation": lambda row: row.implementation,
+    "parameters": lambda row: format_count(int(row.parameters)),
     "training, samples/s": lambda row: _per_second(row.train_step_samples_per_s),
     "time steps/s": lambda row: _per_second(row.train_step_steps_per_s),
     "step": lambda row: _duration(row.train_step_seconds),
@@ -135,6 +136,9 @@ SPEED: Cells = {
     "GFLOP/s": lambda row: _per_second(row.train_step_flops_per_s / 1e9),
     "of peak": lambda row: (
         "—" if pd.isna(row.train_step_peak_fraction) else f"{row.train_step_peak_fraction:.0%}"
+    ),
+    "peak memory": lambda row: (
+        "—" if pd.isna(row.peak_memory_bytes) else format_bytes(row.peak_memory_bytes)
     ),
     "contended": lambda row: f"{row.train_step_contended:.0%}",
     "stable": lambda row: "no" if row.train_step_unstable else "yes",

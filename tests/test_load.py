@@ -56,6 +56,6 @@ def test_the_real_counters_run_forwards() -> None:
             pass
         after = read_counters()
     assert after.at_s > before.at_s
-    assert after.own_s >= before.own_s + 0.04
+    assert after.own_s >= before.own_s + 0.03
     assert after.busy_s >= before.busy_s
     assert seen[0].other_cpu_s is not None

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from seqbench.errors import UnsupportedError
+from seqbench.harness.memory import keep_freed_memory
 from seqbench.harness.precision import DTYPES, autocast, check_precision, products_in
 from seqbench.harness.seeding import GlobalStream, derive_seed
 from seqbench.harness.sharing import Sharing, share_batches
@@ -52,6 +53,7 @@ class Training:
 
     def __init__(self, spec: RunSpec, task: Task, data: TaskData) -> None:
         check_precision(spec.precision, spec.device)
+        keep_freed_memory()
         self.spec = spec
         self.task = task
         self.data = data

@@ -3,17 +3,26 @@
 Their equations and shapes are those of `rnn`; what differs is said of each.
 """
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from torch import nn
 
+from seqbench.models.compiled import CompiledEncoder
 from seqbench.models.fused_elman import FusedElmanEncoder
 from seqbench.models.initial import start_identity, start_orthogonal
 from seqbench.models.model import VARIANTS, EncoderSizes
 from seqbench.models.native import NativeEncoder
 from seqbench.models.reference import ReferenceEncoder
 
-IMPLEMENTATIONS = ("native", "fused", "reference")
+MAKERS: dict[str, Callable[..., NativeEncoder]] = {
+    "native": partial(NativeEncoder, nn.RNN),
+    "fused": FusedElmanEncoder,
+    "compiled": partial(CompiledEncoder, nn.RNN),
+    "reference": partial(ReferenceEncoder, nn.RNN),
+}
+IMPLEMENTATIONS = tuple(MAKERS)
 
 
 @VARIANTS.variant("rnn", implementations=IMPLEMENTATIONS, both_directions=True)
@@ -87,8 +96,4 @@ def rnn_orthogonal(sizes: EncoderSizes) -> NativeEncoder:
 
 
 def _elman(sizes: EncoderSizes, **options: Any) -> NativeEncoder:
-    if sizes.implementation == "fused":
-        return FusedElmanEncoder(sizes, **options)
-    if sizes.implementation == "reference":
-        return ReferenceEncoder(nn.RNN, sizes, **options)
-    return NativeEncoder(nn.RNN, sizes, **options)
+    return MAKERS[sizes.implementation](sizes, **options)

@@ -1,9 +1,6 @@
 """The Elman network with few large operations instead of many small ones, for the CPU.
 
-torch.nn's own forward pass allocates a tensor for each step and its backward pass forms a product
-of weight gradients for each; here a layer is one autograd function. The input's product with its
-weights, the gradients of all weights and of the input are single products over all steps, and
-inside the loop two operations a step work in place.
+For what such layers have in common see `fused`. Inside the loop two operations a step are left.
 """
 
 from itertools import pairwise
@@ -14,45 +11,30 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
+from seqbench.models.fused import FusedEncoder, Outputs, in_order, order_steps, reach, span
 from seqbench.models.model import EncoderSizes
-from seqbench.models.native import NativeEncoder
-from seqbench.models.readout import Encoding
 
 
-class FusedElmanEncoder(NativeEncoder):
-    """`NativeEncoder` of ``nn.RNN`` in another implementation: equal weights, equal outputs.
-
-    Weights, their names and their initial values are those of ``nn.RNN``; outputs and gradients
-    equal its own to rounding. ``nonlinearity`` is its option too, tanh if it is not given.
-    """
+class FusedElmanEncoder(FusedEncoder):
+    """`FusedEncoder` of ``nn.RNN``, whose option ``nonlinearity`` it takes: tanh or relu."""
 
     def __init__(self, sizes: EncoderSizes, **options: Any) -> None:
         super().__init__(nn.RNN, sizes, **options)
 
-    def forward(self, inputs: Float[Tensor, "batch time features"]) -> Encoding:
+    def read(
+        self, steps: Float[Tensor, "time batch features"], weights: list[Tensor], reverse: bool
+    ) -> Outputs:
         relu = self.recurrence.mode == "RNN_RELU"
-        steps = inputs.transpose(0, 1).contiguous()
-        for layer, weights in enumerate(self.weights()):
-            if layer > 0:
-                steps = nn.functional.dropout(steps, self.recurrence.dropout, self.training)
-            outputs = [
-                _ElmanLayer.apply(  # type: ignore[no-untyped-call]
-                    steps, *direction, reverse == 1, relu
-                )
-                for reverse, direction in enumerate(weights)
-            ]
-            every, first, last = zip(*outputs, strict=True)
-            steps = torch.cat(every, dim=2) if len(every) > 1 else every[0]
-        final = torch.stack([last[0], first[1]] if len(every) > 1 else last)
-        return Encoding(steps.transpose(0, 1), final, torch.cat(last, dim=1))
+        outputs: Outputs = _ElmanLayer.apply(  # type: ignore[no-untyped-call]
+            steps, *weights, reverse, relu
+        )
+        return outputs
 
 
 class _ElmanLayer(torch.autograd.Function):
     """One direction of one layer: h_t = φ(W_ih x_t + b_ih + W_hh h_{t-1} + b_hh), h_0 = 0.
 
-    φ is tanh or, with ``relu``, max(0, ·). Gives the states at every time step, and once more those
-    at the first and at the last time step: a loss that needs no others has no gradient for the
-    others, and what need not be computed for them is not.
+    φ is tanh or, with ``relu``, max(0, ·).
     """
 
     @staticmethod
@@ -65,11 +47,12 @@ class _ElmanLayer(torch.autograd.Function):
         hidden_bias: Float[Tensor, " hidden"],
         reverse: bool,
         relu: bool,
-    ) -> tuple[Tensor, Tensor, Tensor]:
+    ) -> Outputs:
         run = _run_relu if relu else _run_tanh
-        states = run(inputs, input_weight, hidden_weight, input_bias + hidden_bias, reverse)
+        read = order_steps(len(inputs), reverse)
+        states = run(inputs, input_weight, hidden_weight, input_bias + hidden_bias, read)
         ctx.save_for_backward(inputs, input_weight, hidden_weight, states)
-        ctx.reverse = reverse
+        ctx.read = read
         ctx.differentiate = _relu_backward if relu else _tanh_backward
         ctx.set_materialize_grads(False)
         return states, states[0].clone(), states[-1].clone()
@@ -91,18 +74,26 @@ class _ElmanLayer(torch.autograd.Function):
         for place, direct in ((0, from_first), (-1, from_last)):
             if direct is not None:
                 inside[place] += direct
-        values, gradients = (_in_order(each, not ctx.reverse) for each in (states, inside))
+        steps = reach(ctx.read, from_above, from_first, from_last)
+        part = span(steps)
+        values, gradients = (in_order(each[part], steps) for each in (states, inside))
         ctx.differentiate(gradients[0], values[0])
         for (after, gradient), value in zip(pairwise(gradients), values[1:], strict=True):
             gradient.addmm_(after, hidden_weight)
             ctx.differentiate(gradient, value)
 
-        flat = inside.flatten(0, 1)
-        later, earlier = (inside[:-1], states[1:]) if ctx.reverse else (inside[1:], states[:-1])
+        reached, known = inside[part], states[part]
+        reverse = ctx.read.step < 0
+        later, earlier = (reached[:-1], known[1:]) if reverse else (reached[1:], known[:-1])
+        flat = reached.flatten(0, 1)
+        of_inputs = None
+        if ctx.needs_input_grad[0]:
+            of_inputs = torch.zeros_like(inputs)
+            torch.mm(flat, input_weight, out=of_inputs[part].flatten(0, 1))
         bias_gradient = flat.sum(0)
         return (
-            (flat @ input_weight).view_as(inputs) if ctx.needs_input_grad[0] else None,
-            flat.t() @ inputs.flatten(0, 1),
+            of_inputs,
+            (inputs[part].flatten(0, 1).t() @ flat).t(),  # the faster way round if features are few
             later.flatten(0, 1).t() @ earlier.flatten(0, 1),
             bias_gradient,
             bias_gradient,
@@ -116,7 +107,7 @@ def _run_tanh(
     input_weight: Float[Tensor, "hidden features"],
     hidden_weight: Float[Tensor, "hidden hidden"],
     bias: Float[Tensor, " hidden"],
-    reverse: bool,
+    read: range,
 ) -> Float[Tensor, "time batch hidden"]:
     # torch's σ takes a quarter of the time of its tanh, and tanh(a) = 2 σ(2a) − 1. With s_t for
     # σ(2a_t) the recurrence is 2 a_t = 2 (W_ih x_t + b) − 2 W_hh 1 + 4 W_hh s_{t-1}.
@@ -124,7 +115,7 @@ def _run_tanh(
     flat = torch.addmm(2 * bias - ones, inputs.flatten(0, 1), 2 * input_weight.t())
     states = flat.view(*inputs.shape[:2], -1)
     fourfold = 4 * hidden_weight.t().contiguous()
-    order = _in_order(states, reverse)
+    order = in_order(states, read)
     order[0].add_(ones).sigmoid_()
     for before, state in pairwise(order):
         state.addmm_(before, fourfold).sigmoid_()
@@ -137,12 +128,12 @@ def _run_relu(
     input_weight: Float[Tensor, "hidden features"],
     hidden_weight: Float[Tensor, "hidden hidden"],
     bias: Float[Tensor, " hidden"],
-    reverse: bool,
+    read: range,
 ) -> Float[Tensor, "time batch hidden"]:
     flat = torch.addmm(bias, inputs.flatten(0, 1), input_weight.t())
     states = flat.view(*inputs.shape[:2], -1)
     from_state = hidden_weight.t().contiguous()
-    order = _in_order(states, reverse)
+    order = in_order(states, read)
     order[0].relu_()
     for before, state in pairwise(order):
         state.addmm_(before, from_state).relu_()
@@ -157,7 +148,3 @@ def _tanh_backward(gradient: Float[Tensor, "batch hidden"], value: Tensor) -> No
 def _relu_backward(gradient: Float[Tensor, "batch hidden"], value: Tensor) -> None:
     """Make of ∂loss/∂relu(a) in place ∂loss/∂a, given relu(a)."""
     torch.ops.aten.threshold_backward.grad_input(gradient, value, 0, grad_input=gradient)
-
-
-def _in_order(steps: Float[Tensor, "time batch hidden"], reverse: bool) -> tuple[Tensor, ...]:
-    return steps.unbind()[::-1] if reverse else steps.unbind()

@@ -1,13 +1,26 @@
 """The gated recurrent unit (Cho et al., 2014). With layer normalisation: `layer_norm`."""
 
+from collections.abc import Callable
+from functools import partial
+
 from torch import nn
 
+from seqbench.models.compiled import CompiledEncoder
+from seqbench.models.fused_gru import FusedGruEncoder
 from seqbench.models.model import VARIANTS, EncoderSizes
 from seqbench.models.native import NativeEncoder
 from seqbench.models.reference import ReferenceEncoder
 
 
-@VARIANTS.variant("gru", implementations=("native", "reference"), both_directions=True)
+MAKERS: dict[str, Callable[[EncoderSizes], NativeEncoder]] = {
+    "native": partial(NativeEncoder, nn.GRU),
+    "fused": FusedGruEncoder,
+    "compiled": partial(CompiledEncoder, nn.GRU),
+    "reference": partial(ReferenceEncoder, nn.GRU),
+}
+
+
+@VARIANTS.variant("gru", implementations=tuple(MAKERS), both_directions=True)
 def gru(sizes: EncoderSizes) -> NativeEncoder:
     """GRU, with the reset gate after the recurrent product, as in torch.nn and cuDNN.
 
@@ -20,5 +33,4 @@ def gru(sizes: EncoderSizes) -> NativeEncoder:
 
     Input (batch, time, features); steps (batch, time, hidden); final (1, batch, hidden).
     """
-    make = ReferenceEncoder if sizes.implementation == "reference" else NativeEncoder
-    return make(nn.GRU, sizes)
+    return MAKERS[sizes.implementation](sizes)

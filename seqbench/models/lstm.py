@@ -4,6 +4,8 @@ Those with further weights in the cell are in `peephole` and `layer_norm`.
 """
 
 import warnings
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from torch import nn
@@ -15,10 +17,10 @@ from seqbench.models.model import VARIANTS, EncoderSizes
 from seqbench.models.native import NativeEncoder
 from seqbench.models.reference import ReferenceEncoder
 
-MAKERS: dict[str, type[NativeEncoder]] = {
-    "native": NativeEncoder,
-    "compiled": CompiledEncoder,
-    "reference": ReferenceEncoder,
+MAKERS: dict[str, Callable[..., NativeEncoder]] = {
+    "native": partial(NativeEncoder, nn.LSTM),
+    "compiled": partial(CompiledEncoder, nn.LSTM),
+    "reference": partial(ReferenceEncoder, nn.LSTM),
 }
 IMPLEMENTATIONS = tuple(MAKERS)
 
@@ -110,4 +112,4 @@ def lstm_projection(sizes: EncoderSizes) -> NativeEncoder:
 
 
 def _lstm(sizes: EncoderSizes, **options: Any) -> NativeEncoder:
-    return MAKERS[sizes.implementation](nn.LSTM, sizes, **options)
+    return MAKERS[sizes.implementation](sizes, **options)

@@ -1,0 +1,115 @@
+"""Kernels: forward, backward and training step of every variant, in every implementation.
+
+Batch 128, 28 steps of 28 features, 128 units, 2 layers: a batch of row-mnist. In the passes all
+threads work inside torch's operators; steps go through the harness's own loop, whose threads share
+the batch. Set ``OMP_NUM_THREADS`` for another number of threads.
+"""
+
+from pathlib import Path
+
+import pytest
+import torch
+from pytest_benchmark.fixture import BenchmarkFixture
+from torch import Tensor
+
+from benchmarks.conftest import Compare
+from seqbench.harness.training import Training
+from seqbench.models.model import VARIANTS
+from seqbench.models.sequence_model import SequenceModel, build_model
+from seqbench.spec import RunSpec
+from seqbench.tasks.task import Classification, Split, TaskData
+
+BATCH = 128
+ROUNDS = 5
+ROUNDS_ON_REQUEST = 2  # there are many of those, and the zoo's are slow
+ROUNDS_SIDE_BY_SIDE = 30
+
+IMPLEMENTED = [(name, each) for name in VARIANTS for each in VARIANTS[name].implementations]
+FUSED = [name for name in VARIANTS if "fused" in VARIANTS[name].implementations]
+
+
+class Rows(Classification):
+    """One batch of noise in the shape of row-mnist: 128 examples, 28 steps of 28 features."""
+
+    features = 28
+    time = 28
+    outputs = 10
+
+    def load(self, data_dir: Path) -> TaskData:
+        stream = torch.Generator().manual_seed(0)
+        inputs = torch.rand(BATCH, self.time, self.features, generator=stream)
+        targets = torch.randint(self.outputs, (BATCH,), generator=stream)
+        return TaskData(Split(inputs, targets), Split(inputs, targets))
+
+
+def make_spec(variant: str, implementation: str) -> RunSpec:
+    """Return a spec with the defaults of `RunSpec`, on the CPU with torch's number of threads."""
+    return RunSpec(
+        task="row-mnist",
+        variant=variant,
+        seed=0,
+        device="cpu",
+        threads=torch.get_num_threads(),
+        batch_size=BATCH,
+        implementation=implementation,
+    )
+
+
+def make_model(variant: str, implementation: str) -> SequenceModel:
+    """Return a model as the harness builds it for `Rows`."""
+    spec = make_spec(variant, implementation)
+    return build_model(spec, features=Rows.features, outputs=Rows.outputs, time=Rows.time)
+
+
+def make_training(variant: str, implementation: str) -> Training:
+    """Return a training whose epoch is one step."""
+    task = Rows()
+    return Training(make_spec(variant, implementation), task, task.load(Path()))
+
+
+def count_rounds(variant: str) -> int:
+    """Return how many rounds to time."""
+    return ROUNDS_ON_REQUEST if VARIANTS[variant].on_request else ROUNDS
+
+
+@pytest.fixture(params=IMPLEMENTED, ids="-".join)
+def implemented(request: pytest.FixtureRequest) -> tuple[str, str]:
+    """Return the names of a variant and of one of its implementations."""
+    names: tuple[str, str] = request.param
+    return names
+
+
+@pytest.mark.benchmark(group="forward")
+def bench_forward(benchmark: BenchmarkFixture, implemented: tuple[str, str]) -> None:
+    model, inputs = make_model(*implemented), Rows().load(Path()).train.inputs
+    with torch.inference_mode():
+        benchmark.pedantic(model, (inputs,), rounds=count_rounds(implemented[0]), warmup_rounds=1)
+
+
+@pytest.mark.benchmark(group="backward")
+def bench_backward(benchmark: BenchmarkFixture, implemented: tuple[str, str]) -> None:
+    task, model = Rows(), make_model(*implemented)
+    examples = task.load(Path()).train
+    weights = list(model.parameters())
+
+    def run_forward() -> tuple[tuple[Tensor], dict[str, object]]:
+        return (task.loss(model(examples.inputs), examples.targets),), {}
+
+    def run_backward(loss: Tensor) -> None:
+        torch.autograd.grad(loss, weights, allow_unused=True)
+
+    benchmark.pedantic(
+        run_backward, setup=run_forward, rounds=count_rounds(implemented[0]), warmup_rounds=1
+    )
+
+
+@pytest.mark.benchmark(group="step")
+def bench_step(benchmark: BenchmarkFixture, implemented: tuple[str, str]) -> None:
+    training = make_training(*implemented)
+    benchmark.pedantic(training.train_epoch, rounds=count_rounds(implemented[0]), warmup_rounds=1)
+
+
+@pytest.mark.parametrize("variant", FUSED)
+def bench_fused_against_native(compare: Compare, variant: str) -> None:
+    fused, native = (make_training(variant, each) for each in ("fused", "native"))
+    compare(fused.train_epoch, native.train_epoch, rounds=ROUNDS_SIDE_BY_SIDE)
