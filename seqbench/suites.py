@@ -153,6 +153,62 @@ SUITES.register("matched")(
         match_parameters=70_000,
     )
 )
+SUITES.register("speed")(
+    Suite(
+        "how fast each is, apart from training: steps, latency, share of the machine's peak",
+        {
+            "task": ("row-mnist",),
+            "variant": (
+                "rnn",
+                "birnn",
+                "lstm",
+                "bilstm",
+                "gru",
+                "bigru",
+                "lstm-peephole",
+                "lstm-layer-norm",
+                "lstm-projection",
+                "gru-layer-norm",
+                "indrnn",
+                "mingru",
+                "minlstm",
+                "lru",
+                "mlp",
+                "tcn",
+                "transformer",
+            ),
+            "seed": (0, 1, 2),
+            "epochs": (0,),
+        },
+        {
+            "task": ("adding",),
+            "length": (200,),
+            "variant": ("rnn", "lstm", "gru", "indrnn", "mingru", "lru"),
+            "batch_size": (32,),
+            "seed": (0, 1, 2),
+            "epochs": (0,),
+        },
+        measure=True,
+    )
+)
+_RACE = {"task": ("row-mnist",), "seed": (0, 1, 2), "epochs": (0,)}
+_OF_TORCH = {**_RACE, "variant": ("rnn", "gru", "lstm")}
+SUITES.register("implementations")(
+    Suite(
+        "which implementation, precision and thread count to use where",
+        {**_OF_TORCH, "implementation": ("native", "fused", "compiled", "reference")},
+        {
+            **_OF_TORCH,
+            "implementation": ("native", "fused"),
+            "precision": ("tf32", "bfloat16", "float16"),
+        },
+        {**_OF_TORCH, "implementation": ("native",), "cuda_graph": (True,)},
+        {**_OF_TORCH, "implementation": ("native", "fused"), "threads": (1,)},
+        {**_RACE, "variant": ("birnn", "bigru"), "implementation": ("native", "fused")},
+        {**_RACE, "variant": ("mingru", "lru"), "implementation": ("scan", "reference")},
+        measure=True,
+    )
+)
 SUITES.register("registry")(
     Suite(
         "everything registered, briefly, on the bundled digits: does it run, what does it cost",

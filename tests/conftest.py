@@ -4,7 +4,7 @@ import hashlib
 import os
 import socket
 import string
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from seqbench.harness import limits
 from seqbench.records import EpochRecord, RunRecord
 from seqbench.spec import RunSpec
 from seqbench.store import ResultWriter
@@ -58,6 +59,20 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 @pytest.fixture(autouse=True)
 def _same_random_numbers_in_every_run() -> None:
     torch.manual_seed(0)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _nothing_is_compiled() -> Iterator[None]:
+    """Run compiled steps as they stand: what torch.compile makes of them is torch's to test."""
+    with torch.compiler.set_stance("force_eager"):
+        yield
+
+
+@pytest.fixture(autouse=True)
+def _small_limits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Measure the machine's limits on little matrices: every run does."""
+    monkeypatch.setattr(limits, "MATRIX_SIZES", {"cpu": (16, 32)})
+    monkeypatch.setattr(limits, "COPIED_BYTES", {"cpu": 1 << 12})
 
 
 @pytest.fixture

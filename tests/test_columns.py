@@ -58,7 +58,7 @@ def test_the_files_have_the_columns_that_are_promised() -> None:
     assert [column.name for column in columns(EpochRecord)] == [
         "run_id", "suite", "task", "variant", "seed", "device", "epoch", "train_loss",
         "test_loss", "metric", "score", "epoch_time_s", "train_samples_per_s", "eval_time_s",
-        "eval_samples_per_s",
+        "eval_samples_per_s", "other_cpu_s", "waiting_s", "stolen_s", "throttled_s", "contended",
     ]  # fmt: skip
     promised = {
         "run_id", "parameters", "status", "error", "metric", "final_score", "best_score",

@@ -7,7 +7,7 @@ import pytest
 
 from seqbench.columns import Column, columns
 from seqbench.errors import ExitCode
-from seqbench.records import EpochRecord, RunRecord
+from seqbench.records import EpochRecord, EvaluationRecord, RunRecord, TimingRecord
 
 ROOT = Path(__file__).parents[1]
 
@@ -18,7 +18,15 @@ def describe(column: Column) -> str:
     return f"| `{column.name}` | {kind} | {column.unit} | {column.meaning} | {check} |"
 
 
-@pytest.mark.parametrize(("file", "record"), [("runs.csv", RunRecord), ("epochs.csv", EpochRecord)])
+@pytest.mark.parametrize(
+    ("file", "record"),
+    [
+        ("runs.csv", RunRecord),
+        ("epochs.csv", EpochRecord),
+        ("evaluations.csv", EvaluationRecord),
+        ("timings.csv", TimingRecord),
+    ],
+)
 def test_every_column_is_described_as_it_is_declared(file: str, record: type) -> None:
     page = (ROOT / "docs" / "results.md").read_text()
     section = page.split(f"## `{file}`")[1].split("\n## ")[0]

@@ -1,7 +1,7 @@
 """Sampling under a clock that the test controls: known steps, outliers, a contended machine."""
 
 import gc
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from itertools import cycle, repeat
 
 import pytest
@@ -17,11 +17,11 @@ class FakeMachine:
     ``waiting`` gives, sample by sample, for how many seconds our threads wait for a core.
     """
 
-    def __init__(self, times: Iterator[float], waiting: Iterator[float] = repeat(0.0)) -> None:
+    def __init__(self, times: Iterator[float], waiting: Iterator[float] | None = None) -> None:
         self.now_s = 0.0
         self.calls = 0
         self._times = times
-        self._waiting = waiting
+        self._waiting = waiting or repeat(0.0)
         self._waited = 0.0
         self._readings = 0
 
@@ -109,7 +109,11 @@ def test_samples_under_contention_do_not_make_it_precise() -> None:
 def test_no_garbage_is_collected_while_the_clock_runs(before: bool) -> None:
     seen: list[bool] = []
     machine = FakeMachine(repeat(1.0))
-    work: Callable[[], object] = lambda: (seen.append(gc.isenabled()), machine.work())  # noqa: E731
+
+    def work() -> None:
+        seen.append(gc.isenabled())
+        machine.work()
+
     was = gc.isenabled()
     (gc.enable if before else gc.disable)()
     try:

@@ -12,6 +12,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from seqbench.errors import UnsupportedError
 from seqbench.models.native import NativeEncoder
 from seqbench.models.readout import Encoding
 
@@ -27,6 +28,11 @@ class FusedEncoder(NativeEncoder):
     """`NativeEncoder` in another implementation: equal weights, names and initial values.
 
     Outputs and gradients equal torch.nn's own to rounding.
+
+    Raises
+    ------
+    UnsupportedError
+        Under autocast: what works in place has the type of the weights.
     """
 
     @abstractmethod
@@ -36,6 +42,8 @@ class FusedEncoder(NativeEncoder):
         """Read a sequence with one direction of one layer, from the end if ``reverse``."""
 
     def forward(self, inputs: Float[Tensor, "batch time features"]) -> Encoding:
+        if torch.is_autocast_enabled(inputs.device.type):
+            raise UnsupportedError("the fused implementation computes in float32 only")
         steps = inputs.transpose(0, 1).contiguous()
         for layer, weights in enumerate(self.weights()):
             if layer > 0:

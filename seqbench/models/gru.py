@@ -11,7 +11,6 @@ from seqbench.models.model import VARIANTS, EncoderSizes
 from seqbench.models.native import NativeEncoder
 from seqbench.models.reference import ReferenceEncoder
 
-
 MAKERS: dict[str, Callable[[EncoderSizes], NativeEncoder]] = {
     "native": partial(NativeEncoder, nn.GRU),
     "fused": FusedGruEncoder,
