@@ -58,6 +58,10 @@ def typecheck(session: nox.Session) -> None:
 
 @nox.session
 def micro(session: nox.Session) -> None:
-    """Run the benchmarks of `benchmarks/` with pytest-benchmark; arguments go to pytest."""
+    """Run the benchmarks of `benchmarks/`; arguments go to pytest.
+
+    JSON is saved in `.benchmarks/`, for `pytest-benchmark compare`.
+    """
     install(session, "test")
-    session.run("pytest", "benchmarks", "--benchmark-only", *session.posargs)
+    saved = ("--benchmark-autosave", "--benchmark-storage=.benchmarks")
+    session.run("pytest", "benchmarks", "--benchmark-only", *saved, *session.posargs)

@@ -46,9 +46,14 @@ def compare(benchmark: BenchmarkFixture, request: pytest.FixtureRequest) -> Comp
         ratios = [mine / theirs for mine, theirs in zip(times, other_times[-rounds:], strict=True)]
         added: dict[str, Any] = {"ratios": ratios, "other_times_s": other_times, **notes()}
         benchmark.extra_info.update(added)
-        _rows.append((request.node.name, ratios, notes()))
+        note_ratios(request.node.name, ratios, notes())
 
     return run
+
+
+def note_ratios(name: str, ratios: list[float], notes: dict[str, str]) -> None:
+    """Let the table at the end tell the ratios of a comparison."""
+    _rows.append((name, ratios, notes))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

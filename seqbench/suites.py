@@ -191,6 +191,26 @@ SUITES.register("speed")(
         measure=True,
     )
 )
+_SPEEDRUN = {
+    "task": ("row-mnist",),
+    "variant": ("rnn",),
+    "implementation": ("native",),
+    "seed": (0, 1, 2, 3, 4),
+    "epochs": (5,),
+    "eval_every": (59,),  # an eighth of an epoch
+    "target": (0.9504,),  # what the notebook's RNN ends with
+}
+_FUSED = {**_SPEEDRUN, "implementation": ("fused",)}
+_ORTHOGONAL = {**_FUSED, "variant": ("rnn-orthogonal",), "epochs": (2,)}
+_MAX = {**_ORTHOGONAL, "readout": ("max",)}
+_CYCLE = {**_MAX, "schedule": ("one-cycle",), "learning_rate": (5e-3,), "epochs": (1,)}
+_LESS_DATA = {**_CYCLE, "train_examples": (40_000,)}
+SUITES.register("speedrun")(
+    Suite(
+        "least training time to the notebook's 95.04 %, one change after the other",
+        *(_SPEEDRUN, _FUSED, _ORTHOGONAL, _MAX, _CYCLE, _LESS_DATA),
+    )
+)
 _RACE = {"task": ("row-mnist",), "seed": (0, 1, 2), "epochs": (0,)}
 _OF_TORCH = {**_RACE, "variant": ("rnn", "gru", "lstm")}
 SUITES.register("implementations")(

@@ -61,9 +61,9 @@ def _summarise(keys: tuple[Any, ...], group: pd.DataFrame) -> dict[str, Any]:
 def _name_changes(before: pd.Series, after: pd.Series) -> str:
     changed = []
     for name in _SETTINGS:
-        old, new = before[name], after[name]
-        if old != new and not (pd.isna(old) and pd.isna(new)):
-            changed.append(f"{name} {_name(old)} → {_name(new)}")
+        old, new = _name(before[name]), _name(after[name])
+        if old != new:
+            changed.append(f"{name} {old} → {new}")
     return ", ".join(changed)
 
 

@@ -216,5 +216,6 @@ def test_everything_is_explained() -> None:
 
 @pytest.mark.parametrize("suite", tuple(SUITES))
 def test_suites_name_only_what_is_registered_and_goes_together(suite: str) -> None:
-    specs = plan_runs(SUITES[suite].grids, SUITES[suite].match_parameters)
+    planned = SUITES[suite]
+    specs = plan_runs(planned.grids, planned.match_parameters, planned.measure)
     assert len({spec.run_id for spec in specs}) == len(specs) > 0

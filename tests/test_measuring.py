@@ -149,7 +149,6 @@ def test_a_trained_run_has_a_peak_fraction_too(
         ({"precision": "tf32"}, "tf32 is a type of GPUs"),
         ({"precision": "float16"}, "float16 is trained on GPUs only"),
         ({"cuda_graph": True}, "a CUDA graph needs --device cuda"),
-        ({"variant": "mingru", "implementation": "scan", "precision": "bfloat16"}, "compute in bf"),
         ({"implementation": "fused", "precision": "bfloat16"}, "computes in float32 only"),
     ],
 )

@@ -18,7 +18,7 @@ REQUIRED: dict[str, Any] = {"device": ["cpu"], "threads": [1], "task": ["a"], "s
 @pytest.mark.parametrize(
     ("setting", "value", "expected"),
     [
-        ("epochs", 0, "a whole number, at least 1"),
+        ("epochs", -1, "a whole number, at least 0"),
         ("epochs", 1.5, "a whole number"),
         ("batch_size", -3, "at least 1"),
         ("learning_rate", 0.0, "a number, greater than 0"),

@@ -15,8 +15,8 @@ Shape = Sequence[int]
 
 
 def count_product_in_place(result: Shape, left: Shape, right: Shape, **_: object) -> int:
-    """Count ``result.addmm_(left, right)``."""
-    return 2 * prod(left) * right[1]
+    """Count ``result.addmm_(left, right)``, or as many such products as the operands hold."""
+    return 2 * prod(left) * right[-1]
 
 
 def count_onednn_layer(
@@ -74,6 +74,8 @@ _aten = torch.ops.aten
 
 FORMULAS: dict[object, Callable[..., int]] = {
     _aten.addmm_: count_product_in_place,
+    _aten.baddbmm_: count_product_in_place,
+    _aten.addbmm_: count_product_in_place,
     _aten.mkldnn_rnn_layer: count_onednn_layer,
     _aten.mkldnn_rnn_layer_backward: count_onednn_layer_backward,
     _aten._cudnn_rnn: count_cudnn,
