@@ -30,7 +30,7 @@ Axes = Mapping[str, tuple[Any, ...]]
 def plan_runs(
     grids: Iterable[Axes], match_parameters: int | None = None, measure: bool = False
 ) -> list[RunSpec]:
-    """Return the specs of all grids, in order, with nothing left open.
+    """Return the specs of all grids, in order, each once, with nothing left open.
 
     Parameters
     ----------
@@ -54,9 +54,7 @@ def plan_runs(
     specs = [spec for axes in grids for spec in _plan_grid(axes)]
     if match_parameters is not None:
         specs = [match_hidden_size(spec, match_parameters) for spec in specs]
-    if len(set(specs)) < len(specs):
-        twice = next(spec for spec in specs if specs.count(spec) > 1)
-        raise SettingError("task", twice.task, "in the grids once with the same settings")
+    specs = list(dict.fromkeys(specs))
     if measure:
         return shuffle_rounds(specs)
     if any(spec.epochs == 0 for spec in specs):

@@ -240,3 +240,23 @@ def test_list_show_and_env_tell_what_is_there(
     assert say("--version").startswith("seqbench 0.")
     for command in ("run", "report", "list", "show", "env"):
         assert command in say("--help")
+
+
+def test_measuring_alone_leaves_samples_and_a_report_of_speed(tmp_path: Path) -> None:
+    done = seqbench(
+        "run", "--task", "row-digits", "--variant", "rnn,mingru", "--implementation", "native,scan",
+        "--measure", "--report", "--name", "speed", "--epochs", "0", "--hidden-size", "4",
+        cwd=tmp_path,
+    )  # fmt: skip
+    assert done.returncode == ExitCode.OK, done.stderr
+    assert "2 of 4 runs cannot be done here" in done.stderr
+    results = load_results(tmp_path / "results" / "speed")
+    assert sorted(results.runs["status"]) == ["ok", "ok", "unsupported", "unsupported"]
+    assert {"matmul", "copy", "train_step", "latency"} <= set(results.timings["phase"])
+    assert results.epochs.empty
+    page = (tmp_path / "reports" / "speed" / "README.md").read_text()
+    assert "## Speed" in page
+    assert "## The machine's own limits" in page
+    assert "mingru has no implementation native, only scan or reference" in page
+    assert "## Scores and cost" not in page
+    assert len(list((tmp_path / "reports" / "speed").glob("*.png"))) == 3

@@ -86,10 +86,29 @@ def test_what_does_not_go_together_is_refused(axes: dict[str, tuple[object]], to
         plan_runs([{**HERE, "variant": ("rnn",), **axes}])
 
 
-def test_the_same_run_in_two_grids_is_refused() -> None:
+def test_the_same_run_in_two_grids_is_run_once() -> None:
     grid = {**HERE, "task": ("row-digits",), "variant": ("rnn",)}
-    with pytest.raises(SettingError, match="once"):
-        plan_runs([grid, grid])
+    assert len(plan_runs([grid, {**grid, "epochs": (1, 3)}])) == 2
+
+
+def test_no_epochs_are_for_measuring_only() -> None:
+    grid = {**HERE, "task": ("row-digits",), "epochs": (0,)}
+    with pytest.raises(SettingError, match="at least 1 without --measure"):
+        plan_runs([grid])
+    assert plan_runs([grid], measure=True)
+
+
+def test_measured_runs_are_shuffled_within_each_seed() -> None:
+    grid = {**HERE, "task": ("row-digits",), "seed": (0, 1, 2), "hidden_size": tuple(range(4, 12))}
+    in_order, shuffled = plan_runs([grid]), plan_runs([grid], measure=True)
+    assert [spec.seed for spec in shuffled] == [spec.seed for spec in in_order]
+    assert set(shuffled) == set(in_order)
+    rounds = [
+        [(spec.variant, spec.hidden_size) for spec in shuffled if spec.seed == seed]
+        for seed in (0, 1, 2)
+    ]
+    assert rounds[0] != rounds[1] != rounds[2]
+    assert shuffled == plan_runs([grid], measure=True), "the seed decides the order"
 
 
 def parameters_of(spec: RunSpec) -> int:
