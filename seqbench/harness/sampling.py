@@ -35,7 +35,7 @@ class Sampling:
     width: float = 0.02
     budget_s: float = 1.0
     least: int = 10
-    most: int = 500
+    most: int = 100
     least_sample_s: float = 1e-3
 
 
