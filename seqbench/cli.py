@@ -272,6 +272,24 @@ def report(
 
 
 @app.command()
+def pool(
+    name: Annotated[str, typer.Argument(help="Name of the result that they become.")],
+    parts: Annotated[
+        list[str], typer.Argument(help="Result folders, or their names below --results.")
+    ],
+    results: ResultsRoot = Path("results"),
+) -> None:
+    """Put several results of one machine together; refused if they are of unlike ones."""
+    from seqbench.pooling import pool_results
+    from seqbench.store import load_results
+
+    folders = [Path(each) if Path(each).is_dir() else results / each for each in parts]
+    target = results / check_folder_name(name)
+    pool_results([load_results(folder) for folder in folders], target)
+    _say(f"results: {target}")
+
+
+@app.command()
 def env() -> None:
     """Print what a result of this machine would record as its environment, as JSON."""
     from seqbench.harness.environment import describe_environment

@@ -121,8 +121,8 @@ class TimingRecord:
     run_id: str = column("the run, as in `runs.csv`", check=_LINE)
     phase: str = column(
         "what was timed. `train_step`: forward, backward and optimiser; `forward` and `backward` "
-        "of such a step apart; `inference`: a forward pass without gradients; `latency`: the same "
-        "with one example; `first_step`: the first training step of all, compilation in it; "
+        "of such a step apart; `inference`: forward passes without gradients, a batch for each "
+        "thread; `latency`: the same with one example; `first_step`: the first training step of all, compilation in it; "
         "`compile`: what torch.compile took of that; `matmul` and `copy`: the machine's limits, "
         "a product of square matrices and a copy in memory",
         check=one_of(*PHASES),

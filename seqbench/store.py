@@ -5,8 +5,6 @@ A folder ``results/<name>`` holds ``runs.csv``, ``epochs.csv``, ``evaluations.cs
 written last.
 """
 
-import csv
-import io
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,15 +17,9 @@ from typing import Any
 import pandas as pd
 from filelock import FileLock, Timeout
 
-from seqbench.columns import Column, Value, columns, flatten
+from seqbench.csv_files import format_csv, format_frame, read_csv, read_text
 from seqbench.errors import ResultsError, UsageError
-from seqbench.records import (
-    SCHEMA_VERSION,
-    EpochRecord,
-    EvaluationRecord,
-    RunRecord,
-    TimingRecord,
-)
+from seqbench.records import EpochRecord, EvaluationRecord, RunRecord, TimingRecord
 
 RUNS = "runs.csv"
 EPOCHS = "epochs.csv"
@@ -39,8 +31,6 @@ EARLIER = ".earlier"
 
 _PARTS = {EPOCHS: EpochRecord, EVALUATIONS: EvaluationRecord, TIMINGS: TimingRecord}
 """What a run leaves besides its row. A folder from before a file was written has none of it."""
-
-_PANDAS_TYPES = {(int, False): "int64", (int, True): "Int64", (bool, False): "bool"}
 
 
 @dataclass(frozen=True)
@@ -124,8 +114,17 @@ class ResultWriter:
                 _PARTS.items(), (epochs, evaluations, timings), strict=True
             ):
                 self._parts[name].extend(new)
-                _replace(self.folder / name, _format_csv(record_type, self._parts[name]))
-            _replace(self.folder / RUNS, _format_csv(RunRecord, self._runs))
+                _replace(self.folder / name, format_csv(record_type, self._parts[name]))
+            _replace(self.folder / RUNS, format_csv(RunRecord, self._runs))
+
+    def add_results(self, results: Sequence[Results]) -> None:
+        """Write what was read from other folders, as the whole content of this one."""
+        with _explained(self.folder):
+            self._begin()
+            for name, record_type in {**_PARTS, RUNS: RunRecord}.items():
+                field = name.removesuffix(".csv")
+                together = pd.concat([getattr(each, field) for each in results])
+                _replace(self.folder / name, format_frame(record_type, together))
 
     def _begin(self) -> None:
         if self.folder.exists():
@@ -160,20 +159,6 @@ def _replace(path: Path, content: bytes) -> None:
     unfinished.replace(path)
 
 
-def _format_csv(record_type: type, records: Sequence[object]) -> bytes:
-    declared = columns(record_type)
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow([each.name for each in declared])
-    for record in records:
-        values = flatten(record)
-        for each in declared:
-            if not each.accepts(values[each.name]):
-                raise ValueError(f"{each.name} must be {each.expected}: {values[each.name]!r}")
-        writer.writerow([each.format(values[each.name]) for each in declared])
-    return out.getvalue().encode()
-
-
 def load_results(folder: Path) -> Results:
     """Read a result folder and check every cell of it.
 
@@ -183,17 +168,27 @@ def load_results(folder: Path) -> Results:
     ------
     ResultsError
         If a file is missing or unreadable, a column is unknown or missing, a cell does not fit its
-        column (the message names file, line and column), or the schema is newer than this code.
+        column (the message names file, line and column), the schema is newer than this code, or a
+        row is of another environment than the folder's.
     """
     if not (folder / RUNS).is_file():
         raise ResultsError(f"{folder} holds no result: there is no {RUNS} in it")
-    runs = _read_csv(folder / RUNS, RunRecord)
+    runs = read_csv(folder / RUNS, RunRecord)
     twice = runs["run_id"][runs["run_id"].duplicated()]
     if not twice.empty:
         raise ResultsError(f"{folder / RUNS}, line {twice.index[0] + 2}: {twice.iloc[0]} is twice")
+    environment = _read_environment(folder / ENVIRONMENT)
+    known = environment.get("environment_id")
+    strange = runs.index[runs["environment_id"] != known]
+    if known is not None and len(strange):
+        raise ResultsError(
+            f"{folder / RUNS}, line {strange[0] + 2}: a row of environment "
+            f"{runs['environment_id'][strange[0]]} in a result of {known}; results of unlike "
+            f"machines do not go into one folder, see `seqbench pool`"
+        )
     parts = {}
     for name, record_type in _PARTS.items():
-        frame = _read_csv(folder / name, record_type, optional=name != EPOCHS)
+        frame = read_csv(folder / name, record_type, optional=name != EPOCHS)
         parts[name] = frame[frame["run_id"].isin(runs["run_id"])].reset_index(drop=True)
     return Results(
         name=folder.name,
@@ -201,99 +196,15 @@ def load_results(folder: Path) -> Results:
         epochs=parts[EPOCHS],
         evaluations=parts[EVALUATIONS],
         timings=parts[TIMINGS],
-        environment=_read_environment(folder / ENVIRONMENT),
+        environment=environment,
     )
-
-
-def _read_text(path: Path) -> str:
-    try:
-        return path.read_bytes().decode("utf-8")
-    except OSError as error:
-        raise ResultsError(f"{path} cannot be read: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise ResultsError(f"{path} is not UTF-8 text: byte {error.start} is wrong") from error
 
 
 def _read_environment(path: Path) -> dict[str, Any]:
     try:
-        content = json.loads(_read_text(path))
+        content = json.loads(read_text(path))
     except ValueError as error:
         raise ResultsError(f"{path} is not valid JSON: {error}") from error
     if not isinstance(content, dict):
         raise ResultsError(f"{path} must hold a JSON object")
     return content
-
-
-def _read_csv(path: Path, record_type: type, *, optional: bool = False) -> pd.DataFrame:
-    declared = columns(record_type)
-    missing = optional and not path.exists()
-    text = _format_csv(record_type, []).decode() if missing else _read_text(path)
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-    try:
-        header = next(reader, [])
-        lines = [(reader.line_num, cells) for cells in reader]
-    except csv.Error as error:
-        raise ResultsError(f"{path}, line {reader.line_num}: {error}") from error
-    written_in = _check_schema(path, header, lines)
-    _check_header(path, header, [each for each in declared if each.since <= written_in], declared)
-    rows = [_parse_row(path, line, header, declared, cells) for line, cells in lines]
-    frame = pd.DataFrame(rows, columns=[each.name for each in declared], dtype=object)
-    types = {
-        each.name: _PANDAS_TYPES.get((each.type, each.optional), each.type) for each in declared
-    }
-    return frame.astype(types)
-
-
-def _check_schema(path: Path, header: list[str], lines: list[tuple[int, list[str]]]) -> int:
-    """Refuse rows of a newer schema before their new columns are called unknown.
-
-    Returns the newest schema of the file's rows; 1 where no row says.
-    """
-    newest = 1
-    if "schema_version" not in header:
-        return newest
-    place = header.index("schema_version")
-    for line, cells in lines:
-        version = cells[place] if place < len(cells) else ""
-        if version.isdecimal() and int(version) > SCHEMA_VERSION:
-            raise ResultsError(
-                f"{path}, line {line}: written in schema {version}, this seqbench reads up to "
-                f"{SCHEMA_VERSION}; upgrade seqbench"
-            )
-        newest = max(newest, int(version) if version.isdecimal() else 1)
-    return newest
-
-
-def _check_header(
-    path: Path, header: list[str], needed: Sequence[Column], declared: Sequence[Column]
-) -> None:
-    unknown = [name for name in header if name not in {each.name for each in declared}]
-    missing = [each.name for each in needed if each.name not in header]
-    faults = [f"unknown columns {', '.join(unknown)}"] if unknown else []
-    faults += [f"missing columns {', '.join(missing)}"] if missing else []
-    faults += ["a column is there twice"] if len(set(header)) < len(header) else []
-    if faults:
-        raise ResultsError(f"{path}, line 1: {'; '.join(faults)} (schema {SCHEMA_VERSION})")
-
-
-def _parse_row(
-    path: Path, line: int, header: list[str], declared: Sequence[Column], cells: list[str]
-) -> list[Value]:
-    if len(cells) != len(header):
-        raise ResultsError(
-            f"{path}, line {line}: {len(cells)} cells where {len(header)} belong; is it torn?"
-        )
-    by_name = dict(zip(header, cells, strict=True))
-    values = []
-    for each in declared:
-        if each.name not in by_name:  # the row is older than the column
-            values.append(each.default)
-            continue
-        cell = by_name[each.name]
-        try:
-            values.append(each.parse(cell))
-        except ValueError as error:
-            raise ResultsError(
-                f"{path}, line {line}, column {each.name}: must be {error}, not {cell!r}"
-            ) from None
-    return values

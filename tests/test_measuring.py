@@ -44,7 +44,7 @@ def test_every_phase_is_there_with_its_work(
     model = build_model(spec, features=tiny_task.features, outputs=tiny_task.outputs)
     forward = 16 * count_flops(model, tiny_task.time)
     flops = {each.phase: each.flops for each in records}
-    assert flops["forward"] == flops["inference"] == forward
+    assert flops["forward"] == flops["inference"] == forward, "one thread, one batch"
     assert (flops["backward"], flops["train_step"]) == (2 * forward, 3 * forward)
     assert flops["latency"] == forward / 16
     examples = {each.phase: (each.examples, each.time_steps) for each in records}

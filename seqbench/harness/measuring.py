@@ -123,8 +123,8 @@ class Measuring:
         )
         training.model.eval()
         with torch.inference_mode():
-            inputs = self.data.train.inputs[:examples]
-            yield "inference", lambda: training.infer(inputs), examples, 1
+            inputs = self.data.train.inputs[: training.shares * self.spec.batch_size]
+            yield "inference", lambda: training.infer(inputs), len(inputs), 1
             one = self.data.test.inputs[:1]
             yield "latency", lambda: training.infer(one), 1, 1
 

@@ -87,6 +87,11 @@ class Training:
             )
         return draws
 
+    @property
+    def shares(self) -> int:
+        """How many threads share a batch in training; in inference each takes one of its own."""
+        return self._sharing.shares
+
     def active(self) -> ExitStack:
         """Return the context in which steps run: random streams, threads, precision."""
         stack = ExitStack()
