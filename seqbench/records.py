@@ -123,8 +123,8 @@ class TimingRecord:
         "what was timed. `train_step`: forward, backward and optimiser; `forward` and `backward` "
         "of such a step apart; `inference`: forward passes without gradients, a batch for each "
         "thread; `latency`: the same with one example; `first_step`: the first training step of a "
-        "fresh model; `compile`: what torch.compile took in the whole run; `matmul` and `copy`: the "
-        "machine's limits, a product of square matrices and a copy in memory",
+        "fresh model; `compile`: what torch.compile took in the whole run; `matmul` and `copy`: "
+        "the machine's limits, a product of square matrices and a copy in memory",
         check=one_of(*PHASES),
     )
     sample: int = column("counted from 0 within the phase", check=_NOT_NEGATIVE)
