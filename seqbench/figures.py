@@ -7,7 +7,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from seqbench import plots, speed_plots, stats
-from seqbench.speed import measure_limits, summarise_speed
+from seqbench.profiles import summarise_profiles
+from seqbench.speed import measure_limits, summarise_speed, tabulate_phases
 from seqbench.store import Results
 
 
@@ -21,6 +22,7 @@ class Frames:
     summary: pd.DataFrame
     speed: pd.DataFrame
     limits: pd.DataFrame
+    profiles: pd.DataFrame
     palette: plots.Palette
 
 
@@ -105,6 +107,13 @@ def _roofline(frames: Frames) -> Captioned | None:
     )
 
 
+def _profile(frames: Frames) -> Captioned | None:
+    return (
+        speed_plots.plot_profiles(frames.profiles),
+        "Where a training step's time goes, by profile; the share of the machine's peak beside it.",
+    )
+
+
 SCORE_FIGURES: dict[str, Callable[[Frames], Captioned | None]] = {
     "score_by_epoch": _score_by_epoch,
     "score_by_time": _score_by_time,
@@ -123,7 +132,10 @@ SPEED_FIGURES: dict[str, Callable[[Frames], Captioned | None]] = {
 }
 """Of measured runs."""
 
-FIGURES = SCORE_FIGURES | SPEED_FIGURES
+PROFILE_FIGURES: dict[str, Callable[[Frames], Captioned | None]] = {"profile": _profile}
+"""Of profiled runs."""
+
+FIGURES = SCORE_FIGURES | SPEED_FIGURES | PROFILE_FIGURES
 
 
 def draw_figures(results: Results, summary: pd.DataFrame) -> dict[str, Captioned]:
@@ -141,16 +153,19 @@ def draw_figures(results: Results, summary: pd.DataFrame) -> dict[str, Captioned
     epochs = finished[["run_id", "label", "task"]].merge(
         results.epochs.drop(columns="task"), on="run_id"
     )
+    speed = summarise_speed(results.runs, results.timings)
     frames = Frames(
         finished=finished,
         epochs=epochs,
         curves=stats.learning_curves(results.runs, results.epochs),
         summary=summary,
-        speed=summarise_speed(results.runs, results.timings),
+        speed=speed,
         limits=measure_limits(results.runs, results.timings),
+        profiles=summarise_profiles(results.runs, results.profile, tabulate_phases(speed)),
         palette=plots.color_labels(list(finished["label"])),
     )
     wanted = {} if summary.empty else SCORE_FIGURES
     wanted = wanted if frames.speed.empty else wanted | SPEED_FIGURES
+    wanted = wanted if frames.profiles.empty else wanted | PROFILE_FIGURES
     drawn = {name: draw(frames) for name, draw in wanted.items()}
     return {name: captioned for name, captioned in drawn.items() if captioned}

@@ -147,6 +147,29 @@ class TimingRecord:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ProfileRecord:
+    """What training steps spent in one operator: a row of ``profile.csv``."""
+
+    run_id: str = column("the run, as in `runs.csv`", check=_LINE)
+    operator: str = column(
+        "torch's name of it on the CPU, the kernel's on a GPU, without arguments", check=_LINE
+    )
+    calls: int = column("how often the steps called it", check=at_least(1))
+    seconds: float = column(
+        "time in it, by torch's profiler, what it called itself not in it",
+        unit="s",
+        check=_NOT_NEGATIVE,
+    )
+    steps: int = column("training steps that were profiled", check=at_least(1))
+    steps_s: float = column(
+        "what as many steps took without the profiler, right before or after, whichever was less",
+        unit="s",
+        check=_NOT_NEGATIVE,
+    )
+    threads: int = column("threads that shared each batch", check=at_least(1))
+
+
+@dataclass(frozen=True, kw_only=True)
 class RunRecord:
     """One run and what came of it: a row of ``runs.csv``. Its settings stand in it in full."""
 
@@ -205,7 +228,7 @@ class RunRecord:
         since=3,
     )
     peak_flops_per_s: float | None = column(
-        "the machine's own matrix product, of large squares, measured just before with the same "
+        "the machine's own fastest product of large squares, measured just before with the same "
         "device, precision and threads",
         unit="1/s",
         check=_NOT_NEGATIVE,

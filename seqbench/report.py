@@ -11,8 +11,16 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from seqbench import plots, speed, stats, tables
-from seqbench.figures import FIGURES, SCORE_FIGURES, SPEED_FIGURES, Captioned, draw_figures
+from seqbench.figures import (
+    FIGURES,
+    PROFILE_FIGURES,
+    SCORE_FIGURES,
+    SPEED_FIGURES,
+    Captioned,
+    draw_figures,
+)
 from seqbench.findings import format_findings
+from seqbench.profiles import summarise_profiles
 from seqbench.published import load_published
 from seqbench.spec import RunSpec
 from seqbench.speed_findings import describe_speed
@@ -55,13 +63,14 @@ def _format_page(
     published = stats.join_published(summary, load_published())
     measured = speed.summarise_speed(results.runs, results.timings)
     phases, race = speed.tabulate_phases(measured), speed.race_implementations(measured)
+    profiles = summarise_profiles(results.runs, results.profile, phases)
     reached = summarise_targets(results.runs)
     unsupported = labelled[labelled["status"] == "unsupported"]
     failed = labelled[~labelled["status"].isin(["ok", "unsupported"])]
     nothing = labelled["status"].ne("ok").all()
     findings = [
         *(["No run ended well, so nothing was found."] if nothing else []),
-        *describe_speed(phases, race, reached),
+        *describe_speed(phases, profiles, race, reached),
         *format_findings(summary, differences, effects, uneven, published, len(failed)),
     ]
     templates = Environment(
@@ -80,13 +89,16 @@ def _format_page(
         differences=format_table(differences, tables.DIFFERENCES),
         published=format_table(published, tables.PUBLISHED),
         speed=format_table(phases, tables.SPEED),
+        profiles=format_table(profiles, tables.PROFILES),
         limits=format_table(speed.measure_limits(results.runs, results.timings), tables.LIMITS),
         race=format_table(race, tables.RACE),
         targets=format_table(reached, tables.TARGETS),
         unsupported=format_table(unsupported, tables.FAILED),
         failed=format_table(failed, tables.FAILED),
-        figures={name: figures[name][1] for name in SCORE_FIGURES if name in figures},
-        speed_figures={name: figures[name][1] for name in SPEED_FIGURES if name in figures},
+        captions={name: caption for name, (_, caption) in figures.items()},
+        score_figures=list(SCORE_FIGURES),
+        speed_figures=list(SPEED_FIGURES),
+        profile_figures=list(PROFILE_FIGURES),
         settings=_format_settings(results.runs),
         environment=_format_environment(results.environment),
         command=results.environment.get("command", "seqbench run"),

@@ -38,17 +38,14 @@ def measure_limits(runs: pd.DataFrame, timings: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        ``device``, ``threads``, ``precision``; ``peak_flops_per_s``, of the fastest product of
-        large squares, and ``peak_bytes_per_s``, of a copy: medians over the runs of each run's
-        median; ``peak_least`` and ``peak_most``, the range of the former over the runs.
+        ``device``, ``threads``, ``precision``; ``peak_flops_per_s``, the median over the runs of
+        each run's fastest product of large squares; ``peak_least`` and ``peak_most``, its range;
+        ``peak_bytes_per_s``, of a copy: the median over the runs of each run's median.
     """
     samples = _join_runs(runs, timings)
     rows = []
     for keys, part in samples.groupby(_LIMIT_KEYS, sort=False):
-        products = part[part["phase"] == "matmul"]
-        rates = products["flops"] / products["call_s"]
-        by_size = rates.groupby([products["run_id"], products["flops"]]).median()
-        by_run = by_size.groupby(level=0).max()
+        by_run = _peaks(part)
         copies = part[part["phase"] == "copy"]
         copied = (copies["bytes"] / copies["call_s"]).groupby(copies["run_id"]).median()
         rows.append(
@@ -61,6 +58,12 @@ def measure_limits(runs: pd.DataFrame, timings: pd.DataFrame) -> pd.DataFrame:
             }
         )
     return pd.DataFrame(rows)
+
+
+def _peaks(samples: pd.DataFrame) -> pd.Series:
+    """Return the floating-point operations per second of each run's fastest product."""
+    products = samples[samples["phase"] == "matmul"]
+    return (products["flops"] / products["call_s"]).groupby(products["run_id"]).max()
 
 
 def summarise_speed(runs: pd.DataFrame, timings: pd.DataFrame) -> pd.DataFrame:
@@ -79,26 +82,25 @@ def summarise_speed(runs: pd.DataFrame, timings: pd.DataFrame) -> pd.DataFrame:
     ``samples_per_s``, ``steps_per_s``
         Examples and time steps per second.
     ``flops_per_s``, ``peak_fraction``, ``intensity``
-        By formula, against the machine's own product, and per byte moved; NaN without a formula.
+        By formula, against the machine's own product (the median over the runs, each against the
+        product measured just before it), and per byte moved; NaN without a formula.
     """
     joined = _join_runs(runs, timings)
+    peaks = _peaks(joined)
     joined = joined[~joined["phase"].isin(LIMIT_PHASES)]
     rows = [
-        {**dict(zip([*GROUP, "phase"], keys, strict=True)), **_summarise(part)}
+        {**dict(zip([*GROUP, "phase"], keys, strict=True)), **_summarise(part, peaks)}
         for keys, part in joined.groupby([*GROUP, "phase"], sort=False)
     ]
-    if not rows:
-        return pd.DataFrame()
-    summary = pd.DataFrame(rows).merge(measure_limits(runs, timings), on=_LIMIT_KEYS, how="left")
-    summary["peak_fraction"] = summary["flops_per_s"] / summary["peak_flops_per_s"]
-    return summary
+    return pd.DataFrame(rows)
 
 
-def _summarise(part: pd.DataFrame) -> dict[str, Any]:
+def _summarise(part: pd.DataFrame, peaks: pd.Series) -> dict[str, Any]:
     first = part.iloc[0]
     medians, lows, highs = zip(
         *(_of_run(samples) for _, samples in part.groupby("run_id", sort=False)), strict=True
     )
+    own_peaks = peaks.reindex(part["run_id"].unique()).to_numpy()
     seconds, low, high = np.median(medians), np.min(lows), np.max(highs)
     percentiles = np.percentile(part["call_s"], list(_PERCENTILES.values()))
     flops = float(first["flops"]) if pd.notna(first["flops"]) else np.nan
@@ -117,6 +119,7 @@ def _summarise(part: pd.DataFrame) -> dict[str, Any]:
         "samples_per_s": first["examples"] / seconds,
         "steps_per_s": first["time_steps"] / seconds,
         "flops_per_s": flops / seconds,
+        "peak_fraction": np.median(flops / np.array(medians) / own_peaks),
         "intensity": flops / moved,
     }
 

@@ -11,12 +11,15 @@ from seqbench.formatting import (
     format_seconds,
     join_words,
 )
+from seqbench.profiles import KINDS
 
 _MUCH_CONTENDED = 0.2
+_WORST = 3
+_FAR_FROM_PEAK = 0.5
 
 
 def describe_speed(
-    phases: pd.DataFrame, race: pd.DataFrame, targets: pd.DataFrame
+    phases: pd.DataFrame, profiles: pd.DataFrame, race: pd.DataFrame, targets: pd.DataFrame
 ) -> Iterator[str]:
     """Yield the sentences on speed that open a report.
 
@@ -24,6 +27,8 @@ def describe_speed(
     ----------
     phases
         From `speed.tabulate_phases`.
+    profiles
+        From `profiles.summarise_profiles`.
     race
         From `speed.race_implementations`.
     targets
@@ -33,6 +38,9 @@ def describe_speed(
         for _, part in phases.groupby(["task", "device"], sort=False):
             yield _describe_fastest(part)
             yield from _describe_doubts(part)
+    if not profiles.empty:
+        for _, part in profiles.groupby(["task", "device"], sort=False):
+            yield from _describe_worst(part)
     if not race.empty:
         for _, part in race.groupby(["task", "device", "threads", "phase"], sort=False):
             yield _describe_race(part)
@@ -74,6 +82,26 @@ def _describe_doubts(part: pd.DataFrame) -> Iterator[str]:
             f"**Contended**: of the training steps of {join_words(list(contended['label']))} more "
             f"than {_MUCH_CONTENDED:.0%} were timed while something else had the machine. They "
             f"are left out where others are left; measure again on a quiet machine."
+        )
+
+
+def _describe_worst(part: pd.DataFrame) -> Iterator[str]:
+    """Say by profile what keeps the groups farthest from the machine's peak so far from it."""
+    first = part.iloc[0]
+    worst = part[part["peak_fraction"] < _FAR_FROM_PEAK].head(_WORST)
+    said = []
+    for row in worst.itertuples():
+        shares = {
+            f"{name} {getattr(row, kind):.0%}": getattr(row, kind) for kind, name in KINDS.items()
+        }
+        ranked = sorted(shares, key=lambda name: -shares[name])
+        text = f"{row.label} ({row.peak_fraction:.0%} of the peak): {', '.join(ranked)}"
+        name, share = row.costliest[0]
+        said.append(f"{text}; costliest `{name}`, {share:.0%}")
+    if said:
+        yield (
+            f"What holds back those farthest from the peak on `{first.task}` ({first.device}), by "
+            f"profile of a training step: {'. '.join(said)}."
         )
 
 

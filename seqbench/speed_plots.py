@@ -10,8 +10,10 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from seqbench.plots import THEME, Palette
+from seqbench.profiles import KINDS
 
 _ROW_HEIGHT = 0.34
+_KIND_COLORS = ("#1b6ca8", "#e0992b", "#7aa974", "#c9c9c9")
 _MARKS = {"p50_s": "o", "p95_s": "D", "p99_s": ">"}
 
 
@@ -114,6 +116,36 @@ def plot_roofline(speed: pd.DataFrame, limits: pd.DataFrame, palette: Palette) -
         ax.legend(loc="center left", bbox_to_anchor=(1, 0.5), frameon=False, ncols=columns)
 
     return _draw_parts(speed, draw, height=4.6)
+
+
+def plot_profiles(profiles: pd.DataFrame) -> Figure:
+    """Plot what a training step's time goes into, a bar a group, nearest to the peak on top.
+
+    Parameters
+    ----------
+    profiles
+        From `profiles.summarise_profiles`.
+    """
+    colors = dict(zip(KINDS, _KIND_COLORS, strict=True))
+
+    def draw(axes: Sequence[Axes], part: pd.DataFrame) -> None:
+        (ax,) = axes
+        rows = part[::-1].reset_index(drop=True)
+        left = np.zeros(len(rows))
+        for kind, name in KINDS.items():
+            shares = 100 * rows[kind].to_numpy()
+            ax.barh(range(len(rows)), shares, left=left, color=colors[kind], label=name, height=0.7)
+            left += shares
+        for place, row in enumerate(rows.itertuples()):
+            ax.annotate(f"{row.peak_fraction:.0%}", (101, place), va="center", fontsize="small")
+        _name_rows(ax, list(rows["label"]))
+        ax.set_xlim(0, 108)
+        ax.set_xticks(range(0, 101, 20))
+        ax.set_xlabel("per cent of a training step's time (at the right end: of the peak)")
+        ax.set_title(_title(part), loc="left")
+        ax.legend(loc="upper left", bbox_to_anchor=(1, 1), frameon=False)
+
+    return _draw_parts(profiles, draw)
 
 
 def _draw_parts(

@@ -83,7 +83,7 @@ def summarise_groups(runs: pd.DataFrame, epochs: pd.DataFrame) -> pd.DataFrame:
     ``epoch_time_s``, ``epoch_time_min_s``, ``epoch_time_max_s``, ``relative_time``
         Over all epochs of all seeds: median, least, most; the median's ratio to the least median
         of the task and device.
-    ``train_samples_per_s``, ``eval_samples_per_s``, ``peak_memory_bytes``
+    ``train_samples_per_s``, ``eval_samples_per_s``, ``peak_fraction``, ``peak_memory_bytes``
         Medians over the seeds.
     """
     finished = _name_finished(runs)
@@ -114,6 +114,7 @@ def summarise_groups(runs: pd.DataFrame, epochs: pd.DataFrame) -> pd.DataFrame:
                 "epoch_time_max_s": epoch_times.max(),
                 "train_samples_per_s": group["train_samples_per_s"].median(),
                 "eval_samples_per_s": group["eval_samples_per_s"].median(),
+                "peak_fraction": group["peak_fraction"].median(),
                 "peak_memory_bytes": group["peak_memory_bytes"].median(),
             }
         )

@@ -1,8 +1,8 @@
 """Result folders: records to CSV, by one writer; CSV to checked data frames, for everyone else.
 
 A folder ``results/<name>`` holds ``runs.csv``, ``epochs.csv``, ``evaluations.csv``,
-``timings.csv`` and ``environment.json``. A run counts once its row stands in ``runs.csv``, which is
-written last.
+``timings.csv``, ``profile.csv`` and ``environment.json``. A run counts once its row stands in
+``runs.csv``, which is written last.
 """
 
 import json
@@ -19,17 +19,23 @@ from filelock import FileLock, Timeout
 
 from seqbench.csv_files import format_csv, format_frame, read_csv, read_text
 from seqbench.errors import ResultsError, UsageError
-from seqbench.records import EpochRecord, EvaluationRecord, RunRecord, TimingRecord
+from seqbench.records import EpochRecord, EvaluationRecord, ProfileRecord, RunRecord, TimingRecord
 
 RUNS = "runs.csv"
 EPOCHS = "epochs.csv"
 EVALUATIONS = "evaluations.csv"
 TIMINGS = "timings.csv"
+PROFILE = "profile.csv"
 ENVIRONMENT = "environment.json"
 CHECKPOINTS = "checkpoints"
 EARLIER = ".earlier"
 
-_PARTS = {EPOCHS: EpochRecord, EVALUATIONS: EvaluationRecord, TIMINGS: TimingRecord}
+_PARTS = {
+    EPOCHS: EpochRecord,
+    EVALUATIONS: EvaluationRecord,
+    TIMINGS: TimingRecord,
+    PROFILE: ProfileRecord,
+}
 """What a run leaves besides its row. A folder from before a file was written has none of it."""
 
 
@@ -42,6 +48,7 @@ class Results:
     epochs: pd.DataFrame
     evaluations: pd.DataFrame
     timings: pd.DataFrame
+    profile: pd.DataFrame
     environment: dict[str, Any]
 
 
@@ -100,6 +107,7 @@ class ResultWriter:
         epochs: Sequence[EpochRecord] = (),
         evaluations: Sequence[EvaluationRecord] = (),
         timings: Sequence[TimingRecord] = (),
+        profile: Sequence[ProfileRecord] = (),
         checkpoint: bytes | None = None,
     ) -> None:
         """Write a finished run, what it left, and its weights as ``checkpoints/<run_id>.ckpt``."""
@@ -111,7 +119,7 @@ class ResultWriter:
                 (self.folder / CHECKPOINTS).mkdir(exist_ok=True)
                 _replace(self.folder / CHECKPOINTS / f"{run.run_id}.ckpt", checkpoint)
             for (name, record_type), new in zip(
-                _PARTS.items(), (epochs, evaluations, timings), strict=True
+                _PARTS.items(), (epochs, evaluations, timings, profile), strict=True
             ):
                 self._parts[name].extend(new)
                 _replace(self.folder / name, format_csv(record_type, self._parts[name]))
@@ -196,6 +204,7 @@ def load_results(folder: Path) -> Results:
         epochs=parts[EPOCHS],
         evaluations=parts[EVALUATIONS],
         timings=parts[TIMINGS],
+        profile=parts[PROFILE],
         environment=environment,
     )
 

@@ -1,6 +1,7 @@
 """Tables: frames of `stats` in, Markdown tables out, a row a row."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import pandas as pd
@@ -15,6 +16,7 @@ from seqbench.formatting import (
     format_score,
     format_seconds,
 )
+from seqbench.profiles import KINDS
 
 Cells = dict[str, Callable[[Any], str]]
 
@@ -34,6 +36,7 @@ SUMMARY: Cells = {
     "× cheapest": lambda row: format_factor(row.relative_time),
     "training, samples/s": lambda row: format_count(row.train_samples_per_s),
     "inference, samples/s": lambda row: format_count(row.eval_samples_per_s),
+    "of peak": lambda row: "—" if pd.isna(row.peak_fraction) else f"{row.peak_fraction:.0%}",
     "peak memory": lambda row: (
         "—" if pd.isna(row.peak_memory_bytes) else format_bytes(row.peak_memory_bytes)
     ),
@@ -112,6 +115,10 @@ def _per_second(value: float) -> str:
     return "—" if pd.isna(value) else format_count(float(value))
 
 
+def _share(row: Any, kind: str) -> str:
+    return f"{getattr(row, kind):.0%}"
+
+
 def _duration(value: float) -> str:
     return "—" if pd.isna(value) else format_seconds(value)
 
@@ -142,6 +149,18 @@ SPEED: Cells = {
     ),
     "contended": lambda row: f"{row.train_step_contended:.0%}",
     "stable": lambda row: "no" if row.train_step_unstable else "yes",
+}
+PROFILES: Cells = {
+    "task": lambda row: row.task,
+    "variant": lambda row: row.label,
+    "device": lambda row: row.device,
+    "of peak": lambda row: "—" if pd.isna(row.peak_fraction) else f"{row.peak_fraction:.0%}",
+    **{name: partial(_share, kind=kind) for kind, name in KINDS.items()},
+    "of peak within products": lambda row: (
+        "—" if pd.isna(row.product_fraction) else f"{row.product_fraction:.0%}"
+    ),
+    "operators a step": lambda row: format_count(float(row.operators)),
+    "costliest": lambda row: ", ".join(f"{name} {share:.0%}" for name, share in row.costliest),
 }
 LIMITS: Cells = {
     "device": lambda row: row.device,

@@ -7,7 +7,7 @@ import pytest
 
 from seqbench.columns import Column, columns
 from seqbench.errors import ExitCode
-from seqbench.records import EpochRecord, EvaluationRecord, RunRecord, TimingRecord
+from seqbench.records import EpochRecord, EvaluationRecord, ProfileRecord, RunRecord, TimingRecord
 
 ROOT = Path(__file__).parents[1]
 
@@ -25,6 +25,7 @@ def describe(column: Column) -> str:
         ("epochs.csv", EpochRecord),
         ("evaluations.csv", EvaluationRecord),
         ("timings.csv", TimingRecord),
+        ("profile.csv", ProfileRecord),
     ],
 )
 def test_every_column_is_described_as_it_is_declared(file: str, record: type) -> None:

@@ -1,12 +1,14 @@
 """Models: equal to plain torch.nn, shaped as in the notebook, read out as documented."""
 
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 import torch
 from torch import Tensor, nn
 
 from seqbench.errors import UnknownNameError, UnsupportedError
+from seqbench.models.compiled import compile_step
 from seqbench.models.model import VARIANTS, EncoderSizes, fastest_implementation, select_variants
 from seqbench.models.native import NativeEncoder
 from seqbench.models.readout import READOUTS, Encoding
@@ -204,3 +206,17 @@ def test_a_model_is_an_encoder_a_readout_and_a_head(make_spec: Callable[..., Run
     by_hand = model.head(READOUTS["final"](model.encoder(inputs)))
     assert torch.equal(model(inputs), by_hand)
     assert set(PLAIN) <= set(VARIANTS)
+
+
+def test_a_compiled_step_gives_its_gradients_more_than_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(torch, "compile", partial(torch.compile, backend="aot_eager"))
+    with torch.compiler.set_stance("default"):
+        step = compile_step.__wrapped__("GRU")
+        state, weight = torch.randn(4, 3, requires_grad=True), torch.randn(9, 3, requires_grad=True)
+        (after,) = step(torch.randn(4, 9), (state,), weight, torch.randn(9))
+        first = torch.autograd.grad(after.sum(), (state, weight), retain_graph=True)
+        second = torch.autograd.grad(after.sum(), (state, weight))
+    torch._dynamo.reset()
+    torch.testing.assert_close(first, second, rtol=0, atol=0)

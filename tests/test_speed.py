@@ -67,12 +67,12 @@ def test_figures_are_those_of_the_calm_samples(gather: Callable[..., Results]) -
     assert row.samples_per_s == pytest.approx(10 / 1.1)
     assert row.steps_per_s == pytest.approx(80 / 1.1)
     assert row.flops_per_s == pytest.approx(1000 / 1.1)
-    assert row.peak_fraction == pytest.approx((1000 / 1.1) / (1000 / 0.4))
+    assert row.peak_fraction == pytest.approx((1000 / 1.1) / (1000 / 0.25))
     assert row.intensity == pytest.approx(20)
     assert row.p99_s > 8.0, "percentiles count every sample"
     assert row.unstable
     limit = one_row(measure_limits(results.runs, results.timings))
-    assert limit.peak_flops_per_s == pytest.approx(1000 / 0.4)
+    assert limit.peak_flops_per_s == pytest.approx(1000 / 0.25)
     assert limit.peak_bytes_per_s == pytest.approx(500)
 
 

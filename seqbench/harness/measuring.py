@@ -15,12 +15,13 @@ from torch import Tensor
 from seqbench.harness.limits import list_limits
 from seqbench.harness.load import LoadWatch
 from seqbench.harness.precision import DTYPES, products_in
+from seqbench.harness.profiling import profile_steps
 from seqbench.harness.sampling import Sample, Sampler, Sampling
 from seqbench.harness.sharing import Sharing
 from seqbench.harness.timing import SampleClock
-from seqbench.harness.training import Training
+from seqbench.harness.training import WARM_UP_BATCHES, Training
 from seqbench.models.products import TRAINING_PASSES, count_bytes, count_flops
-from seqbench.records import Load, TimingRecord
+from seqbench.records import Load, ProfileRecord, TimingRecord
 from seqbench.spec import RunSpec
 from seqbench.tasks.task import Task, TaskData
 
@@ -106,6 +107,28 @@ class Measuring:
             records.append(self._record("compile", 0, spent, len(batch)))
         return records
 
+    def profile_step(self) -> list[ProfileRecord]:
+        """Return what a training step spends, operator by operator."""
+        training = Training(self.spec, self.task, self.data)
+        training.model.train()
+        batch = training.draw_batches()[0]
+        with training.active():
+            for _ in range(WARM_UP_BATCHES):
+                training.step(batch)
+            taken = profile_steps(lambda: training.step(batch), self.clock)
+        return [
+            ProfileRecord(
+                run_id=self.run_id,
+                operator=each.operator,
+                calls=each.calls,
+                seconds=each.seconds,
+                steps=taken.steps,
+                steps_s=taken.seconds,
+                threads=training.shares,
+            )
+            for each in taken.operators
+        ]
+
     def _list_phases(
         self, training: Training, batch: Tensor
     ) -> Iterator[tuple[str, Callable[[], object], int, int]]:
@@ -152,12 +175,13 @@ class Measuring:
 
 
 def fastest_product(timings: Iterable[TimingRecord]) -> float | None:
-    """Return the floating-point operations per second of the faster of the limits' products."""
-    rates: dict[int, list[float]] = {}
-    for each in timings:
-        if each.phase == "matmul" and each.flops is not None:
-            rates.setdefault(each.flops, []).append(each.calls * each.flops / each.seconds)
-    return max(map(median, rates.values()), default=None)
+    """Return the floating-point operations per second of the fastest of the limits' products."""
+    rates = (
+        each.calls * each.flops / each.seconds
+        for each in timings
+        if each.phase == "matmul" and each.flops is not None
+    )
+    return max(rates, default=None)
 
 
 def median_rate(timings: Iterable[TimingRecord], phase: str) -> float | None:

@@ -23,7 +23,7 @@ from seqbench.harness.sampling import Sampling
 from seqbench.harness.training import Evaluation, Training, warm_up
 from seqbench.models.products import TRAINING_PASSES, count_flops
 from seqbench.models.sequence_model import build_model, count_parameters
-from seqbench.records import EpochRecord, EvaluationRecord, RunRecord, TimingRecord
+from seqbench.records import EpochRecord, EvaluationRecord, ProfileRecord, RunRecord, TimingRecord
 from seqbench.spec import RunSpec
 from seqbench.tasks.task import Task, TaskData
 
@@ -53,6 +53,7 @@ class Run:
         self.epochs: list[EpochRecord] = []
         self.evaluations: list[EvaluationRecord] = []
         self.timings: list[TimingRecord] = []
+        self.profile: list[ProfileRecord] = []
         self.checkpoint: bytes | None = None
         self._parameters: int | None = None
         self._flops_per_sample: int | None = None
@@ -110,6 +111,7 @@ class Run:
             memory = PeakMemory(self.spec.device)
             self.timings += measuring.measure_speed(sampling)
             self._peak_memory_bytes = memory.bytes
+            self.profile += measuring.profile_step()
 
     def _train(self, epoch_finished: Callable[[EpochRecord], object], keep_weights: bool) -> bool:
         """Train all epochs; tell whether every loss was finite."""

@@ -91,7 +91,7 @@ def run_specs(
         task, data = problems[problem_of(spec)]
         run = Run(spec, task, data, suite, environment_id)
         record = run.execute(progress.epoch_finished, sampling, keep_weights=keep_weights)
-        writer.add(record, run.epochs, run.evaluations, run.timings, run.checkpoint)
+        writer.add(record, run.epochs, run.evaluations, run.timings, run.profile, run.checkpoint)
         progress.run_finished(record)
         records.append(record)
     return records

@@ -98,6 +98,7 @@ class SampleClock:
         now: Callable[[], float] = time.perf_counter,
         make_event: Callable[[], Event] = _cuda_event,
     ) -> None:
+        self.device = device
         self.now = now
         self._make_event = make_event if device == "cuda" else None
 

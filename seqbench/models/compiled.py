@@ -62,7 +62,14 @@ STEPS: dict[str, Step] = {
 
 @cache
 def compile_step(kind: str) -> Step:
-    """Return a step through torch.compile, for any batch size."""
+    """Return a step through torch.compile, for any batch size.
+
+    A backward pass may be asked for again, as it is where its time is measured apart from the
+    forward pass's; by default torch.compile lets it overwrite what the forward pass kept.
+    """
+    from torch._functorch import config  # what it loads is for this implementation alone
+
+    config.donated_buffer = False
     compiled: Step = torch.compile(STEPS[kind], dynamic=True)
     return compiled
 
