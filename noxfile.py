@@ -11,6 +11,7 @@ nox.options.default_venv_backend = "virtualenv"
 nox.options.reuse_existing_virtualenvs = True
 nox.options.sessions = ["lint", "typecheck", "tests"]
 
+BENCHMARK = ("--benchmark-only", "--benchmark-autosave", "--benchmark-storage=.benchmarks")
 PROJECT = nox.project.load_toml("pyproject.toml")
 
 
@@ -63,5 +64,11 @@ def micro(session: nox.Session) -> None:
     JSON is saved in `.benchmarks/`, for `pytest-benchmark compare`.
     """
     install(session, "test")
-    saved = ("--benchmark-autosave", "--benchmark-storage=.benchmarks")
-    session.run("pytest", "benchmarks", "--benchmark-only", *saved, *session.posargs)
+    session.run("pytest", "benchmarks", *BENCHMARK, *session.posargs)
+
+
+@nox.session
+def frameworks(session: nox.Session) -> None:
+    """Set an epoch in Lightning and in Keras on JAX beside ours; arguments go to pytest."""
+    install(session, "frameworks")
+    session.run("pytest", "benchmarks", *BENCHMARK, "-k", "other_frameworks", *session.posargs)

@@ -2,10 +2,12 @@
 
 The notebook reads MNIST through torchvision's `DataLoader` and `ToTensor`, an image at a time, and
 prints a loss every 100 steps. Both sides train on through the rounds, so that after the last one
-their test accuracies can be set side by side.
+their test accuracies can be set side by side. `nox -s frameworks` sets loops in Lightning and in
+Keras on JAX beside ours in the same way.
 """
 
 import gzip
+import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -15,7 +17,7 @@ import pytest
 import torch
 from pytest_benchmark.fixture import BenchmarkFixture
 from torch import Tensor, nn
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, TensorDataset
 
 from benchmarks.conftest import Compare, note_ratios
 from seqbench.harness.training import Training, warm_up
@@ -23,7 +25,7 @@ from seqbench.plan import plan_runs
 from seqbench.spec import RunSpec
 from seqbench.suites import SUITES
 from seqbench.tasks.row_mnist import RowMnist
-from seqbench.tasks.task import Split, cut_training
+from seqbench.tasks.task import Split, TaskData, cut_training
 from seqbench.tasks.torchvision_images import import_datasets
 
 EVAL_EVERY = 59  # batches, as in the suite `speedrun`
@@ -104,6 +106,74 @@ class NotebookLoop:
         return float(right)
 
 
+class LightningLoop:
+    """The notebook's model, loss and optimiser under Lightning's `Trainer`, data in memory."""
+
+    def __init__(self, module: Callable[..., nn.RNNBase], data: TaskData) -> None:
+        self.lightning = pytest.importorskip("lightning", reason="see `nox -s frameworks`")
+
+        class Learner(self.lightning.LightningModule):  # type: ignore[misc, name-defined]
+            def __init__(self) -> None:
+                super().__init__()
+                self.model = NotebookModel(module, bidirectional=False)
+
+            def training_step(self, batch: tuple[Tensor, Tensor]) -> Tensor:
+                return nn.functional.cross_entropy(self.model(batch[0]), batch[1])
+
+            def configure_optimizers(self) -> torch.optim.Optimizer:
+                return torch.optim.Adam(self.model.parameters(), lr=0.001)
+
+        self.learner = Learner()
+        examples = TensorDataset(data.train.inputs, data.train.targets)
+        self.loader = DataLoader(examples, batch_size=128, shuffle=True)
+
+    def train_epoch(self) -> None:
+        """Train for one epoch, without logging, checkpoints and progress bar."""
+        trainer = self.lightning.Trainer(
+            max_epochs=1,
+            accelerator="cpu",
+            logger=False,
+            enable_checkpointing=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+        )
+        trainer.fit(self.learner, self.loader)
+
+    def score(self, test: Split) -> float:
+        """Return the accuracy on the test set."""
+        with torch.inference_mode():
+            right = self.learner.model(test.inputs).argmax(1) == test.targets
+        return float(right.double().mean())
+
+
+class KerasLoop:
+    """The same model in Keras, which has JAX compile the whole step; data in memory."""
+
+    def __init__(self, module: Callable[..., nn.RNNBase], data: TaskData) -> None:
+        os.environ.setdefault("KERAS_BACKEND", "jax")
+        pytest.importorskip("jax", reason="see `nox -s frameworks`")
+        keras = pytest.importorskip("keras", reason="see `nox -s frameworks`")
+        layer = keras.layers.LSTM if module is nn.LSTM else keras.layers.SimpleRNN
+        self.model = keras.Sequential(
+            [layer(128, return_sequences=True), layer(128), keras.layers.Dense(10)]
+        )
+        self.model.compile(
+            optimizer=keras.optimizers.Adam(0.001),
+            loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+            metrics=["accuracy"],
+        )
+        self.inputs, self.targets = data.train.inputs.numpy(), data.train.targets.numpy()
+
+    def train_epoch(self) -> None:
+        """Train for one epoch; the first one compiles."""
+        self.model.fit(self.inputs, self.targets, batch_size=128, epochs=1, verbose=0)
+
+    def score(self, test: Split) -> float:
+        """Return the accuracy on the test set."""
+        _, right = self.model.evaluate(test.inputs.numpy(), test.targets.numpy(), verbose=0)
+        return float(right)
+
+
 @pytest.fixture(scope="module")
 def unpacked(data_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder with the files unpacked, as torchvision itself leaves them."""
@@ -133,6 +203,42 @@ def bench_epoch_against_the_notebooks_loop(
     implementation: str,
     rounds: int,
 ) -> None:
+    ours, data = prepare_ours(variant, implementation, data_folder)
+    notebook = NotebookLoop(unpacked, module, bidirectional=variant.startswith("bi"))
+    compare(
+        ours.train_epoch,
+        notebook.train_epoch,
+        rounds=rounds,
+        notes=lambda: tell_accuracies(ours, notebook, data.test),
+    )
+
+
+@pytest.mark.filterwarnings("ignore")  # what other packages deprecate is not ours to mend
+@pytest.mark.parametrize(
+    ("variant", "module", "implementation"),
+    [("rnn", nn.RNN, "fused"), ("lstm", nn.LSTM, "native")],
+)
+@pytest.mark.parametrize("framework", [LightningLoop, KerasLoop])
+def bench_epoch_against_other_frameworks(
+    compare: Compare,
+    data_folder: Path,
+    framework: type[LightningLoop | KerasLoop],
+    variant: str,
+    module: Callable[..., nn.RNNBase],
+    implementation: str,
+) -> None:
+    ours, data = prepare_ours(variant, implementation, data_folder)
+    other = framework(module, data)
+    compare(
+        ours.train_epoch,
+        other.train_epoch,
+        rounds=3,
+        notes=lambda: tell_accuracies(ours, other, data.test),
+    )
+
+
+def prepare_ours(variant: str, implementation: str, folder: Path) -> tuple[Training, TaskData]:
+    """Return our training of a variant, and its data."""
     spec = RunSpec(
         task="row-mnist",
         variant=variant,
@@ -142,15 +248,16 @@ def bench_epoch_against_the_notebooks_loop(
         implementation=implementation,
     )
     task = RowMnist()
-    data = task.load(data_folder)
-    ours = Training(spec, task, data)
-    notebook = NotebookLoop(unpacked, module, bidirectional=variant.startswith("bi"))
+    data = task.load(folder)
+    return Training(spec, task, data), data
 
-    def accuracies() -> dict[str, str]:
-        mine, theirs = ours.evaluate(data.test).score, notebook.score(data.test)
-        return {"test accuracy ours": f"{mine:.4f}", "notebook's": f"{theirs:.4f}"}
 
-    compare(ours.train_epoch, notebook.train_epoch, rounds=rounds, notes=accuracies)
+def tell_accuracies(
+    ours: Training, other: NotebookLoop | LightningLoop | KerasLoop, test: Split
+) -> dict[str, str]:
+    """Return both sides' accuracies on the test set after all rounds."""
+    mine, theirs = ours.evaluate(test).score, other.score(test)
+    return {"test accuracy ours": f"{mine:.4f}", "the other's": f"{theirs:.4f}"}
 
 
 def bench_time_to_the_notebooks_score(

@@ -140,6 +140,7 @@ def plot_profiles(profiles: pd.DataFrame) -> Figure:
             ax.annotate(f"{row.peak_fraction:.0%}", (101, place), va="center", fontsize="small")
         _name_rows(ax, list(rows["label"]))
         ax.set_xlim(0, 108)
+        ax.grid(visible=False, axis="y")
         ax.set_xticks(range(0, 101, 20))
         ax.set_xlabel("per cent of a training step's time (at the right end: of the peak)")
         ax.set_title(_title(part), loc="left")

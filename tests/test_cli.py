@@ -259,4 +259,4 @@ def test_measuring_alone_leaves_samples_and_a_report_of_speed(tmp_path: Path) ->
     assert "## The machine's own limits" in page
     assert "mingru has no implementation native, only scan or reference" in page
     assert "## Scores and cost" not in page
-    assert len(list((tmp_path / "reports" / "speed").glob("*.png"))) == 3
+    assert len(list((tmp_path / "reports" / "speed").glob("*.png"))) == 4
