@@ -5,6 +5,7 @@ threads work inside torch's operators; steps go through the harness's own loop, 
 the batch. Set ``OMP_NUM_THREADS`` for another number of threads.
 """
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -67,6 +68,20 @@ def make_training(variant: str, implementation: str) -> Training:
     return Training(make_spec(variant, implementation), task, task.load(Path()))
 
 
+def make_bare_step(variant: str, implementation: str) -> Callable[[], None]:
+    """Return a training step without the harness."""
+    task, model = Rows(), make_model(variant, implementation)
+    examples = task.load(Path()).train
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-3, fused=True)
+
+    def step() -> None:
+        optimizer.zero_grad()
+        task.loss(model(examples.inputs), examples.targets).backward()
+        optimizer.step()
+
+    return step
+
+
 def count_rounds(variant: str) -> int:
     """Return how many rounds to time."""
     return ROUNDS_ON_REQUEST if VARIANTS[variant].on_request else ROUNDS
@@ -111,5 +126,13 @@ def bench_step(benchmark: BenchmarkFixture, implemented: tuple[str, str]) -> Non
 
 @pytest.mark.parametrize("variant", FUSED)
 def bench_fused_against_native(compare: Compare, variant: str) -> None:
+    """Compare steps of the harness, whose threads share the batch, on both sides."""
     fused, native = (make_training(variant, each) for each in ("fused", "native"))
     compare(fused.train_epoch, native.train_epoch, rounds=ROUNDS_SIDE_BY_SIDE)
+
+
+@pytest.mark.parametrize("variant", FUSED)
+def bench_fused_against_native_in_a_bare_step(compare: Compare, variant: str) -> None:
+    """Compare steps written by hand, all threads inside torch's operators, on both sides."""
+    steps = [make_bare_step(variant, each) for each in ("fused", "native")]
+    compare(*steps, rounds=ROUNDS_SIDE_BY_SIDE)

@@ -1,13 +1,18 @@
 """The fused layers: equal to torch.nn's and to finite differences, through every read-out."""
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from torch import Tensor, nn
 
-from seqbench.models.fused import FusedEncoder, order_steps, reach
+from seqbench.models import fused_elman, fused_gru
+from seqbench.models.fused import FusedEncoder, block_of, reach
 from seqbench.models.fused_elman import FusedElmanEncoder
 from seqbench.models.fused_gru import FusedGruEncoder
 from seqbench.models.model import EncoderSizes
@@ -53,6 +58,44 @@ def test_fused_equals_native_in_outputs_and_every_gradient(
     native, fused = (differentiate(encoder, inputs, readout) for encoder in pair)
     for ours, theirs in zip(fused, native, strict=True):
         torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-10)
+
+
+@pytest.mark.parametrize("time", [1, 3, 6, 7])
+@pytest.mark.parametrize("bidirectional", [False, True])
+@pytest.mark.parametrize("kind", FUSED)
+def test_blocks_of_steps_change_nothing(
+    monkeypatch: pytest.MonkeyPatch, kind: str, bidirectional: bool, time: int
+) -> None:
+    for module in (fused_elman, fused_gru):
+        monkeypatch.setattr(module, "BLOCK", 3)
+    pair = build_pair(kind, EncoderSizes(2, 4, 2, bidirectional=bidirectional))
+    inputs, results = torch.randn(3, time, 2, dtype=torch.float64), []
+    for encoder in pair:
+        steps, final, _ = encoder(inputs)
+        loss = steps.square().sum() + final.sum()
+        results.append([steps, *torch.autograd.grad(loss, list(encoder.parameters()))])
+    for ours, theirs in zip(*results, strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-10)
+
+
+def test_blocks_cover_all_steps_from_either_end() -> None:
+    from_start = [block_of(done, 3, 7, False) for done in range(0, 7, 3)]
+    from_end = [block_of(done, 3, 7, True) for done in range(0, 7, 3)]
+    assert from_start == [(0, 3), (3, 6), (6, 7)]
+    assert from_end == [(4, 7), (1, 4), (0, 1)]
+
+
+def test_a_python_without_torchscript_runs_the_same_code() -> None:
+    here = Path(__file__)
+    tests = [f"{here}::{name}" for name in ("test_blocks_of_steps_change_nothing",)]
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *tests],
+        cwd=here.parents[1],
+        env=os.environ | {"PYTORCH_JIT": "0"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout
 
 
 @pytest.mark.parametrize("kind", FUSED)
@@ -108,10 +151,8 @@ def test_all_dropped_out_leaves_the_upper_layer_with_zeros(kind: str) -> None:
 
 def test_a_gradient_reaches_back_from_where_it_starts() -> None:
     some = torch.ones(1)
-    forwards, backwards = order_steps(4, False), order_steps(4, True)
-    assert list(backwards) == [3, 2, 1, 0]
-    assert list(reach(forwards, None, None, some)) == [3, 2, 1, 0]
-    assert list(reach(forwards, None, some, None)) == [0]
-    assert list(reach(forwards, some, None, None)) == [3, 2, 1, 0]
-    assert list(reach(backwards, None, None, some)) == [3]
-    assert list(reach(backwards, None, some, some)) == [0, 1, 2, 3]
+    assert reach(4, False, None, None, some) == (0, 4)
+    assert reach(4, False, None, some, None) == (0, 1)
+    assert reach(4, False, some, None, None) == (0, 4)
+    assert reach(4, True, None, None, some) == (3, 4)
+    assert reach(4, True, None, some, some) == (0, 4)

@@ -3,10 +3,14 @@
 torch.nn's own forward pass allocates tensors at each step and its backward pass forms a product of
 weight gradients for each. A fused layer does together what need not wait for the step before: the
 input's product with its weights, the gradients of all weights and of the input. What is left inside
-the loop works in place.
+the loop works in place, and without Python, whose lock only one of the threads that share a batch
+can hold.
 """
 
+import warnings
 from abc import abstractmethod
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import torch
 from jaxtyping import Float
@@ -22,6 +26,24 @@ Outputs = tuple[Tensor, Tensor, Tensor]
 A loss that needs only one of the ends has no gradient for the others then, and what need not be
 computed for them is not.
 """
+
+BLOCK = 14
+"""Steps that are worked on together: few enough to stay in the cache."""
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+def scripted(function: Function) -> Function:
+    """Return a function of tensors in TorchScript, which runs it without holding Python's lock.
+
+    It does the same as the function as it stands, which is what runs where a torch has no
+    TorchScript any more. Its types are plain ones, for TorchScript reads them.
+    """
+    if not hasattr(torch.jit, "script"):
+        return function
+    with warnings.catch_warnings():  # it is deprecated, and nothing that needs no compiler follows
+        warnings.simplefilter("ignore", DeprecationWarning)
+        return torch.jit.script(function)  # type: ignore[no-any-return]
 
 
 class FusedEncoder(NativeEncoder):
@@ -45,41 +67,51 @@ class FusedEncoder(NativeEncoder):
         if torch.is_autocast_enabled(inputs.device.type):
             raise UnsupportedError("the fused implementation computes in float32 only")
         steps = inputs.transpose(0, 1).contiguous()
+        drops = self.training and self.recurrence.dropout > 0
         for layer, weights in enumerate(self.weights()):
-            if layer > 0:
-                steps = nn.functional.dropout(steps, self.recurrence.dropout, self.training)
-            outputs = [
-                self.read(steps, list(each), reverse == 1) for reverse, each in enumerate(weights)
-            ]
-            every, first, last = zip(*outputs, strict=True)
-            steps = torch.cat(every, dim=2) if len(every) > 1 else every[0]
-        final = torch.stack([last[0], first[1]] if len(every) > 1 else last)
-        return Encoding(steps.transpose(0, 1), final, torch.cat(last, dim=1))
+            if layer > 0 and drops:
+                steps = nn.functional.dropout(steps, self.recurrence.dropout)
+            if len(weights) == 1:
+                steps, _, at_end = self.read(steps, list(weights[0]), False)
+                final = at_end[None]
+            else:
+                forwards, _, end = self.read(steps, list(weights[0]), False)
+                backwards, start, first_read = self.read(steps, list(weights[1]), True)
+                steps = torch.cat([forwards, backwards], dim=2)
+                final, at_end = torch.stack([end, start]), torch.cat([end, first_read], dim=1)
+        return Encoding(steps.transpose(0, 1), final, at_end)
 
 
-def order_steps(time: int, reverse: bool) -> range:
-    """Return the numbers of the time steps in the order in which they are read."""
-    return range(time)[::-1] if reverse else range(time)
+def block_of(done: int, size: int, time: int, from_end: bool) -> tuple[int, int]:
+    """Return the first step of the block that follows ``done`` steps, and the one after its last.
+
+    Steps are counted in time; those done lie at the beginning or, ``from_end``, at the end.
+    """
+    if from_end:
+        return max(0, time - done - size), time - done
+    return done, min(time, done + size)
 
 
-def span(steps: range) -> slice:
-    """Return the slice of consecutive ``steps``, which may run backwards."""
-    return slice(min(steps), max(steps) + 1)
-
-
-def in_order(values: Tensor, steps: range) -> tuple[Tensor, ...]:
-    """Return ``values`` of consecutive steps, first to last in time, in the order of ``steps``."""
-    return values.unbind()[:: steps.step]
+def in_order(values: Tensor, reverse: bool) -> list[Tensor]:
+    """Return ``values`` step by step, first to last in time or, if ``reverse``, last to first."""
+    steps = list(values.unbind(0))
+    return steps[::-1] if reverse else steps
 
 
 def reach(
-    read: range, from_above: Tensor | None, from_first: Tensor | None, from_last: Tensor | None
-) -> range:
-    """Return the steps that a gradient reaches, in the order of a backward pass.
+    time: int,
+    reverse: bool,
+    from_above: Tensor | None,
+    from_first: Tensor | None,
+    from_last: Tensor | None,
+) -> tuple[int, int]:
+    """Return the first step that a gradient reaches, and the one after the last, in time.
 
-    ``read`` is the order of reading; the gradients are those of `Outputs`, None where the loss
+    ``reverse`` is the order of reading; the gradients are those of `Outputs`, None where the loss
     does not depend on an output. Of a backward direction that is read out at the last time step
     that is one step: the one that was read first.
     """
-    at_end = from_last if read[-1] > 0 else from_first
-    return read[:1] if from_above is None and at_end is None else read[::-1]
+    at_end = from_first if reverse else from_last
+    if from_above is not None or at_end is not None:
+        return 0, time
+    return (time - 1, time) if reverse else (0, 1)

@@ -3,7 +3,6 @@
 For what such layers have in common see `fused`. Inside the loop two operations a step are left.
 """
 
-from itertools import pairwise
 from typing import Any
 
 import torch
@@ -11,7 +10,15 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from seqbench.models.fused import FusedEncoder, Outputs, in_order, order_steps, reach, span
+from seqbench.models.fused import (
+    BLOCK,
+    FusedEncoder,
+    Outputs,
+    block_of,
+    in_order,
+    reach,
+    scripted,
+)
 from seqbench.models.model import EncoderSizes
 
 
@@ -48,14 +55,13 @@ class _ElmanLayer(torch.autograd.Function):
         reverse: bool,
         relu: bool,
     ) -> Outputs:
-        run = _run_relu if relu else _run_tanh
-        read = order_steps(len(inputs), reverse)
-        states = run(inputs, input_weight, hidden_weight, input_bias + hidden_bias, read)
-        ctx.save_for_backward(inputs, input_weight, hidden_weight, states)
-        ctx.read = read
-        ctx.differentiate = _relu_backward if relu else _tanh_backward
+        outputs = _run(
+            inputs, input_weight, hidden_weight, input_bias, hidden_bias, reverse, relu, BLOCK
+        )
+        ctx.save_for_backward(inputs, input_weight, hidden_weight, outputs[0])
+        ctx.reverse, ctx.relu = reverse, relu
         ctx.set_materialize_grads(False)
-        return states, states[0].clone(), states[-1].clone()
+        return outputs
 
     @staticmethod
     @once_differentiable
@@ -66,85 +72,119 @@ class _ElmanLayer(torch.autograd.Function):
         from_last: Float[Tensor, "batch hidden"] | None,
     ) -> tuple[Tensor | None, Tensor, Tensor, Tensor, Tensor, None, None]:
         inputs, input_weight, hidden_weight, states = ctx.saved_tensors
-        # becomes, step by step from the last one, ∂loss / ∂(what is inside the φ)
-        if from_above is None:
-            inside = torch.zeros_like(states)
-        else:
-            inside = from_above.clone(memory_format=torch.contiguous_format)
-        for place, direct in ((0, from_first), (-1, from_last)):
-            if direct is not None:
-                inside[place] += direct
-        steps = reach(ctx.read, from_above, from_first, from_last)
-        part = span(steps)
-        values, gradients = (in_order(each[part], steps) for each in (states, inside))
-        ctx.differentiate(gradients[0], values[0])
-        for (after, gradient), value in zip(pairwise(gradients), values[1:], strict=True):
-            gradient.addmm_(after, hidden_weight)
-            ctx.differentiate(gradient, value)
-
-        reached, known = inside[part], states[part]
-        reverse = ctx.read.step < 0
-        later, earlier = (reached[:-1], known[1:]) if reverse else (reached[1:], known[:-1])
-        flat = reached.flatten(0, 1)
-        of_inputs = None
-        if ctx.needs_input_grad[0]:
-            of_inputs = torch.zeros_like(inputs)
-            torch.mm(flat, input_weight, out=of_inputs[part].flatten(0, 1))
-        bias_gradient = flat.sum(0)
-        return (
-            of_inputs,
-            (inputs[part].flatten(0, 1).t() @ flat).t(),  # the faster way round if features are few
-            later.flatten(0, 1).t() @ earlier.flatten(0, 1),
-            bias_gradient,
-            bias_gradient,
-            None,
-            None,
+        of_inputs, of_input_weight, of_hidden_weight, of_bias = _differentiate(
+            inputs,
+            input_weight,
+            hidden_weight,
+            states,
+            from_above,
+            from_first,
+            from_last,
+            ctx.reverse,
+            ctx.relu,
+            ctx.needs_input_grad[0],
+            BLOCK,
         )
+        return of_inputs, of_input_weight, of_hidden_weight, of_bias, of_bias, None, None
 
 
-def _run_tanh(
-    inputs: Float[Tensor, "time batch features"],
-    input_weight: Float[Tensor, "hidden features"],
-    hidden_weight: Float[Tensor, "hidden hidden"],
-    bias: Float[Tensor, " hidden"],
-    read: range,
-) -> Float[Tensor, "time batch hidden"]:
-    # torch's σ takes a quarter of the time of its tanh, and tanh(a) = 2 σ(2a) − 1. With s_t for
+@scripted
+def _run(
+    inputs: Tensor,
+    input_weight: Tensor,
+    hidden_weight: Tensor,
+    input_bias: Tensor,
+    hidden_bias: Tensor,
+    reverse: bool,
+    relu: bool,
+    block: int,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Return `Outputs` of a layer; the arguments have the shapes of `_ElmanLayer`'s."""
+    time, batch, hidden = inputs.size(0), inputs.size(1), hidden_weight.size(0)
+    states = inputs.new_empty(time, batch, hidden)
+    bias = input_bias + hidden_bias
+    # torch's σ may take a quarter of the time of its tanh, and tanh(a) = 2 σ(2a) − 1. With s_t for
     # σ(2a_t) the recurrence is 2 a_t = 2 (W_ih x_t + b) − 2 W_hh 1 + 4 W_hh s_{t-1}.
-    ones = 2 * hidden_weight.sum(1)
-    flat = torch.addmm(2 * bias - ones, inputs.flatten(0, 1), 2 * input_weight.t())
-    states = flat.view(*inputs.shape[:2], -1)
-    fourfold = 4 * hidden_weight.t().contiguous()
-    order = in_order(states, read)
-    order[0].add_(ones).sigmoid_()
-    for before, state in pairwise(order):
-        state.addmm_(before, fourfold).sigmoid_()
-    flat.mul_(2).sub_(1)
-    return states
+    ones, minus = torch.ones_like(bias), bias.new_full([], -1.0)
+    if not relu:
+        bias = torch.addmv(bias, hidden_weight, ones, beta=2, alpha=-2)
+        input_weight, hidden_weight = 2 * input_weight, 4 * hidden_weight
+    from_input, from_state = input_weight.t(), hidden_weight.t().contiguous()
+    before = torch.zeros_like(states[0]) if relu else torch.full_like(states[0], 0.5)
+    for done in range(0, time, block):
+        low, high = block_of(done, block, time, reverse)
+        part = states[low:high]
+        flat = part.flatten(0, 1)
+        torch.mm(inputs[low:high].flatten(0, 1), from_input, out=flat)
+        flat.add_(bias)
+        for state in in_order(part, reverse):
+            state.addmm_(before, from_state)
+            before = state.relu_() if relu else state.sigmoid_()
+        if not relu:
+            before = before.clone()
+            torch.add(minus, flat, alpha=2, out=flat)
+    return states, states[0].clone(), states[-1].clone()
 
 
-def _run_relu(
-    inputs: Float[Tensor, "time batch features"],
-    input_weight: Float[Tensor, "hidden features"],
-    hidden_weight: Float[Tensor, "hidden hidden"],
-    bias: Float[Tensor, " hidden"],
-    read: range,
-) -> Float[Tensor, "time batch hidden"]:
-    flat = torch.addmm(bias, inputs.flatten(0, 1), input_weight.t())
-    states = flat.view(*inputs.shape[:2], -1)
-    from_state = hidden_weight.t().contiguous()
-    order = in_order(states, read)
-    order[0].relu_()
-    for before, state in pairwise(order):
-        state.addmm_(before, from_state).relu_()
-    return states
+@scripted
+def _differentiate(
+    inputs: Tensor,
+    input_weight: Tensor,
+    hidden_weight: Tensor,
+    states: Tensor,
+    from_above: Tensor | None,
+    from_first: Tensor | None,
+    from_last: Tensor | None,
+    reverse: bool,
+    relu: bool,
+    wants_inputs: bool,
+    block: int,
+) -> tuple[Tensor | None, Tensor, Tensor, Tensor]:
+    """Return the gradients of inputs, input weights, hidden weights and either bias.
 
-
-def _tanh_backward(gradient: Float[Tensor, "batch hidden"], value: Tensor) -> None:
-    """Make of ∂loss/∂tanh(a) in place ∂loss/∂a, given tanh(a)."""
-    torch.ops.aten.tanh_backward.grad_input(gradient, value, grad_input=gradient)
-
-
-def _relu_backward(gradient: Float[Tensor, "batch hidden"], value: Tensor) -> None:
-    """Make of ∂loss/∂relu(a) in place ∂loss/∂a, given relu(a)."""
-    torch.ops.aten.threshold_backward.grad_input(gradient, value, 0, grad_input=gradient)
+    The first is None if nobody ``wants_inputs``; the others have their tensors' shapes.
+    """
+    time = states.size(0)
+    start, stop = reach(time, reverse, from_above, from_first, from_last)
+    sum_input = torch.zeros_like(input_weight.t()).contiguous()
+    sum_hidden, sum_bias = torch.zeros_like(hidden_weight), torch.zeros_like(hidden_weight[0])
+    of_inputs: Tensor | None = None
+    if wants_inputs:
+        whole = stop - start == time
+        of_inputs = torch.empty_like(inputs) if whole else torch.zeros_like(inputs)
+    # ∂loss / ∂(what is inside the φ), and that of the step that was read after the block
+    scratch = states.new_empty(min(block, stop - start), states.size(1), states.size(2))
+    after = torch.zeros_like(states[0])
+    for done in range(0, stop - start, block):
+        low, high = block_of(done, block, stop - start, not reverse)
+        low, high = low + start, high + start
+        inside, known, read = scratch[: high - low], states[low:high], inputs[low:high]
+        if from_above is None:
+            inside.zero_()
+        else:
+            inside.copy_(from_above[low:high])
+        if from_first is not None and low == 0:
+            inside[0] += from_first
+        if from_last is not None and high == time:
+            inside[-1] += from_last
+        gradients, values = in_order(inside, not reverse), in_order(known, not reverse)
+        for gradient, value in zip(gradients, values):  # noqa: B905, unknown to TorchScript
+            gradient.addmm_(after, hidden_weight)
+            after = gradient
+            if relu:
+                torch.ops.aten.threshold_backward(gradient, value, 0, grad_input=gradient)
+            else:
+                torch.ops.aten.tanh_backward(gradient, value, grad_input=gradient)
+        after = after.clone()
+        flat = inside.flatten(0, 1)
+        sum_bias += flat.sum(0)
+        # the faster way round if features are few
+        sum_input.addmm_(read.flatten(0, 1).t(), flat)
+        if reverse:
+            later, earlier = inside[: time - 1 - low], states[low + 1 : high + 1]
+        else:
+            later, earlier = inside[1:] if low == 0 else inside, states[max(0, low - 1) : high - 1]
+        sum_hidden.addmm_(later.flatten(0, 1).t(), earlier.flatten(0, 1))
+        if of_inputs is not None:
+            torch.mm(flat, input_weight, out=of_inputs[low:high].flatten(0, 1))
+    return of_inputs, sum_input.t(), sum_hidden, sum_bias

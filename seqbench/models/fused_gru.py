@@ -11,18 +11,23 @@ The gradient of what each gate adds up is ∂loss/∂h_t times a factor that the
 settled. Factors are made for a block of steps at once, few enough to stay in the cache.
 """
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from seqbench.models.fused import FusedEncoder, Outputs, in_order, order_steps, reach, span
+from seqbench.models.fused import (
+    BLOCK,
+    FusedEncoder,
+    Outputs,
+    block_of,
+    in_order,
+    reach,
+    scripted,
+)
 from seqbench.models.model import EncoderSizes
-
-BLOCK = 14
-"""Steps whose gates and factors are worked on together."""
 
 
 class FusedGruEncoder(FusedEncoder):
@@ -36,37 +41,6 @@ class FusedGruEncoder(FusedEncoder):
     ) -> Outputs:
         outputs: Outputs = _GruLayer.apply(steps, *weights, reverse)  # type: ignore[no-untyped-call]
         return outputs
-
-
-class _Folded(NamedTuple):
-    """Weights that fit u and s: in blocks by gate, the candidate's doubled.
-
-    Blocks that meet the input are r, z, n, those that meet the state n, r, z. So of four blocks
-    n from the state, r, z, n from the input each takes three that lie side by side.
-    """
-
-    input: Float[Tensor, "3 hidden features"]
-    hidden: Float[Tensor, "3 hidden hidden"]
-    input_bias: Float[Tensor, "3 1 hidden"]
-    state_bias: Float[Tensor, " hidden"]
-    scale: Float[Tensor, "3 1 1"]
-
-
-def _fold(
-    input_weight: Float[Tensor, "units features"],
-    hidden_weight: Float[Tensor, "units hidden"],
-    input_bias: Float[Tensor, " units"],
-    hidden_bias: Float[Tensor, " units"],
-) -> _Folded:
-    scale = hidden_weight.new_tensor([1, 1, 2]).view(3, 1, 1)
-    of_input, of_hidden = (
-        each.view(3, -1, each.shape[1]) * scale for each in (input_weight, hidden_weight)
-    )
-    # W h = 2 W u − W 1
-    from_input, from_hidden = (each.view(3, 1, -1) * scale for each in (input_bias, hidden_bias))
-    from_hidden = from_hidden - of_hidden.sum(2)[:, None]
-    from_input[:2] += from_hidden[:2]
-    return _Folded(of_input, (2 * of_hidden).roll(1, 0), from_input, from_hidden[2, 0], scale)
 
 
 class _GruLayer(torch.autograd.Function):
@@ -83,23 +57,11 @@ class _GruLayer(torch.autograd.Function):
         reverse: bool,
     ) -> Outputs:
         folded = _fold(input_weight, hidden_weight, input_bias, hidden_bias)
-        (time, batch, _), hidden = inputs.shape, hidden_weight.shape[1]
-        # n from the state, r, z, s
-        gates = inputs.new_empty(4, time, batch, hidden)
-        # u, with the one before the first step at the end where reading begins
-        halves = inputs.new_empty(time + 1, batch, hidden)
-        halves[time if reverse else 0] = 0.5
-        before, after = (halves[1:], halves[:-1]) if reverse else (halves[:-1], halves[1:])
-        read = order_steps(time, reverse)
-        for start in range(0, time, BLOCK):
-            steps = read[start : start + BLOCK]
-            part = span(steps)
-            _run(inputs[part], folded, gates[:, part], before[part], after[part], steps)
-        states = (2 * after).sub_(1)
-        ctx.save_for_backward(inputs, gates, before, *folded)
-        ctx.read = read
+        states, first, last, gates, before = _run(inputs, *folded, reverse, BLOCK)
+        ctx.save_for_backward(inputs, gates, before, *folded[:2])
+        ctx.reverse = reverse
         ctx.set_materialize_grads(False)
-        return states, states[0].clone(), states[-1].clone()
+        return states, first, last
 
     @staticmethod
     @once_differentiable
@@ -109,123 +71,169 @@ class _GruLayer(torch.autograd.Function):
         from_first: Float[Tensor, "batch hidden"] | None,
         from_last: Float[Tensor, "batch hidden"] | None,
     ) -> tuple[Tensor | None, Tensor, Tensor, Tensor, Tensor, None]:
-        inputs, gates, before, *weights = ctx.saved_tensors
-        folded = _Folded(*weights)
-        ends = [
-            (place, end) for place, end in ((0, from_first), (-1, from_last)) if end is not None
-        ]
-        sums = _Sums(folded, inputs, ctx.needs_input_grad[0])
-        steps = reach(ctx.read, from_above, from_first, from_last)
-        feels = torch.zeros_like(before[0])  # ∂loss/∂h_t
-        factors = gates.new_empty(4, min(BLOCK, len(steps)), *feels.shape)
-        for start in range(0, len(steps), BLOCK):
-            block = steps[start : start + BLOCK]
-            part = span(block)
-            inside = factors[:, : len(block)]
-            _differentiate(gates[:, part], before[part], inside)
-            by_step = inside.transpose(0, 1)
-            several = (gates[2, part], by_step, by_step[:, :3])
-            for step, z, gradients, of_hidden in zip(
-                block, *(in_order(each, block) for each in several), strict=True
-            ):
-                if from_above is not None:
-                    feels += from_above[step]
-                for place, end in ends:
-                    if step == place % len(gates[0]):
-                        feels += end
-                gradients.mul_(feels)
-                feels.mul_(z).addbmm_(of_hidden, folded.hidden)
-            sums.add(inside, before[part], part)
-        return *sums.of_arguments(), None
+        inputs, gates, before, of_input, of_hidden = ctx.saved_tensors
+        gradients = _differentiate(
+            inputs,
+            gates,
+            before,
+            of_input,
+            of_hidden,
+            from_above,
+            from_first,
+            from_last,
+            ctx.reverse,
+            ctx.needs_input_grad[0],
+            BLOCK,
+        )
+        return *gradients, None
 
 
+def _scale(like: Tensor) -> Tensor:
+    """Return what the blocks r, z, n are multiplied by, (3, 1, 1)."""
+    scale = like.new_ones(3, 1, 1)
+    scale[2] = 2
+    return scale
+
+
+@scripted
+def _fold(
+    input_weight: Tensor, hidden_weight: Tensor, input_bias: Tensor, hidden_bias: Tensor
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Return weights that fit u and s: in blocks by gate, the candidate's doubled.
+
+    (3, hidden, features) for the input, (3, hidden, hidden) for the state, (3, 1, hidden) to add
+    to what the input gives, (hidden) to add to the candidate's part from the state. Blocks that
+    meet the input are r, z, n, those that meet the state n, r, z. So of four blocks n from the
+    state, r, z, n from the input each takes three that lie side by side.
+    """
+    hidden = hidden_weight.size(1)
+    scale = _scale(hidden_weight)
+    of_input = input_weight.view(3, hidden, -1) * scale
+    of_hidden = hidden_weight.view(3, hidden, hidden) * scale
+    from_input = input_bias.view(3, 1, hidden) * scale
+    # W h = 2 W u − W 1
+    from_hidden = hidden_bias.view(3, 1, hidden) * scale - of_hidden.sum(2).unsqueeze(1)
+    from_input[:2] += from_hidden[:2]
+    return of_input, (2 * of_hidden).roll(1, 0), from_input, from_hidden[2, 0]
+
+
+@scripted
 def _run(
-    inputs: Float[Tensor, "block batch features"],
-    folded: _Folded,
-    gates: Float[Tensor, "4 block batch hidden"],
-    before: Float[Tensor, "block batch hidden"],
-    after: Float[Tensor, "block batch hidden"],
-    steps: range,
-) -> None:
-    """Fill ``gates`` and ``after`` of some consecutive steps, read in the order of ``steps``."""
-    flat = inputs.flatten(0, 1)
-    for bias, weight, out in zip(
-        folded.input_bias, folded.input, gates[1:].flatten(1, 2), strict=True
-    ):
-        torch.addmm(bias, flat, weight.t(), out=out)
-    gates[0] = folded.state_bias
-    by_step = gates.transpose(0, 1)
-    several = (before, after, by_step[:, :3], by_step[:, 1:3], *gates)
-    for u, u_next, three, r_and_z, from_state, r, z, s in zip(
-        *(in_order(each, steps) for each in several), strict=True
-    ):
-        three.baddbmm_(u.expand(3, -1, -1), folded.hidden.transpose(1, 2))
-        r_and_z.sigmoid_()
-        s.addcmul_(from_state, r).sigmoid_()
-        torch.lerp(s, u, z, out=u_next)
+    inputs: Tensor,
+    of_input: Tensor,
+    of_hidden: Tensor,
+    input_bias: Tensor,
+    state_bias: Tensor,
+    reverse: bool,
+    block: int,
+) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+    """Return `Outputs` of a layer, and for the backward pass its gates and the states before.
+
+    Gates are (4, time, batch, hidden): n from the state, r, z, s; the states before each step
+    (time, batch, hidden), as u.
+    """
+    time, batch, hidden = inputs.size(0), inputs.size(1), of_hidden.size(1)
+    gates = inputs.new_empty(4, time, batch, hidden)
+    # u, with the one before the first step at the end where reading begins
+    halves = inputs.new_empty(time + 1, batch, hidden)
+    halves[time if reverse else 0] = 0.5
+    first, second = halves[:-1], halves[1:]
+    before, after = (second, first) if reverse else (first, second)
+    from_state = of_hidden.transpose(1, 2)
+    for start in range(0, time, block):
+        low, high = block_of(start, block, time, reverse)
+        flat = inputs[low:high].flatten(0, 1)
+        for gate in range(3):
+            into = gates[gate + 1, low:high].flatten(0, 1)
+            torch.addmm(input_bias[gate], flat, of_input[gate].t(), out=into)
+        gates[0, low:high] = state_bias
+        by_step = gates[:, low:high].transpose(0, 1)
+        several, r_and_z = in_order(by_step[:, :3], reverse), in_order(by_step[:, 1:3], reverse)
+        each = in_order(by_step, reverse)
+        u, u_next = in_order(before[low:high], reverse), in_order(after[low:high], reverse)
+        for step in range(high - low):
+            several[step].baddbmm_(u[step].expand(3, batch, hidden), from_state)
+            r_and_z[step].sigmoid_()
+            n, r, z, s = each[step].unbind(0)
+            s.addcmul_(n, r).sigmoid_()
+            torch.lerp(s, u[step], z, out=u_next[step])
+    states = (2 * after).sub_(1)
+    return states, states[0].clone(), states[-1].clone(), gates, before
 
 
-def _differentiate(
-    gates: Float[Tensor, "4 block batch hidden"],
-    before: Float[Tensor, "block batch hidden"],
-    factors: Float[Tensor, "4 block batch hidden"],
-) -> None:
+def _find_factors(gates: Tensor, before: Tensor, factors: Tensor) -> None:
     """Fill ``factors``: the gradients of what the gates add up are ∂loss/∂u_t times these."""
-    from_state, r, z, s = gates
-    of_state, of_r, of_z, of_s = factors
-    through_sigmoid = torch.ops.aten.sigmoid_backward.grad_input
-    torch.sub(1, z, out=of_s)
-    through_sigmoid(of_s, s, grad_input=of_s)
+    from_state, r, z, s = gates.unbind(0)
+    of_state, of_r, of_z, of_s = factors.unbind(0)
+    torch.sub(z.new_ones([]), z, out=of_s)
+    torch.ops.aten.sigmoid_backward(of_s, s, grad_input=of_s)
     torch.mul(of_s, r, out=of_state)
     torch.mul(of_s, from_state, out=of_r)
-    through_sigmoid(of_r, r, grad_input=of_r)
+    torch.ops.aten.sigmoid_backward(of_r, r, grad_input=of_r)
     torch.sub(before, s, out=of_z)
-    through_sigmoid(of_z, z, grad_input=of_z)
+    torch.ops.aten.sigmoid_backward(of_z, z, grad_input=of_z)
 
 
-class _Sums:
-    """The gradients of a layer's arguments, summed up block by block.
+@scripted
+def _differentiate(
+    inputs: Tensor,
+    gates: Tensor,
+    before: Tensor,
+    of_input: Tensor,
+    of_hidden: Tensor,
+    from_above: Tensor | None,
+    from_first: Tensor | None,
+    from_last: Tensor | None,
+    reverse: bool,
+    wants_inputs: bool,
+    block: int,
+) -> tuple[Tensor | None, Tensor, Tensor, Tensor, Tensor]:
+    """Return the gradients of inputs, input and hidden weights, input and hidden bias.
 
-    ``folded`` and ``inputs`` are what it read; ``of_inputs`` asks for the gradient of those too.
+    The first is None if nobody ``wants_inputs``. Inside, gradients are half of those of the gates.
     """
-
-    def __init__(
-        self, folded: _Folded, inputs: Float[Tensor, "time batch features"], of_inputs: bool
-    ) -> None:
-        self.folded, self.inputs = folded, inputs
-        # transposed: the product is faster where the features are few
-        self.input = torch.zeros_like(folded.input.transpose(1, 2)).contiguous()
-        self.hidden = torch.zeros_like(folded.hidden)
-        self.bias = folded.hidden.new_zeros(4, folded.hidden.shape[1])
-        self.inputs_gradient = torch.zeros_like(inputs) if of_inputs else None
-
-    def add(
-        self,
-        gradients: Float[Tensor, "4 block batch hidden"],
-        before: Float[Tensor, "block batch hidden"],
-        part: slice,
-    ) -> None:
-        """Add what a block of steps contributes; ``gradients`` are half of those of the gates."""
-        flat = gradients.flatten(1, 2)
-        states, inputs = before.flatten(0, 1), self.inputs[part].flatten(0, 1)
-        self.bias += flat.sum(1)
-        for each, total in zip(flat[:3], self.hidden, strict=True):
-            total.addmm_(each.t(), states)
-        for each, total in zip(flat[1:], self.input, strict=True):
-            total.addmm_(inputs.t(), each)
-        if self.inputs_gradient is not None:
-            out = self.inputs_gradient[part].flatten(0, 1)
-            for each, weight in zip(flat[1:], self.folded.input, strict=True):
-                out.addmm_(each, weight, alpha=2)
-
-    def of_arguments(self) -> tuple[Tensor | None, Tensor, Tensor, Tensor, Tensor]:
-        """Return the gradients of inputs, input and hidden weights, input and hidden bias."""
-        double = 2 * self.folded.scale  # ∂loss/∂u is twice ∂loss/∂h
-        hidden = 2 * self.hidden - self.bias[:3, :, None]  # h = 2 u − 1
-        return (
-            self.inputs_gradient,
-            (self.input.transpose(1, 2) * double).flatten(0, 1),
-            (hidden.roll(-1, 0) * double).flatten(0, 1),
-            (self.bias[1:] * double[..., 0]).flatten(),
-            (self.bias[:3].roll(-1, 0) * double[..., 0]).flatten(),
-        )
+    time, hidden = gates.size(1), gates.size(3)
+    start, stop = reach(time, reverse, from_above, from_first, from_last)
+    sum_input = torch.zeros_like(of_input.transpose(1, 2)).contiguous()
+    sum_hidden = torch.zeros_like(of_hidden)
+    sum_bias = of_hidden.new_zeros(4, hidden)
+    of_inputs: Tensor | None = torch.zeros_like(inputs) if wants_inputs else None
+    feels = torch.zeros_like(before[0])  # ∂loss/∂h_t
+    factors = gates.new_empty(4, min(block, stop - start), before.size(1), hidden)
+    for done in range(0, stop - start, block):
+        low, high = block_of(done, block, stop - start, not reverse)
+        low, high = low + start, high + start
+        inside = factors[:, : high - low]
+        _find_factors(gates[:, low:high], before[low:high], inside)
+        by_step = inside.transpose(0, 1)
+        gradients, of_state = in_order(by_step, not reverse), in_order(by_step[:, :3], not reverse)
+        z = in_order(gates[2, low:high], not reverse)
+        for place in range(high - low):
+            step = low + place if reverse else high - 1 - place
+            if from_above is not None:
+                feels += from_above[step]
+            if from_first is not None and step == 0:
+                feels += from_first
+            if from_last is not None and step == time - 1:
+                feels += from_last
+            gradients[place].mul_(feels)
+            feels.mul_(z[place]).addbmm_(of_state[place], of_hidden)
+        flat = inside.flatten(1, 2)
+        states, read = before[low:high].flatten(0, 1), inputs[low:high].flatten(0, 1)
+        sum_bias += flat.sum(1)
+        for gate in range(3):
+            sum_hidden[gate].addmm_(flat[gate].t(), states)
+            # the faster way round if features are few
+            sum_input[gate].addmm_(read.t(), flat[gate + 1])
+            if of_inputs is not None:
+                into = of_inputs[low:high].flatten(0, 1)
+                into.addmm_(flat[gate + 1], of_input[gate], alpha=2.0)
+    double = 2 * _scale(of_hidden)  # ∂loss/∂u is twice ∂loss/∂h
+    sum_hidden = 2 * sum_hidden - sum_bias[:3].unsqueeze(2)  # h = 2 u − 1
+    return (
+        of_inputs,
+        (sum_input.transpose(1, 2) * double).flatten(0, 1),
+        (sum_hidden.roll(-1, 0) * double).flatten(0, 1),
+        (sum_bias[1:] * double.squeeze(2)).flatten(),
+        (sum_bias[:3].roll(-1, 0) * double.squeeze(2)).flatten(),
+    )
