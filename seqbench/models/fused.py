@@ -27,7 +27,7 @@ A loss that needs only one of the ends has no gradient for the others then, and 
 computed for them is not.
 """
 
-BLOCK = 14
+BLOCK = 7
 """Steps that are worked on together: few enough to stay in the cache."""
 
 Function = TypeVar("Function", bound=Callable[..., Any])
