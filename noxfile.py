@@ -68,6 +68,16 @@ def micro(session: nox.Session) -> None:
 
 
 @nox.session
+def stress(session: nox.Session) -> None:
+    """Kill the main job at 50 random instants and see that nothing is lost; takes minutes.
+
+    Arguments are those of `tests/stress.py`.
+    """
+    install(session)
+    session.run("python", "tests/stress.py", *session.posargs)
+
+
+@nox.session
 def frameworks(session: nox.Session) -> None:
     """Set an epoch in Lightning and in Keras on JAX beside ours; arguments go to pytest."""
     install(session, "frameworks")

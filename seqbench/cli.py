@@ -5,9 +5,13 @@ is given, without it.
 """
 
 import json
+import os
+import signal
 import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -26,6 +30,12 @@ from seqbench.options import (
     split_list,
 )
 from seqbench.suites import SUITES, Suite
+
+if TYPE_CHECKING:
+    from seqbench.harness.run import Job, Problem
+    from seqbench.harness.runner import ProblemKey
+    from seqbench.harness.worker import Worker
+    from seqbench.store import ResultWriter
 
 app = typer.Typer(
     name="seqbench",
@@ -163,6 +173,20 @@ def run(
     name: Annotated[
         str | None, typer.Option(help="Name of the result folder. Default: the suite's.")
     ] = None,
+    restart: Annotated[
+        bool,
+        typer.Option("--restart", help="Begin afresh; the earlier result is kept aside."),
+    ] = False,
+    retry_failed: Annotated[
+        bool, typer.Option("--retry-failed", help="Run those again that did not end well.")
+    ] = False,
+    timeout: Annotated[
+        float | None,
+        typer.Option(help="End a run that takes longer than so many seconds.", metavar="SECONDS"),
+    ] = None,
+    wait: Annotated[
+        bool, typer.Option("--wait", help="Wait for another run that writes to the same folder.")
+    ] = False,
     results: ResultsRoot = Path("results"),
     reports: ReportsRoot = Path("reports"),
     report: Annotated[bool, typer.Option(help="Also write the report.")] = False,
@@ -170,86 +194,139 @@ def run(
         bool, typer.Option("--save-checkpoints", help="Keep each trained model's weights.")
     ] = False,
 ) -> None:
-    """Train a suite, or a grid of your own, and record it in results/NAME."""
-    from seqbench.harness.device import resolve_device
-    from seqbench.harness.environment import describe_environment
-    from seqbench.harness.runner import load_problems, run_specs
-    from seqbench.harness.sampling import Sampling
-    from seqbench.plan import plan_runs
-    from seqbench.plugins import load_plugins
-    from seqbench.progress import show_progress
-    from seqbench.store import ResultWriter
-    from seqbench.tasks.data_folder import locate_data
+    """Train a suite, or a grid of your own, and record it in results/NAME.
 
-    chosen = parse_axes(
-        {
-            "task": task,
-            "variant": variant,
-            "seed": seeds and list_seeds(seeds),
-            "length": length,
-            "train_examples": train_examples,
-            "epochs": epochs,
-            "batch_size": batch_size,
-            "learning_rate": learning_rate,
-            "schedule": schedule,
-            "clip_norm": clip_norm,
-            "hidden_size": hidden_size,
-            "num_layers": num_layers,
-            "dropout": dropout,
-            "readout": readout,
-            "implementation": implementation,
-            "precision": precision,
-            "cuda_graph": cuda_graph,
-            "eval_every": None if eval_every is None else [str(eval_every)],
-            "target": None if target is None else [str(target)],
-            "device": device and [resolve_device(each) for each in split_list(device)],
-            "threads": threads,
-        }
-    )
+    Started again it goes on where it was interrupted; runs that are finished are kept.
+    """
+    from seqbench.harness.worker import Worker
+
     if suite is None and not task:
         suite = "quick"
-    load_plugins(plugin or ())
     planned = SUITES[suite] if suite else Suite("", {"seed": (0,)})
-    matched = match_parameters or (planned.match_parameters if not hidden_size else None)
+    folder = results / check_folder_name(name or suite or CUSTOM)
     if match_parameters and hidden_size:
         raise UsageError("--match-parameters chooses the hidden size; leave --hidden-size out")
+    if timeout is not None and not timeout > 0:
+        raise SettingError("timeout", timeout, "greater than 0")
+    texts = {
+        "task": task,
+        "variant": variant,
+        "seed": seeds and list_seeds(seeds),
+        "length": length,
+        "train_examples": train_examples,
+        "epochs": epochs,
+        "batch_size": batch_size,
+        "learning_rate": learning_rate,
+        "schedule": schedule,
+        "clip_norm": clip_norm,
+        "hidden_size": hidden_size,
+        "num_layers": num_layers,
+        "dropout": dropout,
+        "readout": readout,
+        "implementation": implementation,
+        "precision": precision,
+        "cuda_graph": cuda_graph,
+        "eval_every": None if eval_every is None else [str(eval_every)],
+        "target": None if target is None else [str(target)],
+        "threads": threads,
+    }
+    chosen = parse_axes(texts)
     measured = planned.measure if measure is None else measure
-    specs = plan_runs([{**grid, **chosen} for grid in planned.grids], matched, measured)
-    folder = results / check_folder_name(name or suite or CUSTOM)
-    problems = load_problems(specs, locate_data(data))
-    command = format_command(suite, chosen, name, match_parameters, measure, plugin or ())
-    environment = describe_environment() | {"command": command}
-    writer = ResultWriter(folder, environment)
-    try:
-        with writer, show_progress(console, specs) as progress:
-            records = run_specs(
-                specs,
-                problems,
-                suite=suite or CUSTOM,
-                environment_id=environment["environment_id"],
-                writer=writer,
-                progress=progress,
-                sampling=Sampling() if measured else None,
-                keep_weights=save_checkpoints,
-            )
-    except KeyboardInterrupt:
-        kept = f" and kept in {folder}" if writer.runs_written else ""
-        _complain(f"interrupted: {writer.runs_written} of {len(specs)} runs are finished{kept}")
-        raise typer.Exit(ExitCode.INTERRUPTED) from None
+    matched = match_parameters or (planned.match_parameters if not hidden_size else None)
+    with _interruptible(), Worker(data, plugin or (), timeout) as worker:
+        from seqbench.harness.device import resolve_device
+        from seqbench.harness.environment import describe_environment
+        from seqbench.harness.resuming import make_jobs
+        from seqbench.harness.sampling import Sampling
+        from seqbench.plan import plan_runs
+        from seqbench.plugins import load_plugins
+        from seqbench.store import ResultWriter
+
+        if device:
+            chosen["device"] = tuple(resolve_device(each) for each in split_list(device))
+        load_plugins(plugin or ())
+        specs = plan_runs([{**grid, **chosen} for grid in planned.grids], matched, measured)
+        problems = worker.load(specs)
+        command = format_command(suite, chosen, name, match_parameters, measure, plugin or ())
+        environment = describe_environment() | {"command": command}
+        sampling = Sampling() if measured else None
+        jobs = make_jobs(
+            specs, environment, suite or CUSTOM, sampling, keep_weights=save_checkpoints
+        )
+        with ResultWriter(folder, environment, wait=wait) as writer:
+            if not restart:
+                jobs = _go_on(writer, jobs, problems, retry_failed)
+            _do(jobs, worker, writer, len(specs))
     if writer.kept_aside:
         _say(f"earlier result kept in {writer.kept_aside}")
     _say(f"results: {folder}")
     if report:
         _write_report(folder, reports)
-    statuses = [record.status for record in records]
-    if unsupported := statuses.count("unsupported"):
+    _sum_up(writer.statuses, folder)
+
+
+def _go_on(
+    writer: "ResultWriter",
+    jobs: "list[Job]",
+    problems: "Mapping[ProblemKey, Problem]",
+    retry_failed: bool,
+) -> "list[Job]":
+    """Return what is left to do in the writer's folder, and say what counts and what does not."""
+    from seqbench.harness.resuming import find_remainder
+
+    left = find_remainder(
+        jobs, problems, writer.folder, writer.environment, retry_failed=retry_failed
+    )
+    for note in left.notes:
+        _say(note)
+    if left.earlier is not None:
+        writer.resume(left.earlier, [job.spec.run_id for job in jobs], left.unfinished)
+    return left.jobs
+
+
+def _do(jobs: "list[Job]", worker: "Worker", writer: "ResultWriter", runs: int) -> None:
+    """Do the jobs, with their progress on the screen; of an interruption tell what is kept."""
+    from seqbench.harness.runner import run_jobs
+    from seqbench.progress import show_progress
+
+    try:
+        with show_progress(console, [job.spec for job in jobs]) as progress:
+            run_jobs(jobs, worker, writer, progress)
+    except KeyboardInterrupt:
         _complain(
-            f"{unsupported} of {len(records)} runs cannot be done here; see {folder}/runs.csv"
+            f"interrupted: {len(writer.statuses)} of {runs} runs are finished and kept in "
+            f"{writer.folder}; the same command goes on after the last epoch"
+        )
+        raise
+
+
+def _sum_up(statuses: list[str], folder: Path) -> None:
+    """Say how many runs did not end well, and end with the exit code for that."""
+    unsupported = statuses.count("unsupported")
+    if unsupported:
+        _complain(
+            f"{unsupported} of {len(statuses)} runs cannot be done here; see {folder}/runs.csv"
         )
     if failed := len(statuses) - statuses.count("ok") - unsupported:
-        _complain(f"{failed} of {len(records)} runs did not end well; see {folder}/runs.csv")
-    if failed or unsupported == len(records):
+        _complain(f"{failed} of {len(statuses)} runs did not end well; see {folder}/runs.csv")
+    if failed or unsupported == len(statuses):
         raise typer.Exit(ExitCode.RUNS_FAILED)
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """End with the exit code of an interruption, also when the system asks the process to end."""
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise typer.Exit(ExitCode.INTERRUPTED) from None
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 @app.command()
@@ -290,6 +367,59 @@ def pool(
 
 
 @app.command()
+def verify(
+    name: Annotated[str, typer.Argument(help="A result folder, or its name below --results.")],
+    sample: Annotated[
+        int | None, typer.Option(help="Run only so many of its rows again.", min=1, metavar="N")
+    ] = None,
+    plugin: Plugins = None,
+    data: DataFolder = None,
+    results: ResultsRoot = Path("results"),
+) -> None:
+    """Run published rows again, from nothing but their folder, and compare every epoch."""
+    from seqbench.harness.worker import Worker
+
+    with _interruptible(), Worker(data, plugin or ()) as worker:
+        from seqbench.harness.device import resolve_device
+        from seqbench.harness.environment import describe_environment
+        from seqbench.harness.verifying import Again, choose_rows, verify_runs
+        from seqbench.plugins import load_plugins
+        from seqbench.store import load_results
+
+        load_plugins(plugin or ())
+        folder = Path(name) if Path(name).is_dir() else results / name
+        published = load_results(folder)
+        specs = choose_rows(published, sample)
+        if not specs:
+            raise UsageError(f"{folder} has no trained run that ended well: nothing to verify")
+        for device in {spec.device for spec in specs}:
+            resolve_device(device)
+        problems = worker.load(specs)
+        environment = describe_environment()
+        done = 0
+
+        def tell(again: Again) -> None:
+            nonlocal done
+            done += 1
+            spec = again.spec
+            line = f"[{done}/{len(specs)}] {spec.task} {spec.variant} seed {spec.seed}: "
+            change = f" (its {again.change} changed since)" if again.change else ""
+            _say(f"{line}{again.fault or 'equal'}{change}")
+
+        found = verify_runs(published, specs, problems, worker, environment, tell)
+    equal = sum(each.fault is None for each in found.runs)
+    _say(f"{equal} of {len(specs)} runs are equal to the last digit")
+    for difference in found.differences:
+        _say(f"the environment differs in {difference}")
+    if found.likenesses:
+        _say("so scores were compared over seeds instead:")
+    for each in found.likenesses:
+        _say(f"  {each.name}: {'alike' if each.holds else 'NOT ALIKE'}; {each.text}")
+    if not found.holds:
+        raise typer.Exit(ExitCode.VERIFICATION_DIFFERS)
+
+
+@app.command()
 def env() -> None:
     """Print what a result of this machine would record as its environment, as JSON."""
     from seqbench.harness.environment import describe_environment
@@ -322,6 +452,8 @@ def _main(
 
 def main() -> None:
     """Run the command line; an error of ours is one message and its exit code."""
+    # read when a process first uses CUDA: cuBLAS then repeats itself
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     try:
         app()
     except SettingError as error:

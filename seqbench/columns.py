@@ -7,12 +7,13 @@ back. Writing, reading, validation and the documentation of the CSV all go by th
 import dataclasses
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import NoneType
-from typing import Any, get_args, get_type_hints
+from typing import Any, TypeVar, get_args, get_type_hints
 
 Value = str | int | float | bool | None
+Record = TypeVar("Record")
 
 
 @dataclass(frozen=True)
@@ -49,8 +50,9 @@ def matching(pattern: str, expected: str) -> Check:
     return Check(expected, lambda value: compiled.fullmatch(value) is not None)
 
 
+_FORMULA = re.compile(r"'*[=+\-@\t]")  # how a cell begins that a spreadsheet would work out
 _PARSERS: dict[type, Callable[[str], Value]] = {
-    str: str,
+    str: lambda cell: cell[1:] if cell[:1] == "'" and _FORMULA.match(cell) else cell,
     int: lambda cell: int(cell) if re.fullmatch(r"-?[0-9]+", cell) else _refuse(),
     float: lambda cell: float(cell) if not re.search(r"[_\s]", cell) else _refuse(),
     bool: lambda cell: {"true": True, "false": False}[cell],
@@ -109,9 +111,14 @@ class Column:
         return value
 
     def format(self, value: Value) -> str:
-        """Return the cell for ``value``; floats keep every digit that tells them apart."""
+        """Return the cell for ``value``; floats keep every digit that tells them apart.
+
+        A text that a spreadsheet would take for a formula gets an apostrophe in front.
+        """
         if value is None:
             return ""
+        if self.type is str:
+            return f"'{value}" if _FORMULA.match(str(value)) else str(value)
         if self.type is bool:
             return "true" if value else "false"
         return repr(float(value)) if self.type is float else str(value)
@@ -157,3 +164,13 @@ def flatten(record: object) -> dict[str, Value]:
         value = getattr(record, field.name)
         row.update(flatten(value) if dataclasses.is_dataclass(value) else {field.name: value})
     return row
+
+
+def unflatten(record: type[Record], row: Mapping[str, Value]) -> Record:
+    """Return the record that `flatten` made ``row`` of."""
+    hints = get_type_hints(record)
+    values: dict[str, Any] = {}
+    for field in dataclasses.fields(record):  # type: ignore[arg-type]
+        nested = dataclasses.is_dataclass(hints[field.name])
+        values[field.name] = unflatten(hints[field.name], row) if nested else row[field.name]
+    return record(**values)

@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -11,11 +11,21 @@ from seqbench.columns import Column, Value, columns, flatten
 from seqbench.errors import ResultsError
 from seqbench.records import SCHEMA_VERSION
 
-_PANDAS_TYPES = {(int, False): "int64", (int, True): "Int64", (bool, False): "bool"}
+_PANDAS_TYPES = {
+    (int, False): "int64",
+    (int, True): "Int64",
+    (bool, False): "bool",
+    (bool, True): "boolean",
+}
 
 
-def format_csv(record_type: type, records: Sequence[object]) -> bytes:
-    """Return the content of a file with a header and a row for each record.
+def format_header(record_type: type) -> str:
+    """Return the first line of a file."""
+    return _join([[each.name for each in columns(record_type)]])
+
+
+def format_records(record_type: type, records: Iterable[object]) -> str:
+    """Return a line for each record.
 
     Raises
     ------
@@ -23,32 +33,31 @@ def format_csv(record_type: type, records: Sequence[object]) -> bytes:
         If a value does not fit its column.
     """
     declared = columns(record_type)
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow([each.name for each in declared])
-    for record in records:
-        values = flatten(record)
+    rows = []
+    for values in map(flatten, records):
         for each in declared:
             if not each.accepts(values[each.name]):
                 raise ValueError(f"{each.name} must be {each.expected}: {values[each.name]!r}")
-        writer.writerow([each.format(values[each.name]) for each in declared])
-    return out.getvalue().encode()
+        rows.append([each.format(values[each.name]) for each in declared])
+    return _join(rows)
 
 
-def format_frame(record_type: type, frame: pd.DataFrame) -> bytes:
-    """Return the content of a file with the rows of a frame that was read from such files."""
+def format_frame(record_type: type, frame: pd.DataFrame) -> str:
+    """Return a line for each row of a frame that was read from such a file."""
     declared = columns(record_type)
+    return _join(
+        [
+            each.format(None if each.optional and pd.isna(value) else value)
+            for each, value in zip(declared, row, strict=True)
+        ]
+        for row in frame[[each.name for each in declared]].itertuples(index=False)
+    )
+
+
+def _join(rows: Iterable[list[str]]) -> str:
     out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow([each.name for each in declared])
-    for row in frame[[each.name for each in declared]].itertuples(index=False):
-        writer.writerow(
-            [
-                each.format(None if each.optional and pd.isna(value) else value)
-                for each, value in zip(declared, row, strict=True)
-            ]
-        )
-    return out.getvalue().encode()
+    csv.writer(out, lineterminator="\n").writerows(rows)
+    return out.getvalue()
 
 
 def read_text(path: Path) -> str:
@@ -71,7 +80,7 @@ def read_csv(path: Path, record_type: type, *, optional: bool = False) -> pd.Dat
     """
     declared = columns(record_type)
     missing = optional and not path.exists()
-    text = format_csv(record_type, []).decode() if missing else read_text(path)
+    text = format_header(record_type) if missing else read_text(path)
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     try:
         header = next(reader, [])
@@ -81,6 +90,12 @@ def read_csv(path: Path, record_type: type, *, optional: bool = False) -> pd.Dat
     written_in = _check_schema(path, header, lines)
     _check_header(path, header, [each for each in declared if each.since <= written_in], declared)
     rows = [_parse_row(path, line, header, declared, cells) for line, cells in lines]
+    return make_frame(record_type, rows)
+
+
+def make_frame(record_type: type, rows: Sequence[Sequence[Value]]) -> pd.DataFrame:
+    """Return a frame with the columns of ``record_type``, each in its type."""
+    declared = columns(record_type)
     frame = pd.DataFrame(rows, columns=[each.name for each in declared], dtype=object)
     types = {
         each.name: _PANDAS_TYPES.get((each.type, each.optional), each.type) for each in declared

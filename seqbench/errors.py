@@ -6,6 +6,7 @@ The table of exit codes in ``docs/exit-codes.md`` describes `ExitCode`; nothing 
 from collections.abc import Iterable
 from difflib import get_close_matches
 from enum import IntEnum
+from typing import Any
 
 
 class ExitCode(IntEnum):
@@ -15,6 +16,9 @@ class ExitCode(IntEnum):
     RUNS_FAILED = 1
     BAD_USE = 2
     RESULTS_UNREADABLE = 3
+    VERIFICATION_DIFFERS = 4
+    REGRESSION_FOUND = 5
+    NOTHING_MEASURED = 6
     INTERRUPTED = 130
 
 
@@ -22,6 +26,17 @@ class SeqbenchError(Exception):
     """An error whose message says what was wrong, where, and how to mend it."""
 
     exit_code: ExitCode = ExitCode.RUNS_FAILED
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Let errors pass from a worker process, whatever their constructors take."""
+        return _rebuild, (type(self), self.args, self.__dict__)
+
+
+def _rebuild(kind: type[SeqbenchError], args: tuple[Any, ...], fields: dict[str, Any]) -> Any:
+    error = kind.__new__(kind)
+    error.args = args
+    error.__dict__.update(fields)
+    return error
 
 
 class UsageError(SeqbenchError):

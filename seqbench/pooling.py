@@ -28,6 +28,12 @@ def list_differences(
             yield f"{name}: {ours}, {theirs}"
 
 
+def format_differences(differences: Sequence[str]) -> str:
+    """Return the first few differences in a line, and how many more there are."""
+    more = len(differences) - _SHOWN
+    return "; ".join([*differences[:_SHOWN], *([f"and {more} more"] if more > 0 else [])])
+
+
 def pool_results(results: Sequence[Results], folder: Path) -> None:
     """Write several results into one folder; an earlier result of its name is kept aside.
 
@@ -40,11 +46,9 @@ def pool_results(results: Sequence[Results], folder: Path) -> None:
     for other in others:
         differences = list(list_differences(first.environment, other.environment))
         if differences:
-            shown = "; ".join(differences[:_SHOWN])
-            more = f"; and {len(differences) - _SHOWN} more" if len(differences) > _SHOWN else ""
             raise UsageError(
                 f"{first.name} and {other.name} are of unlike machines and are not pooled: "
-                f"{shown}{more}. Set them side by side instead of into one."
+                f"{format_differences(differences)}. Set them side by side instead of into one."
             )
     seen: dict[str, str] = {}
     for each in results:

@@ -30,9 +30,10 @@ class LogProgress:
         self._epochs_done = 0
         self._start = time.monotonic()
 
-    def run_started(self, spec: RunSpec) -> None:
-        """Remember how many epochs were planned: a run that fails leaves the rest of its own."""
-        self._planned = _count_steps(spec)
+    def run_started(self, spec: RunSpec, epochs_done: int = 0) -> None:
+        """Remember how many epochs are left: a run that fails leaves the rest of its own."""
+        self._epochs -= epochs_done
+        self._planned = _count_steps(spec) - epochs_done
 
     def epoch_finished(self, record: EpochRecord) -> None:
         """Say nothing: a log wants a line a run."""
@@ -42,7 +43,7 @@ class LogProgress:
         self._runs_done += 1
         self._epochs_done += self._planned
         spent = time.monotonic() - self._start
-        left = spent / self._epochs_done * (self._epochs - self._epochs_done)
+        left = spent / max(1, self._epochs_done) * (self._epochs - self._epochs_done)
         to_go = f"; about {format_seconds(left)} to go" if left else ""
         self._console.print(
             f"[{self._runs_done}/{self._runs}] {describe_run(record)}{to_go}",
@@ -61,11 +62,11 @@ class BarProgress:
         self._runs_done = 0
         self._task = bars.add_task("", total=sum(map(_count_steps, specs)), note="")
 
-    def run_started(self, spec: RunSpec) -> None:
+    def run_started(self, spec: RunSpec, epochs_done: int = 0) -> None:
         """Show which run it is, and where the bar will be after it."""
         title = f"[{self._runs_done + 1}/{self._runs}] {spec.task} {spec.variant} seed {spec.seed}"
         self._end = self._bars.tasks[0].completed + _count_steps(spec)
-        self._bars.update(self._task, description=_plain(title), refresh=True)
+        self._bars.update(self._task, description=_plain(title), advance=epochs_done, refresh=True)
 
     def epoch_finished(self, record: EpochRecord) -> None:
         """Move on by an epoch."""

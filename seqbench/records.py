@@ -9,9 +9,17 @@ from dataclasses import dataclass
 from seqbench.columns import at_least, column, matching, one_of
 from seqbench.spec import RunSpec
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 
-STATUSES = ("ok", "diverged", "failed", "unsupported")
+STATUSES = (
+    "ok",
+    "diverged",
+    "failed",
+    "out-of-memory",
+    "crashed",
+    "timeout",
+    "unsupported",
+)
 
 PHASES = (
     "first_step",
@@ -26,6 +34,7 @@ PHASES = (
 )
 
 _LINE = matching(r"[^\r\n]+", "on one line")
+_METRIC = matching(r"[a-z0-9]+(_[a-z0-9]+)*", "lower-case words joined by underscores")
 _NOT_NEGATIVE = at_least(0)
 
 
@@ -81,7 +90,7 @@ class EpochRecord:
     epoch: int = column("counted from 1", check=at_least(1))
     train_loss: float = column("mean training loss, each example before the step it teaches")
     test_loss: float = column("mean loss on the test set after the epoch")
-    metric: str = column("what `score` is", check=_LINE)
+    metric: str = column("what `score` is", check=_METRIC)
     score: float = column("the metric on the test set after the epoch")
     epoch_time_s: float = column(
         "training time of the epoch: no evaluation, logging or saving",
@@ -180,12 +189,13 @@ class RunRecord:
         "trainable parameters of the model", check=_NOT_NEGATIVE, default=None
     )
     status: str = column(
-        "`diverged`: a loss was not finite; `failed`: see `error`; `unsupported`: the settings do "
+        "`diverged`: a loss was not finite; `failed`: see `error`; `out-of-memory`; `crashed`: its "
+        "process ended; `timeout`: it took longer than `--timeout`; `unsupported`: the settings do "
         "not go together here, `error` says why",
         check=one_of(*STATUSES),
     )
     error: str | None = column("last line of the error", check=_LINE, default=None)
-    metric: str = column("what the scores are", check=_LINE)
+    metric: str = column("what the scores are", check=_METRIC)
     higher_is_better: bool = column("direction of the metric")
     baseline_score: float = column("score of the task's trivial answer, which takes no learning")
     final_score: float | None = column("score on the test set after the last epoch", default=None)
@@ -244,12 +254,32 @@ class RunRecord:
         check=_NOT_NEGATIVE,
         default=None,
     )
+    deterministic: bool | None = column(
+        "whether an equal run gives equal losses to the last bit; empty where it was not watched",
+        default=None,
+        since=4,
+    )
+    nondeterministic_operators: str | None = column(
+        "the operators that prevented it, by torch's names", check=_LINE, default=None, since=4
+    )
     started_at: str = column(
         "when the run began, UTC",
         check=matching(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", "like 2026-01-31T23:59:00Z"),
     )
     environment_id: str = column("the environment, as in `environment.json`", check=_LINE)
     data_fingerprint: str = column("SHA-256 of the examples that were fed in", check=_LINE)
+    code_version: str | None = column(
+        "digest of the source code that it went through: the variant's, the task's, the loop's",
+        check=_LINE,
+        default=None,
+        since=4,
+    )
+    commit: str | None = column(
+        "git commit of seqbench, `+changes` after it where files differed; empty outside git",
+        check=_LINE,
+        default=None,
+        since=4,
+    )
     schema_version: int = column(
         "version of these columns", check=at_least(1), default=SCHEMA_VERSION
     )

@@ -2,14 +2,15 @@
 
 A folder ``results/<name>`` holds ``runs.csv``, ``epochs.csv``, ``evaluations.csv``,
 ``timings.csv``, ``profile.csv`` and ``environment.json``. A run counts once its row stands in
-``runs.csv``, which is written last.
+``runs.csv``, which is written last; what it takes to go on with one that is on its way lies in
+``.unfinished/``.
 """
 
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -17,9 +18,18 @@ from typing import Any
 import pandas as pd
 from filelock import FileLock, Timeout
 
-from seqbench.csv_files import format_csv, format_frame, read_csv, read_text
+from seqbench.columns import columns
+from seqbench.csv_files import (
+    format_frame,
+    format_header,
+    format_records,
+    make_frame,
+    read_csv,
+    read_text,
+)
 from seqbench.errors import ResultsError, UsageError
 from seqbench.records import EpochRecord, EvaluationRecord, ProfileRecord, RunRecord, TimingRecord
+from seqbench.spec import RunSpec
 
 RUNS = "runs.csv"
 EPOCHS = "epochs.csv"
@@ -28,6 +38,7 @@ TIMINGS = "timings.csv"
 PROFILE = "profile.csv"
 ENVIRONMENT = "environment.json"
 CHECKPOINTS = "checkpoints"
+UNFINISHED = ".unfinished"
 EARLIER = ".earlier"
 
 _PARTS = {
@@ -37,6 +48,8 @@ _PARTS = {
     PROFILE: ProfileRecord,
 }
 """What a run leaves besides its row. A folder from before a file was written has none of it."""
+
+_FILES: dict[str, type] = {**_PARTS, RUNS: RunRecord}  # in the order in which they are written
 
 
 @dataclass(frozen=True)
@@ -51,13 +64,20 @@ class Results:
     profile: pd.DataFrame
     environment: dict[str, Any]
 
+    @classmethod
+    def empty(cls, name: str, environment: dict[str, Any]) -> "Results":
+        """Return a result without runs."""
+        none = {file.removesuffix(".csv"): make_frame(kind, []) for file, kind in _FILES.items()}
+        return cls(name=name, environment=environment, **none)
+
 
 class ResultWriter:
     """The one writer of a result folder, while its ``with`` block lasts.
 
-    The folder is touched when the first run is added: what lay there before is then moved aside
-    whole, to ``.earlier`` beside it, and `kept_aside` tells where. Every file is replaced
-    atomically, so that a reader finds the old or the new one and never half of it.
+    What lay in the folder before is gone on with, see `resume`, or else moved aside whole, to
+    ``.earlier`` beside it, once there is something to write; `kept_aside` tells where. Every file
+    is replaced atomically and flushed to the disk, so that a reader, or a power cut, finds the old
+    or the new one and never half of it.
 
     Parameters
     ----------
@@ -65,41 +85,87 @@ class ResultWriter:
         ``results/<name>``.
     environment
         Content of ``environment.json``.
+    wait
+        Whether to wait for another process that is writing there, or to refuse.
 
     Raises
     ------
     UsageError
         On entering, if another process is writing to the same folder.
     ResultsError
-        On entering and in `add`, if the folder cannot be written to.
+        On entering and whenever something is written, if the folder cannot be written to.
     """
 
-    def __init__(self, folder: Path, environment: Mapping[str, Any]) -> None:
+    def __init__(self, folder: Path, environment: Mapping[str, Any], *, wait: bool = False) -> None:
         self.folder = folder
         self.kept_aside: Path | None = None
-        self._environment = environment
+        self.environment = environment
+        self._wait = wait
         self._lock = FileLock(folder.with_name(f".{folder.name}.lock"))
-        self._runs: list[RunRecord] = []
-        self._parts: dict[str, list[Any]] = {name: [] for name in _PARTS}
+        self._holder = folder.with_name(f".{folder.name}.holder")
+        self._begun = False
+        self._in_place = False
+        self._order: list[str] = []
+        self._statuses: dict[str, str] = {}
+        self._lines: dict[str, dict[str, str]] = {name: {} for name in _FILES}
+        self._unfinished: dict[str, bytes] = {}
 
     def __enter__(self) -> "ResultWriter":
         with _explained(self.folder):
             self.folder.parent.mkdir(parents=True, exist_ok=True)
             try:
-                self._lock.acquire(blocking=False)
+                self._lock.acquire(blocking=self._wait)
             except Timeout:
                 raise UsageError(
-                    f"another run is writing to {self.folder}; wait, or choose another --name"
+                    f"{self._describe_holder()} is writing to {self.folder}; --wait waits for it, "
+                    f"or choose another --name"
                 ) from None
+            try:
+                self._tell_who()
+            except OSError:
+                self._lock.release()
+                raise
         return self
 
     def __exit__(self, *error: object) -> None:
+        self._holder.unlink(missing_ok=True)
         self._lock.release()
 
     @property
-    def runs_written(self) -> int:
-        """How many runs stand in the folder by now."""
-        return len(self._runs)
+    def statuses(self) -> list[str]:
+        """How the runs ended that stand in the folder by now."""
+        return list(self._statuses.values())
+
+    def resume(
+        self, earlier: Results, order: Sequence[str], unfinished: Mapping[str, bytes]
+    ) -> None:
+        """Go on with runs of an earlier result.
+
+        Parameters
+        ----------
+        earlier
+            The runs that count, as they were read from this very folder; may be none.
+        order
+            Of all runs that are to stand in the folder, by ``run_id``.
+        unfinished
+            What `keep` was given for runs that are to go on, by ``run_id``.
+        """
+        self._order = list(order)
+        self._take(earlier)
+        self._unfinished = dict(unfinished)
+        there = set(_read_run_ids(self.folder))
+        known = {path.name for path in (self.folder / UNFINISHED).glob("[!.]*")}
+        self._in_place = there <= set(earlier.runs["run_id"]) and known <= set(unfinished)
+        if there and not self._in_place and self._lines[RUNS]:
+            with _explained(self.folder):
+                self._write()
+
+    def keep(self, run_id: str, saved: bytes) -> None:
+        """Keep what it takes to go on with a run, in place of what was kept of it before."""
+        with _explained(self.folder):
+            self._begin()
+            (self.folder / UNFINISHED).mkdir(exist_ok=True)
+            _replace(self.folder / UNFINISHED / run_id, saved)
 
     def add(
         self,
@@ -111,38 +177,83 @@ class ResultWriter:
         checkpoint: bytes | None = None,
     ) -> None:
         """Write a finished run, what it left, and its weights as ``checkpoints/<run_id>.ckpt``."""
+        left = {EPOCHS: epochs, EVALUATIONS: evaluations, TIMINGS: timings, PROFILE: profile}
+        self._statuses[run.run_id] = run.status
+        for name, records in {**left, RUNS: [run]}.items():
+            self._lines[name][run.run_id] = format_records(_FILES[name], records)
         with _explained(self.folder):
-            if not self._runs:
-                self._begin()
-            self._runs.append(run)
+            self._begin()
             if checkpoint is not None:
                 (self.folder / CHECKPOINTS).mkdir(exist_ok=True)
                 _replace(self.folder / CHECKPOINTS / f"{run.run_id}.ckpt", checkpoint)
-            for (name, record_type), new in zip(
-                _PARTS.items(), (epochs, evaluations, timings, profile), strict=True
-            ):
-                self._parts[name].extend(new)
-                _replace(self.folder / name, format_csv(record_type, self._parts[name]))
-            _replace(self.folder / RUNS, format_csv(RunRecord, self._runs))
+            self._write()
+            (self.folder / UNFINISHED / run.run_id).unlink(missing_ok=True)
+            with suppress(OSError):  # others are in it, or it never was
+                (self.folder / UNFINISHED).rmdir()
 
     def add_results(self, results: Sequence[Results]) -> None:
         """Write what was read from other folders, as the whole content of this one."""
+        for each in results:
+            self._take(each)
         with _explained(self.folder):
-            self._begin()
-            for name, record_type in {**_PARTS, RUNS: RunRecord}.items():
-                field = name.removesuffix(".csv")
-                together = pd.concat([getattr(each, field) for each in results])
-                _replace(self.folder / name, format_frame(record_type, together))
+            self._write()
+
+    def _take(self, results: Results) -> None:
+        """Take over all rows of a result, as lines, run by run."""
+        self._statuses |= dict(zip(results.runs["run_id"], results.runs["status"], strict=True))
+        for name, record_type in _FILES.items():
+            frame: pd.DataFrame = getattr(results, name.removesuffix(".csv"))
+            for run_id, rows in frame.groupby("run_id", sort=False):
+                self._lines[name][str(run_id)] = format_frame(record_type, rows)
 
     def _begin(self) -> None:
-        if self.folder.exists():
+        """Make the folder ready, once: as it was, or new, with the earlier one aside."""
+        if self._begun:
+            return
+        if self.folder.exists() and not self._in_place:
             moment = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
             self.kept_aside = self.folder.parent / EARLIER / f"{self.folder.name}-{moment}"
             self.kept_aside.parent.mkdir(exist_ok=True)
             self.folder.rename(self.kept_aside)
-        self.folder.mkdir(parents=True)
-        content = json.dumps(self._environment, indent=2, ensure_ascii=False) + "\n"
+        self.folder.mkdir(parents=True, exist_ok=True)
+        content = json.dumps(self.environment, indent=2, ensure_ascii=False) + "\n"
         _replace(self.folder / ENVIRONMENT, content.encode())
+        self._begun = True
+        if self.kept_aside:
+            self._carry_over(self.kept_aside)
+
+    def _carry_over(self, earlier: Path) -> None:
+        """Copy what runs that count, or go on, have besides their rows."""
+        for run_id, saved in self._unfinished.items():
+            (self.folder / UNFINISHED).mkdir(exist_ok=True)
+            _replace(self.folder / UNFINISHED / run_id, saved)
+        for run_id in self._lines[RUNS]:
+            weights = earlier / CHECKPOINTS / f"{run_id}.ckpt"
+            if weights.is_file():
+                (self.folder / CHECKPOINTS).mkdir(exist_ok=True)
+                _replace(self.folder / CHECKPOINTS / weights.name, weights.read_bytes())
+
+    def _write(self) -> None:
+        """Replace all files, ``runs.csv`` last."""
+        self._begin()
+        known = dict.fromkeys([*self._order, *self._lines[RUNS]])
+        for name, record_type in _FILES.items():
+            lines = self._lines[name]
+            body = "".join(lines[run_id] for run_id in known if run_id in lines)
+            _replace(self.folder / name, (format_header(record_type) + body).encode())
+
+    def _tell_who(self) -> None:
+        command = self.environment.get("command", "")
+        since = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+        told = {"process": os.getpid(), "command": command, "since": since}
+        self._holder.write_text(json.dumps(told), encoding="utf-8")
+
+    def _describe_holder(self) -> str:
+        try:
+            told = json.loads(self._holder.read_text(encoding="utf-8"))
+            return f"process {told['process']} ({told['command']}, since {told['since']})"
+        except (OSError, ValueError, KeyError, TypeError):
+            return "another process"
 
 
 @contextmanager
@@ -160,11 +271,61 @@ def _explained(folder: Path) -> Iterator[None]:
 def _replace(path: Path, content: bytes) -> None:
     """Put a file in place whole: written beside it, flushed to the disk, then renamed."""
     unfinished = path.with_name(f".{path.name}.tmp")
-    with unfinished.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    unfinished.replace(path)
+    try:
+        with unfinished.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        unfinished.replace(path)
+    except OSError as error:
+        error.filename = str(path)
+        with suppress(OSError):
+            unfinished.unlink(missing_ok=True)
+        raise
+    _flush_folder(path.parent)
+
+
+def _flush_folder(folder: Path) -> None:
+    """Flush a rename to the disk, where folders can be opened."""
+    with suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def _read_run_ids(folder: Path) -> list[str]:
+    return list(read_csv(folder / RUNS, RunRecord, optional=True)["run_id"])
+
+
+def load_unfinished(folder: Path) -> dict[str, bytes]:
+    """Return what was kept of the runs that are on their way, by ``run_id``.
+
+    Raises
+    ------
+    ResultsError
+        If a file is unreadable.
+    """
+    kept = {}
+    for path in sorted((folder / UNFINISHED).glob("[!.]*")):
+        try:
+            kept[path.name] = path.read_bytes()
+        except OSError as error:
+            raise ResultsError(f"{path} cannot be read: {error.strerror}") from error
+    return kept
+
+
+def load_environment(folder: Path) -> dict[str, Any]:
+    """Return a result folder's ``environment.json``; raise `ResultsError` if there is none."""
+    path = folder / ENVIRONMENT
+    try:
+        content = json.loads(read_text(path))
+    except ValueError as error:
+        raise ResultsError(f"{path} is not valid JSON: {error}") from error
+    if not isinstance(content, dict):
+        raise ResultsError(f"{path} must hold a JSON object")
+    return content
 
 
 def load_results(folder: Path) -> Results:
@@ -176,16 +337,17 @@ def load_results(folder: Path) -> Results:
     ------
     ResultsError
         If a file is missing or unreadable, a column is unknown or missing, a cell does not fit its
-        column (the message names file, line and column), the schema is newer than this code, or a
-        row is of another environment than the folder's.
+        column (the message names file, line and column), the schema is newer than this code, a row
+        is of another environment than the folder's, or a run's score is not that of its last epoch.
     """
     if not (folder / RUNS).is_file():
-        raise ResultsError(f"{folder} holds no result: there is no {RUNS} in it")
+        begun = " but runs on their way" if (folder / UNFINISHED).is_dir() else ""
+        raise ResultsError(f"{folder} holds no result{begun}: there is no {RUNS} in it")
     runs = read_csv(folder / RUNS, RunRecord)
     twice = runs["run_id"][runs["run_id"].duplicated()]
     if not twice.empty:
         raise ResultsError(f"{folder / RUNS}, line {twice.index[0] + 2}: {twice.iloc[0]} is twice")
-    environment = _read_environment(folder / ENVIRONMENT)
+    environment = load_environment(folder)
     known = environment.get("environment_id")
     strange = runs.index[runs["environment_id"] != known]
     if known is not None and len(strange):
@@ -198,6 +360,7 @@ def load_results(folder: Path) -> Results:
     for name, record_type in _PARTS.items():
         frame = read_csv(folder / name, record_type, optional=name != EPOCHS)
         parts[name] = frame[frame["run_id"].isin(runs["run_id"])].reset_index(drop=True)
+    _check_scores(folder, runs, parts[EPOCHS])
     return Results(
         name=folder.name,
         runs=runs,
@@ -209,11 +372,35 @@ def load_results(folder: Path) -> Results:
     )
 
 
-def _read_environment(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(read_text(path))
-    except ValueError as error:
-        raise ResultsError(f"{path} is not valid JSON: {error}") from error
-    if not isinstance(content, dict):
-        raise ResultsError(f"{path} must hold a JSON object")
-    return content
+def _check_scores(folder: Path, runs: pd.DataFrame, epochs: pd.DataFrame) -> None:
+    """Refuse a run whose score is not that of its last epoch: one of the two was edited."""
+    last = epochs.groupby("run_id")["score"].last()
+    scores = runs.set_index("run_id")["final_score"].reindex(last.index)
+    wrong = last.index[scores.notna() & (scores != last)]
+    if len(wrong):
+        line = runs.index[runs["run_id"] == wrong[0]][0] + 2
+        raise ResultsError(
+            f"{folder / RUNS}, line {line}, column final_score: {scores[wrong[0]]!r} is not the "
+            f"score of its last epoch in {EPOCHS}, {last[wrong[0]]!r}; one of them was edited"
+        )
+
+
+def read_spec(row: Mapping[str, Any]) -> RunSpec:
+    """Return the spec of a run, from its row in `Results.runs`."""
+    values: dict[str, Any] = {}
+    for each in columns(RunSpec):
+        value = row[each.name]
+        values[each.name] = None if each.optional and pd.isna(value) else each.type(value)
+    return RunSpec(**values)
+
+
+def select_runs(results: Results, run_ids: Collection[str]) -> Results:
+    """Return a result with some of its runs only."""
+    frames = {
+        name.removesuffix(".csv"): getattr(results, name.removesuffix(".csv")) for name in _FILES
+    }
+    chosen = {
+        name: frame[frame["run_id"].isin(run_ids)].reset_index(drop=True)
+        for name, frame in frames.items()
+    }
+    return replace(results, **chosen)

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+import seqbench as seqbench_package
 from seqbench.cli import main
 from seqbench.errors import ExitCode
 from seqbench.store import load_results
@@ -185,32 +187,22 @@ def test_a_seventh_variant_is_one_new_file(tmp_path: Path) -> None:
     """Put the README's example into the package's folder of models: everything knows it."""
     readme = (Path(__file__).parents[1] / "README.md").read_text()
     (example,) = re.findall(r"```python\n(.*?)```", readme, re.DOTALL)
-    models = tmp_path / "models"
-    models.mkdir()
-    (models / "seventh.py").write_text(example)
-    start = (
-        "import importlib.util, sys\n"
-        "spec = importlib.util.find_spec('seqbench.models')\n"
-        "module = importlib.util.module_from_spec(spec)\n"
-        "sys.modules['seqbench.models'] = module\n"
-        f"module.__path__.append({str(models)!r})\n"
-        "spec.loader.exec_module(module)\n"
-        "from seqbench.cli import main\n"
-        "main()\n"
-    )
+    package = tmp_path / "seqbench"
+    shutil.copytree(Path(seqbench_package.__file__).parent, package)
+    (package / "models" / "seventh.py").write_text(example)
 
     def run(*words: str) -> str:
         done = subprocess.run(
-            [sys.executable, "-c", start, *words], cwd=tmp_path, capture_output=True, text=True
+            [sys.executable, "-m", "seqbench", *words], cwd=tmp_path, capture_output=True, text=True
         )
         assert done.returncode == ExitCode.OK, done.stderr
         return done.stdout
 
     assert "rnn-identity" in run("list")
     assert "Elman RNN that starts as an integrator" in run("show", "rnn-identity")
-    run("run", "--report", "--seeds", "2", *FAST)
+    run("run", "--report", "--seeds", "1", "--train-examples", "200", *FAST)
     runs = load_results(tmp_path / "results" / "quick").runs
-    assert runs["variant"].value_counts().to_dict()["rnn-identity"] == 2
+    assert runs["variant"].value_counts().to_dict()["rnn-identity"] == 1
     assert "| rnn-identity  " in (tmp_path / "reports" / "quick" / "README.md").read_text()
 
 
@@ -238,7 +230,7 @@ def test_list_show_and_env_tell_what_is_there(
     assert "28 steps of 28 features" in say("show", "row-mnist")
     assert json.loads(say("env"))["software"]["packages"]["torch"]
     assert say("--version").startswith("seqbench 0.")
-    for command in ("run", "report", "list", "show", "env"):
+    for command in ("run", "report", "verify", "pool", "list", "show", "env"):
         assert command in say("--help")
 
 

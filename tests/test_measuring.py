@@ -12,7 +12,7 @@ from seqbench.harness import agreement
 from seqbench.harness.agreement import check_agreement
 from seqbench.harness.load import Counters, LoadWatch
 from seqbench.harness.measuring import Measuring, fastest_product, median_rate
-from seqbench.harness.run import Run
+from seqbench.harness.run import Job, Run
 from seqbench.harness.sampling import Sampling
 from seqbench.harness.timing import SampleClock
 from seqbench.harness.training import Training
@@ -24,6 +24,10 @@ from seqbench.tasks.task import Task, TaskData
 
 MakeSpec = Callable[..., RunSpec]
 BRIEF = Sampling(budget_s=0.01, least=2, most=3)
+
+
+def make_run(spec: RunSpec, task: Task, data: TaskData, sampling: Sampling | None = None) -> Run:
+    return Run(Job(spec=spec, suite="quick", environment_id="abc", sampling=sampling), task, data)
 
 
 def timing(phase: str, seconds: float, contended: bool = False, **fields: int) -> TimingRecord:
@@ -107,40 +111,40 @@ def test_measuring_changes_nothing_in_the_training(
     spec = make_spec(variant="lstm", dropout=0.5)
     losses = []
     for sampling in (None, BRIEF):
-        run = Run(spec, tiny_task, tiny_data, "quick", "abc")
-        run.execute(lambda record: None, sampling)
-        losses.append([(each.train_loss, each.test_loss) for each in run.epochs])
+        run = make_run(spec, tiny_task, tiny_data, sampling)
+        run.execute()
+        losses.append([(each.train_loss, each.test_loss) for each in run.traces.epochs])
     assert losses[0] == losses[1]
 
 
 def test_a_run_that_is_only_measured_has_rates_and_no_scores(
     make_spec: MakeSpec, tiny_task: Task, tiny_data: TaskData
 ) -> None:
-    run = Run(make_spec(epochs=0), tiny_task, tiny_data, "quick", "abc")
-    record = run.execute(lambda record: None, BRIEF)
+    run = make_run(make_spec(epochs=0), tiny_task, tiny_data, BRIEF)
+    record = run.execute().record
     assert (record.status, record.final_score, record.epoch_time_s) == ("ok", None, None)
-    assert record.train_samples_per_s == median_rate(run.timings, "train_step")
+    assert record.train_samples_per_s == median_rate(run.traces.timings, "train_step")
     assert record.flops_per_sample is not None
     assert record.train_samples_per_s is not None
     expected = 3 * record.flops_per_sample * record.train_samples_per_s
     assert record.flops_per_s == pytest.approx(expected)
     assert record.peak_flops_per_s is not None
-    assert record.peak_flops_per_s == fastest_product(run.timings)
+    assert record.peak_flops_per_s == fastest_product(run.traces.timings)
     assert record.peak_fraction == pytest.approx(expected / record.peak_flops_per_s)
 
 
 def test_a_trained_run_has_a_peak_fraction_too(
     make_spec: MakeSpec, tiny_task: Task, tiny_data: TaskData
 ) -> None:
-    run = Run(make_spec(), tiny_task, tiny_data, "quick", "abc")
-    record = run.execute(lambda record: None)
-    rate = len(tiny_data.train) / median(each.epoch_time_s for each in run.epochs)
+    run = make_run(make_spec(), tiny_task, tiny_data)
+    record = run.execute().record
+    rate = len(tiny_data.train) / median(each.epoch_time_s for each in run.traces.epochs)
     assert record.flops_per_sample is not None
     assert record.peak_flops_per_s is not None
     expected = 3 * record.flops_per_sample * rate / record.peak_flops_per_s
     assert record.peak_fraction == pytest.approx(expected)
-    assert {each.phase for each in run.timings} == {"matmul", "copy"}
-    assert all(each.load.other_cpu_s is not None for each in run.epochs)
+    assert {each.phase for each in run.traces.timings} == {"matmul", "copy"}
+    assert all(each.load.other_cpu_s is not None for each in run.traces.epochs)
 
 
 @pytest.mark.parametrize(
@@ -160,11 +164,11 @@ def test_what_cannot_be_done_here_is_a_row_with_the_reason(
     settings: dict[str, object],
     reason: str,
 ) -> None:
-    run = Run(make_spec(**settings), tiny_task, tiny_data, "quick", "abc")
-    record = run.execute(lambda record: None, BRIEF)
+    run = make_run(make_spec(**settings), tiny_task, tiny_data, BRIEF)
+    record = run.execute().record
     assert record.status == "unsupported"
     assert reason in str(record.error)
-    assert not run.epochs
+    assert not run.traces.epochs
 
 
 def test_half_precision_is_really_computed_in(

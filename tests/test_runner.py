@@ -16,7 +16,8 @@ from seqbench.harness.checkpoint import load_checkpoint
 from seqbench.harness.device import resolve_device
 from seqbench.harness.environment import describe_environment
 from seqbench.harness.memory import PeakMemory
-from seqbench.harness.runner import problem_of, run_specs
+from seqbench.harness.run import Job
+from seqbench.harness.runner import InThisProcess, problem_of, run_jobs
 from seqbench.harness.training import Training
 from seqbench.models.model import VARIANTS, Encoder, EncoderSizes
 from seqbench.models.native import NativeEncoder
@@ -24,7 +25,7 @@ from seqbench.models.readout import Encoding
 from seqbench.models.sequence_model import build_model
 from seqbench.records import EpochRecord, RunRecord
 from seqbench.spec import RunSpec
-from seqbench.store import ResultWriter, load_results
+from seqbench.store import ResultWriter, load_results, load_unfinished
 from seqbench.tasks.task import Task, TaskData
 
 MakeSpec = Callable[..., RunSpec]
@@ -36,7 +37,7 @@ class Quiet:
     def __init__(self) -> None:
         self.told: list[str] = []
 
-    def run_started(self, spec: RunSpec) -> None:
+    def run_started(self, spec: RunSpec, epochs_done: int = 0) -> None:
         self.told.append(f"start {spec.variant}")
 
     def epoch_finished(self, record: EpochRecord) -> None:
@@ -53,15 +54,12 @@ Run = Callable[..., list[RunRecord]]
 def run(tmp_path: Path, tiny_task: Task, tiny_data: TaskData) -> Run:
     def execute(specs: list[RunSpec], keep_weights: bool = False) -> list[RunRecord]:
         with ResultWriter(tmp_path / "a", {}) as writer:
-            return run_specs(
-                specs,
-                {problem_of(spec): (tiny_task, tiny_data) for spec in specs},
-                suite="quick",
-                environment_id="abc",
-                writer=writer,
-                progress=Quiet(),
-                keep_weights=keep_weights,
-            )
+            jobs = [
+                Job(spec=spec, suite="quick", environment_id="abc", keep_weights=keep_weights)
+                for spec in specs
+            ]
+            problems = {problem_of(spec): (tiny_task, tiny_data) for spec in specs}
+            return run_jobs(jobs, InThisProcess(problems), writer, Quiet())
 
     return execute
 
@@ -132,16 +130,15 @@ def test_an_interruption_keeps_the_finished_runs(
 
     specs = [make_spec(variant=variant) for variant in ("rnn", "gru", "lstm")]
     with ResultWriter(tmp_path / "a", {}) as writer, pytest.raises(KeyboardInterrupt):
-        run_specs(
-            specs,
-            {problem_of(specs[0]): (tiny_task, tiny_data)},
-            suite="quick",
-            environment_id="abc",
-            writer=writer,
-            progress=Interrupting(),
+        run_jobs(
+            [Job(spec=spec, suite="quick", environment_id="abc") for spec in specs],
+            InThisProcess({problem_of(specs[0]): (tiny_task, tiny_data)}),
+            writer,
+            Interrupting(),
         )
     assert load_results(tmp_path / "a").runs["variant"].tolist() == ["rnn"]
-    assert writer.runs_written == 1
+    assert writer.statuses == ["ok"]
+    assert list(load_unfinished(tmp_path / "a")) == [specs[1].run_id]
 
 
 def test_progress_hears_of_every_step(
@@ -149,13 +146,11 @@ def test_progress_hears_of_every_step(
 ) -> None:
     progress = Quiet()
     with ResultWriter(tmp_path / "a", {}) as writer:
-        run_specs(
-            [make_spec()],
-            {problem_of(make_spec()): (tiny_task, tiny_data)},
-            suite="quick",
-            environment_id="abc",
-            writer=writer,
-            progress=progress,
+        run_jobs(
+            [Job(spec=make_spec(), suite="quick", environment_id="abc")],
+            InThisProcess({problem_of(make_spec()): (tiny_task, tiny_data)}),
+            writer,
+            progress,
         )
     assert progress.told == ["start rnn", "epoch 1", "epoch 2", "ok"]
 

@@ -27,6 +27,18 @@ def test_the_parts_are_done_at_the_same_time() -> None:
     assert len(Sharing(3, 3).map(lambda _: meeting.wait(), range(3))) == 3
 
 
+def test_no_share_works_with_denormal_numbers() -> None:
+    meeting = threading.Barrier(3, timeout=30)
+
+    def shrink(_: int) -> float:
+        meeting.wait()  # each of three threads takes one
+        return float(torch.tensor(1e-30) * 1e-10)
+
+    sharing = Sharing(3, 3)
+    with sharing.active():
+        assert sharing.map(shrink, range(3)) == [0.0] * 3
+
+
 @pytest.mark.parametrize("failing", [0, 1, 9])
 def test_an_error_of_any_part_comes_through(failing: int) -> None:
     def work(part: int) -> int:

@@ -7,7 +7,7 @@ from math import cos, pi
 import pytest
 import torch
 
-from seqbench.harness.run import Run
+from seqbench.harness.run import Job, Run
 from seqbench.harness.stepping import CapturedStep, Update
 from seqbench.harness.timing import Stopwatch
 from seqbench.harness.training import Evaluation, Training
@@ -106,12 +106,14 @@ def test_the_time_to_a_target_leaves_evaluations_out(
 ) -> None:
     Scripted(monkeypatch, scores)
     spec = make_spec(batch_size=4, epochs=2, eval_every=4, target=0.8)
-    run = Run(spec, tiny_task, tiny_data, "quick", "abc")
-    record = run.execute(lambda each: None)
+    run = Run(Job(spec=spec, suite="quick", environment_id="abc"), tiny_task, tiny_data)
+    record = run.execute().record
     assert record.status == "ok", record.error
     assert record.target_time_s == reached
     assert record.epoch_time_s == 10.0
-    told = [(each.epoch, each.batches, each.train_time_s, each.score) for each in run.evaluations]
+    told = [
+        (each.epoch, each.batches, each.train_time_s, each.score) for each in run.traces.evaluations
+    ]
     when = [(1, 4, 4.0), (1, 8, 8.0), (1, 10, 10.0), (2, 4, 14.0), (2, 8, 18.0), (2, 10, 20.0)]
     assert told == [(*moment, score) for moment, score in zip(when, scores, strict=True)]
 

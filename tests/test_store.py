@@ -2,8 +2,11 @@
 
 import csv
 import json
-from collections.abc import Callable
+import os
+import subprocess
+from collections.abc import Callable, Iterator
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -11,10 +14,18 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from seqbench import store
 from seqbench.columns import columns, flatten
 from seqbench.errors import ExitCode, ResultsError, UsageError
 from seqbench.records import SCHEMA_VERSION, EpochRecord, RunRecord
-from seqbench.store import EPOCHS, RUNS, ResultWriter, load_results
+from seqbench.store import (
+    EPOCHS,
+    RUNS,
+    Results,
+    ResultWriter,
+    load_results,
+    load_unfinished,
+)
 
 MakeRun = Callable[..., tuple[RunRecord, list[EpochRecord]]]
 
@@ -59,9 +70,10 @@ def test_nothing_is_touched_before_the_first_run_ends(tmp_path: Path, make_run: 
 
 
 def test_two_writers_of_one_folder_are_told_apart(tmp_path: Path) -> None:
+    told = f"process {os.getpid()} .seqbench run, since 20.* is writing to .*; --wait waits for it"
     with (
-        ResultWriter(tmp_path / "a", {}),
-        pytest.raises(UsageError, match="another run is writing"),
+        ResultWriter(tmp_path / "a", {"command": "seqbench run"}),
+        pytest.raises(UsageError, match=told),
         ResultWriter(tmp_path / "a", {}),
     ):
         pass
@@ -77,6 +89,136 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     ):
         pass
     assert caught.value.exit_code is ExitCode.RESULTS_UNREADABLE
+
+
+def test_a_text_that_a_spreadsheet_would_work_out_is_marked(
+    tmp_path: Path, make_run: MakeRun
+) -> None:
+    for text in ("=1+1", "+1", "-1", "@a", "'=1", "'quoted'", "plain"):
+        run = replace(make_run(status="failed")[0], error=text)
+        with ResultWriter(tmp_path / "a", {}) as writer:
+            writer.add(run)
+        (row,) = csv.DictReader((tmp_path / "a" / RUNS).read_text().splitlines())
+        assert row["error"] == (text if text in ("plain", "'quoted'") else f"'{text}")
+        assert load_results(tmp_path / "a").runs["error"].tolist() == [text]
+
+
+ONE_LINE = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\r\n"), min_size=1)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(error=ONE_LINE, suite=ONE_LINE, loss=st.floats(), score=st.floats(allow_nan=False))
+def test_any_record_comes_back(
+    make_run: MakeRun, tmp_path: Path, error: str, suite: str, loss: float, score: float
+) -> None:
+    run, epochs = make_run()
+    run = replace(run, error=error, suite=suite, final_score=score)
+    epochs = [replace(each, test_loss=loss, score=score) for each in epochs]
+    with ResultWriter(tmp_path / "a", {}) as writer:
+        writer.add(run, epochs)
+    results = load_results(tmp_path / "a")
+    (row,) = results.runs.to_dict("records")
+    assert (row["error"], row["suite"], row["final_score"]) == (error, suite, score)
+    assert results.epochs["score"].tolist() == [score] * 2
+    assert [repr(each) for each in results.epochs["test_loss"]] == [repr(loss)] * 2
+
+
+class Killed(BaseException):
+    """What a kill is in a test that goes on after it."""
+
+
+class Killing:
+    """Stands in for the store's `_replace`: dies after so many bytes, with a file half written."""
+
+    def __init__(self, after: int) -> None:
+        self.left = after
+
+    def __call__(self, path: Path, content: bytes) -> None:
+        written = content[: self.left]
+        path.with_name(f".{path.name}.tmp").write_bytes(written)
+        self.left -= len(content)
+        if self.left < 0:
+            raise Killed
+        path.with_name(f".{path.name}.tmp").replace(path)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(kills=st.lists(st.integers(0, 12_000), max_size=6))
+def test_kills_at_any_byte_lose_and_double_nothing(
+    make_run: MakeRun, tmp_path_factory: pytest.TempPathFactory, kills: list[int]
+) -> None:
+    folder = tmp_path_factory.mktemp("killed") / "a"
+    records = [make_run(0.1 * seed, seed=seed) for seed in range(4)]
+    order = [run.run_id for run, _ in records]
+    done: set[str] = set()
+    for after in [*kills, 1 << 30]:
+        whole = (folder / RUNS).exists()
+        earlier = load_results(folder) if whole else Results.empty("a", {})
+        there = set(earlier.runs["run_id"])
+        assert done <= there, "what was added is there"
+        assert len(there) == len(earlier.runs)
+        for run_id, kept in load_unfinished(folder).items():
+            assert kept == run_id.encode() * 100, "what is kept is whole"
+        with (
+            suppress(Killed),
+            pytest.MonkeyPatch.context() as patch,
+            ResultWriter(folder, {"environment_id": "abc"}) as writer,
+        ):
+            patch.setattr(store, "_replace", Killing(after))
+            writer.resume(earlier, order, load_unfinished(folder))
+            for run, epochs in records:
+                if run.run_id not in there:
+                    writer.keep(run.run_id, run.run_id.encode() * 100)
+                    writer.add(run, epochs)
+                    done.add(run.run_id)
+    results = load_results(folder)
+    assert results.runs["run_id"].tolist() == order
+    assert results.epochs["run_id"].tolist() == [run_id for run_id in order for _ in range(2)]
+    assert load_unfinished(folder) == {}
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """Return a folder that is a file system of its own, of 64 KiB."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(place)]
+    try:
+        subprocess.run(mount, check=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("may not mount a file system of its own")
+    yield place
+    subprocess.run(["umount", str(place)], check=True)
+
+
+def test_a_full_disk_keeps_what_was_good(small_disk: Path, make_run: MakeRun) -> None:
+    with ResultWriter(small_disk / "a", {"environment_id": "abc"}) as writer:
+        writer.add(*make_run(seed=0))
+        with pytest.raises(ResultsError, match=r"cannot be written: No space left on device"):
+            writer.add(*make_run(seed=1), checkpoint=b"x" * 100_000)
+        assert not list((small_disk / "a").rglob("*.tmp"))
+        with pytest.raises(ResultsError, match=r"make room or give permission"):
+            writer.keep("b", b"x" * 100_000)
+    assert load_results(small_disk / "a").runs["seed"].tolist() == [0]
+
+
+def test_a_disk_that_can_only_be_read_is_named(small_disk: Path, make_run: MakeRun) -> None:
+    with ResultWriter(small_disk / "a", {"environment_id": "abc"}) as writer:
+        writer.add(*make_run(seed=0))
+    subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
+    with (
+        pytest.raises(ResultsError, match="cannot be written: Read-only file system"),
+        ResultWriter(small_disk / "a", {}),
+    ):
+        pass
+    assert load_results(small_disk / "a").runs["seed"].tolist() == [0]
+
+
+def test_a_score_that_was_edited_is_named(result_folder: Path) -> None:
+    number = place(result_folder, RUNS, "final_score")
+    edit(result_folder, RUNS, lambda rows: rows[3].__setitem__(number, "0.99"))
+    with pytest.raises(ResultsError, match=r"runs.csv, line 4, column final_score: .*0\.99"):
+        load_results(result_folder)
 
 
 def edit(folder: Path, file: str, change: Callable[[list[list[str]]], object]) -> None:

@@ -18,19 +18,38 @@ import torch
 
 import seqbench
 
-_THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OMP_WAIT_POLICY", "KMP_BLOCKTIME")
+_VARIABLES = (
+    "OMP_NUM_THREADS",
+    "OMP_WAIT_POLICY",
+    "OMP_DYNAMIC",
+    "KMP_BLOCKTIME",
+    "MKL_NUM_THREADS",
+    "MKL_DYNAMIC",
+    "MKL_CBWR",
+    "MKL_ENABLE_INSTRUCTIONS",
+    "ONEDNN_MAX_CPU_ISA",
+    "ONEDNN_DEFAULT_FPMATH_MODE",
+    "ATEN_CPU_CAPABILITY",
+    "CUBLAS_WORKSPACE_CONFIG",
+    "NVIDIA_TF32_OVERRIDE",
+    "PYTORCH_JIT",
+)
+"""What libraries read from outside that may change how fast or how they round."""
 
 
 def describe_environment() -> dict[str, Any]:
-    """Return the environment, ready for JSON; ``environment_id`` is a digest of all the rest."""
-    described = {
-        "machine": _machine(),
-        "software": _software(),
-        "threads": _threads(),
+    """Return the environment, ready for JSON.
+
+    ``environment_id`` is a digest of machine, software and threads. The code is not in it: each row
+    has the version of the code that it went through, and the commit.
+    """
+    decisive = {"machine": _machine(), "software": _software(), "threads": _threads()}
+    content = json.dumps(decisive, sort_keys=True).encode()
+    return {
+        "environment_id": hashlib.sha256(content).hexdigest()[:12],
+        **decisive,
         "code": _code(),
     }
-    content = json.dumps(described, sort_keys=True).encode()
-    return {"environment_id": hashlib.sha256(content).hexdigest()[:12], **described}
 
 
 def _machine() -> dict[str, Any]:
@@ -90,7 +109,12 @@ def _software() -> dict[str, Any]:
 def _threads() -> dict[str, Any]:
     return {
         "inter_operator": torch.get_num_interop_threads(),
-        "variables": {name: os.environ.get(name) for name in _THREAD_VARIABLES},
+        "variables": {name: os.environ.get(name) for name in _VARIABLES},
+        "flags": {
+            "default_dtype": str(torch.get_default_dtype()),
+            "float32_matmul_precision": torch.get_float32_matmul_precision(),
+            "onednn": torch.backends.mkldnn.enabled,
+        },
     }
 
 

@@ -3,6 +3,7 @@
 import logging
 import math
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from statistics import median
 
@@ -11,6 +12,7 @@ import torch
 from seqbench.errors import UnsupportedError
 from seqbench.harness.agreement import check_agreement
 from seqbench.harness.checkpoint import dump_checkpoint
+from seqbench.harness.determinism import Determinism
 from seqbench.harness.load import LoadWatch
 from seqbench.harness.measuring import (
     Measuring,
@@ -20,79 +22,138 @@ from seqbench.harness.measuring import (
 )
 from seqbench.harness.memory import PeakMemory
 from seqbench.harness.sampling import Sampling
+from seqbench.harness.saving import Saved, Traces, dump_saved
 from seqbench.harness.training import Evaluation, Training, warm_up
 from seqbench.models.products import TRAINING_PASSES, count_flops
 from seqbench.models.sequence_model import build_model, count_parameters
-from seqbench.records import EpochRecord, EvaluationRecord, ProfileRecord, RunRecord, TimingRecord
+from seqbench.records import EpochRecord, EvaluationRecord, RunRecord
 from seqbench.spec import RunSpec
 from seqbench.tasks.task import Task, TaskData
 
 log = logging.getLogger(__name__)
 
+EpochFinished = Callable[[EpochRecord, bytes], object]
+"""Is told of each epoch, off the clock, with what it takes to go on from there."""
 
-class Run:
-    """One run on its way to its record; what it leaves besides lies in its lists.
+_OUT_OF_MEMORY = ("can't allocate memory", "not enough memory", "out of memory")
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What a run is fed with, in a few words: what stands of it in the row."""
+
+    metric: str
+    higher_is_better: bool
+    baseline_score: float
+    fingerprint: str
+    train_examples: int
+    test_examples: int
+
+
+def describe_problem(task: Task, data: TaskData) -> Problem:
+    """Return what stands in a row of a task and its data."""
+    return Problem(
+        task.metric,
+        task.higher_is_better,
+        task.baseline(data),
+        data.fingerprint,
+        len(data.train),
+        len(data.test),
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """A run to be done, and what stands in its rows besides.
 
     Parameters
     ----------
-    spec, task, data
-        What is run, the data in main memory.
-    suite, environment_id
-        Stand in every row.
+    spec, suite, environment_id, code_version, commit
+        As in `RunRecord`.
+    sampling
+        How carefully speed is measured; None for not.
+    keep_weights
+        Whether the trained weights are kept.
+    saved
+        Where to go on; None to begin.
     """
 
-    def __init__(
-        self, spec: RunSpec, task: Task, data: TaskData, suite: str, environment_id: str
-    ) -> None:
-        self.spec = spec
-        self.task = task
-        self.data = data
-        self.suite = suite
-        self.environment_id = environment_id
-        self.started_at = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        self.epochs: list[EpochRecord] = []
-        self.evaluations: list[EvaluationRecord] = []
-        self.timings: list[TimingRecord] = []
-        self.profile: list[ProfileRecord] = []
+    spec: RunSpec
+    suite: str
+    environment_id: str
+    code_version: str | None = None
+    commit: str | None = None
+    sampling: Sampling | None = None
+    keep_weights: bool = False
+    saved: Saved | None = None
+
+    def origin(self, fingerprint: str) -> dict[str, str]:
+        """Return what a saved run must have in common with this one to be gone on with."""
+        return {
+            "settings": self.spec.run_id,
+            "code": str(self.code_version),
+            "data": fingerprint,
+            "environment": self.environment_id,
+        }
+
+
+@dataclass(frozen=True)
+class Ended:
+    """What came of a run: its row, what it left besides, and its weights."""
+
+    record: RunRecord
+    traces: Traces
+    checkpoint: bytes | None = None
+
+
+@dataclass
+class Run:
+    """One run on its way to its record.
+
+    Parameters
+    ----------
+    job
+        What is run.
+    task, data
+        What it is fed with, in main memory.
+    """
+
+    job: Job
+    task: Task
+    data: TaskData
+    traces: Traces = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.spec = self.job.spec
+        self.problem = describe_problem(self.task, self.data)
+        self.traces = self.job.saved.traces if self.job.saved else begin_traces()
+        self.determinism = Determinism(self.traces.nondeterministic)
+        self.traces.watched = True
         self.checkpoint: bytes | None = None
-        self._parameters: int | None = None
-        self._flops_per_sample: int | None = None
-        self._peak_memory_bytes: int | None = None
-        self._target_time_s: float | None = None
 
-    def execute(
-        self,
-        epoch_finished: Callable[[EpochRecord], object],
-        sampling: Sampling | None = None,
-        *,
-        keep_weights: bool = False,
-    ) -> RunRecord:
-        """Run to the end, to a loss that is not finite, or to an error; record which it was.
-
-        Parameters
-        ----------
-        epoch_finished
-            Is told of each epoch, off the clock.
-        sampling
-            How carefully speed is measured; None for not.
-        keep_weights
-            Whether `checkpoint` holds the trained weights afterwards.
-        """
+    def execute(self, epoch_finished: EpochFinished = lambda record, saved: None) -> Ended:
+        """Run to the end, to a loss that is not finite, or to an error; record which it was."""
+        status, error = "ok", None
         try:
-            self._measure(sampling)
-            if self.spec.epochs and not self._train(epoch_finished, keep_weights):
-                fault = f"a loss was not finite in epoch {len(self.epochs)}"
-                return self._record("diverged", fault)
-        except UnsupportedError as error:
-            return self._record("unsupported", str(error))
-        except Exception as error:  # any error of a variant or task ends its run and no other
+            with self.determinism.active():
+                if self.job.saved is None:
+                    self._measure()
+                if self.spec.epochs and not self._train(epoch_finished):
+                    status = "diverged"
+                    error = f"a loss was not finite in epoch {len(self.traces.epochs)}"
+        except UnsupportedError as reason:
+            status, error = "unsupported", str(reason)
+        except Exception as reason:  # any error of a variant or task ends its run and no other
             log.debug("%s failed", self.spec.run_id, exc_info=True)
-            message = (str(error).strip() or type(error).__name__).splitlines()[-1]
-            return self._record("failed", f"{type(error).__name__}: {message}")
-        return self._record("ok")
+            status, error = "failed", describe_error(reason)
+            if is_out_of_memory(reason):
+                status = "out-of-memory"
+        record = record_run(self.job, self.problem, self.traces, status, error)
+        return Ended(record, self.traces, self.checkpoint)
 
-    def _measure(self, sampling: Sampling | None) -> None:
+    def _measure(self) -> None:
         """Count, check the implementation, measure the limits and, if asked for, the speed."""
+        traces = self.traces
         with torch.device("meta"):
             model = build_model(
                 self.spec,
@@ -100,44 +161,53 @@ class Run:
                 outputs=self.task.outputs,
                 time=self.task.time,
             )
-        self._parameters = count_parameters(model)
-        self._flops_per_sample = count_flops(model, self.task.time)
+        traces.parameters = count_parameters(model)
+        traces.flops_per_sample = count_flops(model, self.task.time)
         data = self.data.to(self.spec.device)
         forget_compiled()
         check_agreement(self.spec, self.task, data)
         measuring = Measuring(self.spec, self.task, data)
-        self.timings += measuring.measure_limits()
-        if sampling is not None:
+        traces.timings += measuring.measure_limits()
+        if self.job.sampling is not None:
             memory = PeakMemory(self.spec.device)
-            self.timings += measuring.measure_speed(sampling)
-            self._peak_memory_bytes = memory.bytes
-            self.profile += measuring.profile_step()
+            traces.timings += measuring.measure_speed(self.job.sampling)
+            traces.peak_memory_bytes = memory.bytes
+            traces.profile += measuring.profile_step()
 
-    def _train(self, epoch_finished: Callable[[EpochRecord], object], keep_weights: bool) -> bool:
-        """Train all epochs; tell whether every loss was finite."""
+    def _train(self, epoch_finished: EpochFinished) -> bool:
+        """Train the epochs that are left; tell whether every loss was finite."""
         data = self.data.to(self.spec.device)
         warm_up(self.spec, self.task, data)
-        memory = PeakMemory(self.spec.device)
+        before, memory = self.traces.peak_memory_bytes, PeakMemory(self.spec.device)
         training = Training(self.spec, self.task, data)
-        for epoch in range(1, self.spec.epochs + 1):
+        if self.job.saved:
+            training.load_state_dict(self.job.saved.training)
+        elif self.job.sampling is not None:
+            before = None  # what was measured apart is another model's
+        for epoch in range(len(self.traces.epochs) + 1, self.spec.epochs + 1):
             record = self._train_epoch(training, epoch)
-            self.epochs.append(record)
-            epoch_finished(record)
+            self.traces.epochs.append(record)
             if not (math.isfinite(record.train_loss) and math.isfinite(record.test_loss)):
                 return False
-        self._peak_memory_bytes = memory.bytes
-        if keep_weights:
+            peak = memory.bytes
+            self.traces.peak_memory_bytes = peak if before is None else max(before, peak or 0)
+            epoch_finished(record, self._save(training))
+        if self.job.keep_weights:
             self.checkpoint = dump_checkpoint(training.model)
         return True
 
+    def _save(self, training: Training) -> bytes:
+        origin = self.job.origin(self.problem.fingerprint)
+        return dump_saved(Saved(origin, self.traces, training.state_dict()))
+
     def _train_epoch(self, training: Training, epoch: int) -> EpochRecord:
-        before = sum(each.epoch_time_s for each in self.epochs)
+        before = sum(each.epoch_time_s for each in self.traces.epochs)
 
         def evaluate(batches: int, seconds: float) -> Evaluation:
             """Score the model within or after the epoch, off the clock."""
             evaluation = training.evaluate(training.data.test)
             if self.spec.eval_every is not None:
-                self.evaluations.append(
+                self.traces.evaluations.append(
                     EvaluationRecord(
                         run_id=self.spec.run_id,
                         epoch=epoch,
@@ -155,7 +225,7 @@ class Run:
         evaluation = evaluate(-(-len(self.data.train) // self.spec.batch_size), epoch_time_s)
         return EpochRecord(
             run_id=self.spec.run_id,
-            suite=self.suite,
+            suite=self.job.suite,
             task=self.spec.task,
             variant=self.spec.variant,
             seed=self.spec.seed,
@@ -174,53 +244,81 @@ class Run:
 
     def _note_target(self, score: float, train_time_s: float) -> None:
         target = self.spec.target
-        if target is None or self._target_time_s is not None:
+        if target is None or self.traces.target_time_s is not None:
             return
         if score >= target if self.task.higher_is_better else score <= target:
-            self._target_time_s = train_time_s
+            self.traces.target_time_s = train_time_s
 
-    def _record(self, status: str, error: str | None = None) -> RunRecord:
-        scores = [epoch.score for epoch in self.epochs]
-        best = max if self.task.higher_is_better else min
-        finished = status == "ok"
-        trained = finished and bool(self.epochs)
-        train_rate, eval_rate = self._rates() if finished else (None, None)
-        flops_per_s = (
-            TRAINING_PASSES * self._flops_per_sample * train_rate
-            if self._flops_per_sample is not None and train_rate
-            else None
-        )
-        peak = fastest_product(self.timings)
-        return RunRecord(
-            run_id=self.spec.run_id,
-            suite=self.suite,
-            spec=self.spec,
-            parameters=self._parameters,
-            status=status,
-            error=error,
-            metric=self.task.metric,
-            higher_is_better=self.task.higher_is_better,
-            baseline_score=self.task.baseline(self.data),
-            final_score=scores[-1] if trained else None,
-            best_score=best(scores) if trained else None,
-            epoch_time_s=median(each.epoch_time_s for each in self.epochs) if trained else None,
-            train_samples_per_s=train_rate,
-            eval_samples_per_s=eval_rate,
-            target_time_s=self._target_time_s,
-            flops_per_sample=self._flops_per_sample,
-            flops_per_s=flops_per_s,
-            peak_flops_per_s=peak,
-            peak_fraction=flops_per_s / peak if flops_per_s and peak else None,
-            peak_memory_bytes=self._peak_memory_bytes,
-            started_at=self.started_at,
-            environment_id=self.environment_id,
-            data_fingerprint=self.data.fingerprint,
-        )
 
-    def _rates(self) -> tuple[float | None, float | None]:
-        """Return examples per second in training and in inference, from epochs or from samples."""
-        if self.epochs:
-            train = len(self.data.train) / median(each.epoch_time_s for each in self.epochs)
-            test = len(self.data.test) / median(each.eval_time_s for each in self.epochs)
-            return train, test
-        return median_rate(self.timings, "train_step"), median_rate(self.timings, "inference")
+def begin_traces() -> Traces:
+    """Return the traces of a run that begins now."""
+    return Traces(started_at=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"))
+
+
+def describe_error(error: BaseException) -> str:
+    """Return an error's kind and its last line, without characters that would not print."""
+    message = (str(error).strip() or type(error).__name__).splitlines()[-1]
+    return f"{type(error).__name__}: {''.join(each for each in message if each.isprintable())}"
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Tell whether an error means that memory, of the machine or of the GPU, was not enough."""
+    if isinstance(error, MemoryError | torch.OutOfMemoryError):
+        return True
+    return isinstance(error, RuntimeError) and any(words in str(error) for words in _OUT_OF_MEMORY)
+
+
+def record_run(
+    job: Job, problem: Problem, traces: Traces, status: str, error: str | None = None
+) -> RunRecord:
+    """Return the row of a run that ended with ``status``, from what it left."""
+    spec, epochs = job.spec, traces.epochs
+    scores = [epoch.score for epoch in epochs]
+    best = max if problem.higher_is_better else min
+    finished = status == "ok"
+    trained = finished and bool(epochs)
+    train_rate, eval_rate = _rates(problem, traces) if finished else (None, None)
+    flops_per_s = (
+        TRAINING_PASSES * traces.flops_per_sample * train_rate
+        if traces.flops_per_sample is not None and train_rate
+        else None
+    )
+    peak = fastest_product(traces.timings)
+    return RunRecord(
+        run_id=spec.run_id,
+        suite=job.suite,
+        spec=spec,
+        parameters=traces.parameters,
+        status=status,
+        error=error,
+        metric=problem.metric,
+        higher_is_better=problem.higher_is_better,
+        baseline_score=problem.baseline_score,
+        final_score=scores[-1] if trained else None,
+        best_score=best(scores) if trained else None,
+        epoch_time_s=median(each.epoch_time_s for each in epochs) if trained else None,
+        train_samples_per_s=train_rate,
+        eval_samples_per_s=eval_rate,
+        target_time_s=traces.target_time_s,
+        flops_per_sample=traces.flops_per_sample,
+        flops_per_s=flops_per_s,
+        peak_flops_per_s=peak,
+        peak_fraction=flops_per_s / peak if flops_per_s and peak else None,
+        peak_memory_bytes=traces.peak_memory_bytes if finished else None,
+        deterministic=not traces.nondeterministic if traces.watched else None,
+        nondeterministic_operators=", ".join(traces.nondeterministic) or None,
+        started_at=traces.started_at,
+        environment_id=job.environment_id,
+        data_fingerprint=problem.fingerprint,
+        code_version=job.code_version,
+        commit=job.commit,
+    )
+
+
+def _rates(problem: Problem, traces: Traces) -> tuple[float | None, float | None]:
+    """Return examples per second in training and in inference, from epochs or from samples."""
+    if traces.epochs:
+        train = problem.train_examples / median(each.epoch_time_s for each in traces.epochs)
+        test = problem.test_examples / median(each.eval_time_s for each in traces.epochs)
+        return train, test
+    return median_rate(traces.timings, "train_step"), median_rate(traces.timings, "inference")

@@ -1,11 +1,10 @@
 """The runner: specs in, records out, one run after the other."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
-from seqbench.harness.run import Run
-from seqbench.harness.sampling import Sampling
+from seqbench.harness.run import Ended, EpochFinished, Job, Run
 from seqbench.records import EpochRecord, RunRecord
 from seqbench.spec import RunSpec
 from seqbench.store import ResultWriter
@@ -15,23 +14,31 @@ from seqbench.tasks.task import Task, TaskData, check_data, cut_training, make_t
 class Progress(Protocol):
     """Who is told how the runs go; never on the clock."""
 
-    def run_started(self, spec: RunSpec) -> None: ...
+    def run_started(self, spec: RunSpec, epochs_done: int = 0) -> None: ...
 
     def epoch_finished(self, record: EpochRecord) -> None: ...
 
     def run_finished(self, record: RunRecord) -> None: ...
 
 
-Problem = tuple[str, int | None, int | None]
+class Executor(Protocol):
+    """What does a run: here, or in a process of its own."""
+
+    def execute(self, job: Job, epoch_finished: EpochFinished) -> Ended: ...
+
+
+ProblemKey = tuple[str, int | None, int | None]
 """What decides which examples a run is fed with: task, length, training examples."""
 
 
-def problem_of(spec: RunSpec) -> Problem:
+def problem_of(spec: RunSpec) -> ProblemKey:
     """Return what decides which examples the run is fed with."""
     return spec.task, spec.length, spec.train_examples
 
 
-def load_problems(specs: Sequence[RunSpec], data_dir: Path) -> dict[Problem, tuple[Task, TaskData]]:
+def load_problems(
+    specs: Sequence[RunSpec], data_dir: Path
+) -> dict[ProblemKey, tuple[Task, TaskData]]:
     """Return each problem that the specs pose: its task with its data, in main memory.
 
     Raises
@@ -54,44 +61,60 @@ def load_problems(specs: Sequence[RunSpec], data_dir: Path) -> dict[Problem, tup
     return loaded
 
 
-def run_specs(
-    specs: Sequence[RunSpec],
-    problems: Mapping[Problem, tuple[Task, TaskData]],
-    *,
-    suite: str,
-    environment_id: str,
-    writer: ResultWriter,
-    progress: Progress,
-    sampling: Sampling | None = None,
-    keep_weights: bool = False,
-) -> list[RunRecord]:
-    """Run the specs in order and write each as it ends; one that fails does not stop the others.
+class InThisProcess:
+    """Does runs where it is called.
 
     Parameters
     ----------
-    specs
-        What to run.
     problems
         What `load_problems` gave for them.
-    suite, environment_id
-        Stand in every row.
+    """
+
+    def __init__(self, problems: Mapping[ProblemKey, tuple[Task, TaskData]]) -> None:
+        self._problems = problems
+
+    def execute(self, job: Job, epoch_finished: EpochFinished) -> Ended:
+        """Do a run."""
+        return Run(job, *self._problems[problem_of(job.spec)]).execute(epoch_finished)
+
+
+def run_jobs(
+    jobs: Iterable[Job], executor: Executor, writer: ResultWriter, progress: Progress
+) -> list[RunRecord]:
+    """Do the jobs in order and write each as it ends; one that fails does not stop the others.
+
+    Parameters
+    ----------
+    jobs
+        What to do.
+    executor
+        What does it.
     writer
-        Gets a run with its epochs as soon as it has ended, so that an interruption
-        (KeyboardInterrupt passes through) loses the run in progress only.
+        Gets what it takes to go on after each epoch, and a run with all that it left when it has
+        ended, so that an interruption (KeyboardInterrupt passes through) loses the epoch in
+        progress only.
     progress
         Is told of the start and end of each run and the end of each epoch.
-    sampling
-        How carefully the speed of each run is measured, apart from its training; None for not.
-    keep_weights
-        Whether the writer also gets each trained model's weights.
     """
     records = []
-    for spec in specs:
-        progress.run_started(spec)
-        task, data = problems[problem_of(spec)]
-        run = Run(spec, task, data, suite, environment_id)
-        record = run.execute(progress.epoch_finished, sampling, keep_weights=keep_weights)
-        writer.add(record, run.epochs, run.evaluations, run.timings, run.profile, run.checkpoint)
-        progress.run_finished(record)
-        records.append(record)
+    for job in jobs:
+        done = len(job.saved.traces.epochs) if job.saved else 0
+        progress.run_started(job.spec, done)
+
+        def keep(record: EpochRecord, saved: bytes, run_id: str = job.spec.run_id) -> None:
+            writer.keep(run_id, saved)
+            progress.epoch_finished(record)
+
+        ended = executor.execute(job, keep)
+        traces = ended.traces
+        writer.add(
+            ended.record,
+            traces.epochs,
+            traces.evaluations,
+            traces.timings,
+            traces.profile,
+            ended.checkpoint,
+        )
+        progress.run_finished(ended.record)
+        records.append(ended.record)
     return records

@@ -6,11 +6,12 @@ their initialisation or dropout drew before.
 """
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Literal
 
 import torch
+from torch import Tensor
 
 Stream = Literal["initialisation", "order", "dropout"]
 
@@ -46,6 +47,17 @@ class GlobalStream:
                 yield
             finally:
                 self._keep()
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """Return where the stream stands."""
+        states = {"cpu": self._cpu_state}
+        return states | ({"cuda": self._cuda_state} if self.devices else {})
+
+    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
+        """Go on from where another stream stood."""
+        self._cpu_state = state["cpu"]
+        if self.devices:
+            self._cuda_state = state["cuda"]
 
     def _keep(self) -> None:
         self._cpu_state = torch.get_rng_state()

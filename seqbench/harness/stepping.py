@@ -1,6 +1,7 @@
 """The end of a training step: gradients in, new weights out; and the whole step as a CUDA graph."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -68,6 +69,23 @@ class Update:
             self._scaler.update()
         else:
             self._optimizer.step()
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return all that the next step depends on besides the parameters."""
+        parts = {
+            "optimizer": self._optimizer,
+            "schedule": self._schedule,
+            "scaler": self._scaler,
+        }
+        return {name: part.state_dict() for name, part in parts.items() if part is not None}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from where another update of the same settings stood."""
+        self._optimizer.load_state_dict(state["optimizer"])
+        if self._schedule:
+            self._schedule.load_state_dict(state["schedule"])
+        if self._scaler:
+            self._scaler.load_state_dict(state["scaler"])
 
     def advance(self) -> None:
         """Go on to the schedule's next step size."""

@@ -1,9 +1,10 @@
 """The only training loop: one model on its way through one task."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -91,6 +92,22 @@ class Training:
     def shares(self) -> int:
         """How many threads share a batch in training; in inference each takes one of its own."""
         return self._sharing.shares
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return all that the epochs to come depend on: weights, optimiser, random streams."""
+        return {
+            "model": self.model.state_dict(),
+            "update": self._update.state_dict(),
+            "order": self._order.get_state(),
+            "dropout": self._dropout.state_dict(),
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from where another training of an equal spec stood, to the last bit."""
+        self.model.load_state_dict(state["model"])
+        self._update.load_state_dict(state["update"])
+        self._order.set_state(state["order"])
+        self._dropout.load_state_dict(state["dropout"])
 
     def active(self) -> ExitStack:
         """Return the context in which steps run: random streams, threads, precision."""

@@ -6,6 +6,7 @@ token or a frame, is the task's business.
 """
 
 import hashlib
+import re
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -88,7 +89,7 @@ class Task(ABC):
     outputs: ClassVar[int]
     """Numbers that a model gives for an example, or for each of its steps."""
     metric: ClassVar[str]
-    """Name of the score, as it stands in the CSV."""
+    """Name of the score, as it stands in the CSV: lower-case words joined by underscores."""
     higher_is_better: ClassVar[bool]
     """Direction of the score."""
     readouts: ClassVar[tuple[str, ...]] = ("last", "final", "mean", "max")
@@ -181,6 +182,8 @@ class Regression(Task):
 
 TASKS: Registry[type[Task]] = Registry("task")
 
+METRIC = re.compile(r"[a-z0-9]+(_[a-z0-9]+)*")
+
 
 def check_data(name: str, task: Task, data: object) -> TaskData:
     """Return ``data`` if it is what the task called ``name`` says of itself.
@@ -188,10 +191,14 @@ def check_data(name: str, task: Task, data: object) -> TaskData:
     Raises
     ------
     ContractError
-        If it is no `TaskData`, or a split has other sizes than the task declares.
+        If it is no `TaskData`, a split has other sizes than the task declares, or the metric's name
+        is not one.
     """
     if not isinstance(data, TaskData):
         raise ContractError("task", name, f"gave {type(data).__name__}, expected a TaskData")
+    if not METRIC.fullmatch(task.metric):
+        fault = f"calls its metric {task.metric!r}, expected lower-case words joined by underscores"
+        raise ContractError("task", name, fault)
     for split in (data.train, data.test):
         real = split.inputs.is_floating_point()
         expected = (task.time, task.features) if real else (task.time,)

@@ -1,0 +1,232 @@
+"""What is left to do: what lies in a folder counts for exactly the same run, and is told apart."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from seqbench.errors import ResultsError
+from seqbench.harness.resuming import Remainder, find_remainder
+from seqbench.harness.run import Job, Problem, describe_problem
+from seqbench.harness.runner import InThisProcess, ProblemKey, problem_of, run_jobs
+from seqbench.harness.sampling import Sampling
+from seqbench.records import EpochRecord, RunRecord
+from seqbench.spec import RunSpec
+from seqbench.store import ResultWriter, load_results
+from seqbench.tasks.task import Task, TaskData
+
+MakeSpec = Callable[..., RunSpec]
+ENVIRONMENT = {"environment_id": "abc", "machine": {"cpu": "A"}, "code": {"commit": "1"}}
+
+
+@dataclass
+class Quiet:
+    """Progress that can interrupt after an epoch of a variant."""
+
+    interrupt: tuple[str, int] | None = None
+
+    def run_started(self, spec: RunSpec, epochs_done: int = 0) -> None: ...
+
+    def epoch_finished(self, record: EpochRecord) -> None:
+        if (record.variant, record.epoch) == self.interrupt:
+            raise KeyboardInterrupt
+
+    def run_finished(self, record: RunRecord) -> None: ...
+
+
+class Bench:
+    """A result folder, and a way to start the same command again and again."""
+
+    def __init__(self, folder: Path, task: Task, data: TaskData) -> None:
+        self.folder, self.task, self.data = folder, task, data
+
+    def find(
+        self,
+        jobs: list[Job],
+        environment: dict[str, Any] = ENVIRONMENT,
+        *,
+        retry_failed: bool = False,
+    ) -> Remainder:
+        problems: dict[ProblemKey, Problem] = {
+            problem_of(job.spec): describe_problem(self.task, self.data) for job in jobs
+        }
+        return find_remainder(jobs, problems, self.folder, environment, retry_failed=retry_failed)
+
+    def run(
+        self,
+        jobs: list[Job],
+        interrupt: tuple[str, int] | None = None,
+        *,
+        retry_failed: bool = False,
+    ) -> Remainder:
+        executor = InThisProcess({problem_of(job.spec): (self.task, self.data) for job in jobs})
+        with ResultWriter(self.folder, ENVIRONMENT) as writer:
+            left = self.find(jobs, retry_failed=retry_failed)
+            if left.earlier is not None:
+                order = [job.spec.run_id for job in jobs]
+                writer.resume(left.earlier, order, left.unfinished)
+            try:
+                run_jobs(left.jobs, executor, writer, Quiet(interrupt))
+            except KeyboardInterrupt:
+                assert interrupt is not None
+        return left
+
+
+@pytest.fixture
+def bench(tmp_path: Path, tiny_task: Task, tiny_data: TaskData) -> Bench:
+    return Bench(tmp_path / "a", tiny_task, tiny_data)
+
+
+@pytest.fixture
+def make_job(make_spec: MakeSpec) -> Callable[..., Job]:
+    def make(code: str = "1", **settings: Any) -> Job:
+        spec = make_spec(**settings)
+        return Job(spec=spec, suite="quick", environment_id="abc", code_version=code)
+
+    return make
+
+
+MakeJob = Callable[..., Job]
+
+
+def test_a_finished_result_leaves_nothing_to_do(bench: Bench, make_job: MakeJob) -> None:
+    jobs = [make_job(variant=each) for each in ("rnn", "gru")]
+    bench.run(jobs)
+    before = load_results(bench.folder)
+    left = bench.run(jobs)
+    assert left.jobs == []
+    assert left.notes == ["2 of 2 runs are finished already"]
+    assert load_results(bench.folder).runs.equals(before.runs)
+    assert not (bench.folder.parent / ".earlier").exists()
+
+
+def test_an_interrupted_run_goes_on_after_its_last_epoch(bench: Bench, make_job: MakeJob) -> None:
+    jobs = [make_job(variant=each, epochs=3) for each in ("rnn", "gru", "lstm")]
+    bench.run(jobs, interrupt=("gru", 2))
+    left = bench.run(jobs)
+    assert left.notes == [
+        "1 of 3 runs are finished already",
+        "row-digits gru seed 0 goes on after epoch 2 of 3",
+    ]
+    results = load_results(bench.folder)
+    assert results.runs["variant"].tolist() == ["rnn", "gru", "lstm"]
+    assert results.epochs["epoch"].tolist() == [1, 2, 3] * 3
+    assert not (bench.folder / ".unfinished").exists()
+
+
+def test_the_first_run_too_goes_on(bench: Bench, make_job: MakeJob) -> None:
+    jobs = [make_job(epochs=3)]
+    bench.run(jobs, interrupt=("rnn", 1))
+    assert bench.run(jobs).notes == ["row-digits rnn seed 0 goes on after epoch 1 of 3"]
+    assert not (bench.folder.parent / ".earlier").exists()
+
+
+def test_rows_stand_in_the_order_of_the_plan(bench: Bench, make_job: MakeJob) -> None:
+    bench.run([make_job(variant="lstm")])
+    bench.run([make_job(variant=each) for each in ("rnn", "lstm", "gru")])
+    results = load_results(bench.folder)
+    assert results.runs["variant"].tolist() == ["rnn", "lstm", "gru"]
+    assert results.epochs["variant"].tolist() == ["rnn", "rnn", "lstm", "lstm", "gru", "gru"]
+
+
+def test_another_version_of_the_code_is_another_run(bench: Bench, make_job: MakeJob) -> None:
+    bench.run([make_job(variant="rnn"), make_job(variant="gru")])
+    left = bench.run([make_job(variant="rnn"), make_job(variant="gru", code="2")])
+    assert [job.spec.variant for job in left.jobs] == ["gru"]
+    assert "1 run is run again: its code has changed" in left.notes
+    assert load_results(bench.folder).runs["code_version"].tolist() == ["1", "2"]
+    (aside,) = (bench.folder.parent / ".earlier").iterdir()
+    assert load_results(aside).runs["code_version"].tolist() == ["1", "1"]
+
+
+def test_other_data_makes_another_run(bench: Bench, make_job: MakeJob) -> None:
+    bench.run([make_job()])
+    bench.data = replace(bench.data, test=bench.data.test.first(19))
+    left = bench.find([make_job()])
+    assert len(left.jobs) == 1
+    assert left.notes == ["1 run is run again: its data has changed"]
+
+
+def test_other_settings_are_named(bench: Bench, make_job: MakeJob) -> None:
+    bench.run([make_job()])
+    left = bench.find([make_job(hidden_size=5, clip_norm=1.0)])
+    assert left.notes == ["1 run is run again: clip_norm was None, is 1.0; hidden_size was 4, is 5"]
+    assert bench.find([make_job(seed=1)]).notes == [], "one that is new has not changed"
+
+
+def test_another_environment_leaves_nothing_that_counts(bench: Bench, make_job: MakeJob) -> None:
+    bench.run([make_job()])
+    other = {**ENVIRONMENT, "machine": {"cpu": "B"}}
+    left = bench.find([make_job()], other)
+    assert left.earlier is None
+    assert len(left.jobs) == 1
+    assert left.notes == [
+        "the earlier result is of another environment (machine.cpu: A, B): everything is run again"
+    ]
+    newer = {**ENVIRONMENT, "code": {"commit": "2"}}
+    assert bench.find([make_job()], newer).jobs == [], "each row has its own code's version"
+
+
+def test_a_subset_keeps_its_rows_and_the_rest_is_aside(bench: Bench, make_job: MakeJob) -> None:
+    bench.run([make_job(seed=seed) for seed in range(3)])
+    left = bench.run([make_job(seed=seed) for seed in range(2)])
+    assert left.jobs == []
+    assert load_results(bench.folder).runs["seed"].tolist() == [0, 1]
+    (aside,) = (bench.folder.parent / ".earlier").iterdir()
+    assert load_results(aside).runs["seed"].tolist() == [0, 1, 2]
+
+
+def test_failed_runs_wait_to_be_asked_for(
+    bench: Bench, make_job: MakeJob, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    jobs = [make_job(variant=each) for each in ("rnn", "gru")]
+    with monkeypatch.context() as patch:
+        patch.setattr("seqbench.models.gru.MAKERS", {})
+        bench.run(jobs)
+    assert load_results(bench.folder).runs["status"].tolist() == ["ok", "failed"]
+    left = bench.run(jobs)
+    assert left.jobs == []
+    assert "1 of them did not end well; --retry-failed runs those again" in left.notes
+    left = bench.run(jobs, retry_failed=True)
+    assert [job.spec.variant for job in left.jobs] == ["gru"]
+    assert load_results(bench.folder).runs["status"].tolist() == ["ok", "ok"]
+
+
+def test_what_was_not_measured_or_not_kept_is_done_again(bench: Bench, make_job: MakeJob) -> None:
+    bench.run([make_job()])
+    brief = Sampling(budget_s=0.01, least=2, most=3)
+    left = bench.find([replace(make_job(), sampling=brief)])
+    assert left.notes == ["1 run is run again: its speed was not measured"]
+    left = bench.run([replace(make_job(), keep_weights=True)])
+    assert left.notes == ["1 run is run again: its weights were not kept"]
+    assert bench.find([replace(make_job(), keep_weights=True)]).jobs == []
+
+
+@pytest.mark.parametrize("change", ["code", "damage"])
+def test_a_run_on_its_way_that_does_not_count_begins_again(
+    bench: Bench, make_job: MakeJob, change: str
+) -> None:
+    bench.run([make_job(epochs=3)], interrupt=("rnn", 2))
+    (kept,) = (bench.folder / ".unfinished").iterdir()
+    if change == "damage":
+        kept.write_bytes(kept.read_bytes()[:-100])
+    left = bench.run([make_job(epochs=3, code="2" if change == "code" else "1")])
+    told = {
+        "code": "row-digits rnn seed 0 begins again: its code changed since",
+        "damage": "what was kept of row-digits rnn seed 0 cannot be read and it begins again",
+    }
+    assert left.notes[0].startswith(told[change])
+    assert left.jobs[0].saved is None
+    assert load_results(bench.folder).epochs["epoch"].tolist() == [1, 2, 3]
+
+
+def test_rows_that_cannot_be_read_stop_everything(bench: Bench, make_job: MakeJob) -> None:
+    bench.run([make_job()])
+    path = bench.folder / "runs.csv"
+    path.write_text(path.read_text() + "torn")
+    before = path.read_bytes()
+    with pytest.raises(ResultsError, match=r"runs.csv, line 3: 1 cells where \d+ belong"):
+        bench.run([make_job()])
+    assert path.read_bytes() == before

@@ -1,0 +1,212 @@
+"""Runs in processes of their own: real crashes, hangs, kills and shortages, and what they leave."""
+
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from seqbench.errors import ExitCode
+from seqbench.store import load_results
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals as Unix has them")
+
+PLUGIN = """
+import ctypes
+import time
+
+import torch
+from torch import nn
+
+from seqbench.models.model import VARIANTS
+from seqbench.models.native import NativeEncoder
+
+
+def bad(name, work):
+    class Bad(NativeEncoder):
+        def forward(self, inputs):
+            if self.training and torch.is_grad_enabled() and len(inputs) > 16:
+                work()
+            return super().forward(inputs)
+
+    VARIANTS.variant(name)(lambda sizes: Bad(nn.RNN, sizes))
+
+
+def hog():
+    kept = []
+    while True:
+        kept.append(torch.empty(1 << 29))
+
+
+bad("crashing", lambda: ctypes.string_at(0))
+bad("hanging", lambda: time.sleep(3600))
+bad("hungry", hog)
+bad("breaking", lambda: 1 // 0)
+"""
+FAST = ("--task", "row-digits", "--hidden-size", "4", "--threads", "1", "--device", "cpu")
+BAD = ("breaking", "crashing", "hungry", "hanging")
+
+
+def start(folder: Path, *words: str, limit: int | None = None) -> subprocess.Popen[str]:
+    """Start ``seqbench run`` in a folder, perhaps with a limit to its address space."""
+
+    def restrict() -> None:
+        if limit is not None:
+            resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+
+    return subprocess.Popen(
+        [sys.executable, "-m", "seqbench", "run", *FAST, *words],
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"COLUMNS": "200", "SEQBENCH_DATA": str(folder / "none")},
+        preexec_fn=restrict,
+    )
+
+
+@pytest.fixture
+def plugin(tmp_path: Path) -> str:
+    path = tmp_path / "bad_variants.py"
+    path.write_text(PLUGIN)
+    return path.name
+
+
+def test_bad_runs_end_alone_and_are_taken_up_again_when_asked_for(
+    tmp_path: Path, plugin: str
+) -> None:
+    words = ["--plugin", plugin, "--variant", ",".join(("rnn", *BAD, "gru")), "--epochs", "1"]
+    words += ["--batch-size", "32", "--name", "a"]
+    process = start(tmp_path, *words, "--timeout", "10", limit=12 << 30)
+    _, errors = process.communicate(timeout=300)
+    assert process.returncode == ExitCode.RUNS_FAILED, errors
+    assert "4 of 6 runs did not end well" in errors
+    runs = load_results(tmp_path / "results" / "a").runs.set_index("variant")
+    assert runs["status"].to_dict() == {
+        "rnn": "ok",
+        "breaking": "failed",
+        "crashing": "crashed",
+        "hungry": "out-of-memory",
+        "hanging": "timeout",
+        "gru": "ok",
+    }
+    assert runs.loc["breaking", "error"].startswith("ZeroDivisionError: ")
+    assert runs.loc["crashing", "error"] == "its process was ended by SIGSEGV"
+    assert "allocate memory" in runs.loc["hungry", "error"]
+    assert runs.loc["hanging", "error"] == "it took longer than 10 s"
+
+    mended = tmp_path / plugin
+    mended.write_text(PLUGIN.replace("1 // 0", "1 // 1"))
+    words[words.index("--variant") + 1] = "rnn,breaking,gru"
+    again = start(tmp_path, *words, "--retry-failed")
+    told, errors = again.communicate(timeout=120)
+    assert again.returncode == ExitCode.OK, errors
+    assert "2 of 3 runs are finished already" in told, told
+
+
+def wait_for(condition: Callable[[], bool], process: subprocess.Popen[str]) -> None:
+    end = time.monotonic() + 120
+    while not condition():
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+@pytest.fixture
+def slow_run(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
+    """Yield a command that is training: at least one epoch of it is kept."""
+    process = start(tmp_path, "--variant", "rnn", "--epochs", "2000", "--name", "a")
+    wait_for(lambda: any((tmp_path / "results/a/.unfinished").glob("[!.]*")), process)
+    yield process
+    process.kill()
+    process.communicate()
+
+
+def find_worker(process: subprocess.Popen[str]) -> psutil.Process:
+    children = psutil.Process(process.pid).children()
+    (worker,) = (each for each in children if "spawn_main" in " ".join(each.cmdline()))
+    return worker
+
+
+def test_a_worker_that_is_killed_is_a_row(tmp_path: Path, slow_run: subprocess.Popen[str]) -> None:
+    find_worker(slow_run).send_signal(signal.SIGKILL)
+    _, errors = slow_run.communicate(timeout=60)
+    assert slow_run.returncode == ExitCode.RUNS_FAILED
+    results = load_results(tmp_path / "results" / "a")
+    (row,) = results.runs.to_dict("records")
+    assert row["status"] == "crashed"
+    assert row["error"].startswith("its process was ended by SIGKILL")
+    assert len(results.epochs) >= 1, "its epochs are kept"
+    assert "1 of 1 runs did not end well" in errors
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interruption_ends_both_processes_and_says_how_to_go_on(
+    tmp_path: Path, slow_run: subprocess.Popen[str], number: signal.Signals
+) -> None:
+    worker = find_worker(slow_run)
+    slow_run.send_signal(number)
+    _, errors = slow_run.communicate(timeout=60)
+    assert slow_run.returncode == ExitCode.INTERRUPTED
+    assert "interrupted: 0 of 1 runs are finished" in errors
+    assert "the same command goes on after the last epoch" in errors
+    assert "Traceback" not in errors
+    assert not worker.is_running() or worker.status() == psutil.STATUS_ZOMBIE
+    assert len(list((tmp_path / "results/a/.unfinished").glob("[!.]*"))) == 1
+
+
+def test_a_worker_does_not_outlive_its_asker(slow_run: subprocess.Popen[str]) -> None:
+    worker = find_worker(slow_run)
+    slow_run.kill()
+    psutil.wait_procs([worker], timeout=30)
+    assert not worker.is_running() or worker.status() == psutil.STATUS_ZOMBIE
+
+
+def test_a_stopped_worker_times_out(tmp_path: Path) -> None:
+    words = ("--variant", "rnn", "--epochs", "2000", "--name", "a", "--timeout", "12")
+    process = start(tmp_path, *words)
+    wait_for(lambda: any((tmp_path / "results/a/.unfinished").glob("[!.]*")), process)
+    find_worker(process).send_signal(signal.SIGSTOP)
+    process.communicate(timeout=60)
+    assert process.returncode == ExitCode.RUNS_FAILED
+    assert load_results(tmp_path / "results" / "a").runs["status"].tolist() == ["timeout"]
+
+
+def test_two_at_once_the_second_says_who_is_there_or_waits(
+    tmp_path: Path, slow_run: subprocess.Popen[str]
+) -> None:
+    second = start(tmp_path, "--variant", "rnn", "--epochs", "1", "--name", "a")
+    _, errors = second.communicate(timeout=60)
+    assert second.returncode == ExitCode.BAD_USE
+    assert f"process {slow_run.pid} (seqbench run --task row-digits" in errors
+    assert "--wait waits for it" in errors
+    third = start(tmp_path, "--variant", "rnn", "--epochs", "1", "--name", "a", "--wait")
+    time.sleep(3)
+    assert third.poll() is None
+    slow_run.kill()
+    _, errors = third.communicate(timeout=60)
+    assert third.returncode == ExitCode.OK, errors
+    assert load_results(tmp_path / "results" / "a").runs["epochs"].tolist() == [1]
+
+
+def test_a_task_that_kills_its_process_is_named(tmp_path: Path) -> None:
+    (tmp_path / "deadly.py").write_text(
+        "import os, signal\n"
+        "from seqbench.tasks.row_digits import RowDigits\n"
+        "from seqbench.tasks.task import TASKS\n\n"
+        "@TASKS.register('deadly')\n"
+        "class Deadly(RowDigits):\n"
+        "    '''Kills whoever loads it.'''\n"
+        "    def load(self, data_dir):\n"
+        "        os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    process = start(tmp_path, "--plugin", "deadly.py", "--task", "deadly", "--variant", "rnn")
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == ExitCode.RUNS_FAILED
+    assert "the process that loads the data ended: its process was ended by SIGKILL" in errors
