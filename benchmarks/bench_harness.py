@@ -1,9 +1,11 @@
-"""What the harness costs: an epoch through it beside a bare loop over the same tensors.
+"""What the harness costs: an epoch through it beside a bare loop, a suite in a worker beside none.
 
 The bare loop is the fastest that one would write by hand: the same model, kernels and optimiser,
 batches gathered from tensors in memory, nothing recorded.
 """
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -59,3 +61,18 @@ def bench_epoch_against_a_bare_loop(
         return lambda: [epoch() for _ in range(epochs)]  # type: ignore[operator]
 
     compare(repeat(ours.train_epoch), repeat(bare.train_epoch), rounds=rounds)
+
+
+def bench_isolation_of_the_quick_suite(compare: Compare, tmp_path: Path) -> None:
+    """Compare the whole command, whose runs have a process of their own, with one that has none."""
+    folders = (tmp_path / f"results-{number}" for number in range(10))
+
+    def start(*words: str) -> None:
+        command = [sys.executable, "-m", *words]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+
+    compare(
+        lambda: start("seqbench", "run", "--suite", "quick", "--results", str(next(folders))),
+        lambda: start("benchmarks.unisolated", "quick", str(next(folders) / "quick")),
+        rounds=3,
+    )

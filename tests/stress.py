@@ -49,13 +49,13 @@ def start(folder: Path) -> subprocess.Popen[bytes]:
     )
 
 
-def finish_with_kills(folder: Path, longest_s: float, drawn: random.Random) -> int:
-    """Run the job to its end, killing it at random instants; return how often it was killed."""
+def finish_with_kills(folder: Path, longest_s: float | None, drawn: random.Random) -> int:
+    """Run the job to its end, killing it at random instants if at all; return how often."""
     kills = 0
     while True:
         process = start(folder)
         try:
-            _, errors = process.communicate(timeout=drawn.uniform(0.1, longest_s))
+            _, errors = process.communicate(timeout=longest_s and drawn.uniform(0.1, longest_s))
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
             process.communicate()
@@ -94,7 +94,7 @@ def main() -> None:
         whole = Path(folder, "whole")
         whole.mkdir()
         begin = time.monotonic()
-        if finish_with_kills(whole, 1e9, drawn):
+        if finish_with_kills(whole, None, drawn):
             raise SystemExit("the undisturbed job was disturbed")
         took = time.monotonic() - begin
         print(f"undisturbed: {took:.1f} s")
