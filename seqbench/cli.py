@@ -253,7 +253,7 @@ def run(
         jobs = make_jobs(
             specs, environment, suite or CUSTOM, sampling, keep_weights=save_checkpoints
         )
-        with ResultWriter(folder, environment, wait=wait) as writer:
+        with ResultWriter(folder, environment, wait=_say if wait else None) as writer:
             if not restart:
                 jobs = _go_on(writer, jobs, problems, retry_failed)
             _do(jobs, worker, writer, len(specs))
@@ -297,7 +297,7 @@ def _do(jobs: "list[Job]", worker: "Worker", writer: "ResultWriter", runs: int) 
             f"interrupted: {len(writer.statuses)} of {runs} runs are finished and kept in "
             f"{writer.folder}; the same command goes on after the last epoch"
         )
-        raise
+        raise typer.Exit(ExitCode.INTERRUPTED) from None
 
 
 def _sum_up(statuses: list[str], folder: Path) -> None:
@@ -324,6 +324,7 @@ def _interruptible() -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
+        _complain("interrupted before anything was begun")
         raise typer.Exit(ExitCode.INTERRUPTED) from None
     finally:
         signal.signal(signal.SIGTERM, before)
@@ -339,7 +340,7 @@ def report(
     reports: ReportsRoot = Path("reports"),
 ) -> None:
     """Make reports/NAME/README.md and its figures from results/NAME."""
-    folders = [Path(each) if Path(each).is_dir() else results / each for each in names or ()]
+    folders = [_find_folder(each, results) for each in names or ()]
     if not names:
         folders = sorted(path.parent for path in results.glob("*/runs.csv"))
     if not folders:
@@ -360,10 +361,33 @@ def pool(
     from seqbench.pooling import pool_results
     from seqbench.store import load_results
 
-    folders = [Path(each) if Path(each).is_dir() else results / each for each in parts]
+    folders = [_find_folder(each, results) for each in parts]
     target = results / check_folder_name(name)
     pool_results([load_results(folder) for folder in folders], target)
     _say(f"results: {target}")
+
+
+@app.command()
+def compare(
+    first: Annotated[str, typer.Argument(help="A result folder, or its name below --results.")],
+    second: Annotated[str, typer.Argument(help="The one that is held against it.")],
+    results: ResultsRoot = Path("results"),
+) -> None:
+    """Set two stored results side by side: scores paired by seed, times on machines alike."""
+    from seqbench.comparing import compare_results, describe_comparison
+    from seqbench.store import load_results
+    from seqbench.tables import COMPARISON, format_table
+
+    one, other = (load_results(_find_folder(each, results)) for each in (first, second))
+    found = compare_results(one, other)
+    for line in describe_comparison(first, second, found):
+        _say(line)
+    _say(f"\n{format_table(found.table, COMPARISON)}")
+
+
+def _find_folder(name: str, results: Path) -> Path:
+    """Return a result folder for its path or its name."""
+    return Path(name) if Path(name).is_dir() else results / name
 
 
 @app.command()
@@ -387,7 +411,7 @@ def verify(
         from seqbench.store import load_results
 
         load_plugins(plugin or ())
-        folder = Path(name) if Path(name).is_dir() else results / name
+        folder = _find_folder(name, results)
         published = load_results(folder)
         specs = choose_rows(published, sample)
         if not specs:

@@ -4,7 +4,7 @@ A difference is called one only if its paired test holds after correction for th
 comparisons; everything else is said to be undecided, with the seeds that it rests on.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from itertools import compress
 from typing import Any
 
@@ -18,7 +18,10 @@ from seqbench.formatting import (
     format_seconds,
     join_words,
 )
-from seqbench.intervals import CONFIDENCE
+from seqbench.intervals import CONFIDENCE, UNSTABLE_WIDTH
+
+MUCH_CONTENDED = 0.2
+"""Share of contended samples from which on a report says so."""
 
 SIGNIFICANCE = 1 - CONFIDENCE
 _PER_CENT = f"{100 * CONFIDENCE:g} %"
@@ -55,6 +58,7 @@ def format_findings(
         compared = groups.get((task, device), pd.DataFrame())
         found.append(_describe_scores(str(task), str(device), group, compared))
         found.append(_describe_cost(group))
+        found += describe_doubts(group, "epoch time", "epochs")
         found += _describe_baseline(group)
     found += [_describe_effects(part) for _, part in _by_variant(effects)]
     found += _describe_uneven(uneven)
@@ -186,6 +190,31 @@ def _describe_cost(group: pd.DataFrame) -> str:
     if len(parts) > 1:
         text += f" Implementations differ: {', '.join(parts)}."
     return text
+
+
+def describe_doubts(group: pd.DataFrame, figure: str, samples: str) -> Iterator[str]:
+    """Say which figures not to trust, and what to do about it.
+
+    Parameters
+    ----------
+    group
+        With ``label``, ``unstable`` and ``contended``.
+    figure, samples
+        What is called unstable, and what was contended.
+    """
+    unstable = group[group["unstable"].astype(bool)]
+    if not unstable.empty:
+        yield (
+            f"**Unstable**: the {figure} of {join_words(list(unstable['label']))} is known to no "
+            f"better than {UNSTABLE_WIDTH:.0%}. Close other programs, or measure with more seeds."
+        )
+    contended = group[group["contended"].astype(float) > MUCH_CONTENDED]
+    if not contended.empty:
+        yield (
+            f"**Contended**: of the {samples} of {join_words(list(contended['label']))} more "
+            f"than {MUCH_CONTENDED:.0%} were timed while something else had the machine. They "
+            f"are left out where others are left; measure again on a quiet machine."
+        )
 
 
 def _describe_baseline(group: pd.DataFrame) -> list[str]:

@@ -5,6 +5,8 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
 CONFIDENCE = 0.95
+UNSTABLE_WIDTH = 0.1
+"""A figure whose interval is wider than this share of it is called unstable."""
 
 
 def mean_interval(values: ArrayLike, confidence: float = CONFIDENCE) -> tuple[float, float]:

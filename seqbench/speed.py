@@ -10,11 +10,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from seqbench.intervals import median_interval
+from seqbench.intervals import UNSTABLE_WIDTH, median_interval
 from seqbench.stats import GROUP, name_groups
-
-UNSTABLE_WIDTH = 0.1
-"""A figure whose interval is wider than this share of it is called unstable."""
 
 LIMIT_PHASES = ("matmul", "copy")
 _ORDINARY = ("native", "scan")  # no variant has both

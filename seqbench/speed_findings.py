@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pandas as pd
 
+from seqbench.findings import describe_doubts
 from seqbench.formatting import (
     format_count,
     format_factor,
@@ -13,7 +14,6 @@ from seqbench.formatting import (
 )
 from seqbench.profiles import KINDS
 
-_MUCH_CONTENDED = 0.2
 _WORST = 3
 _FAR_FROM_PEAK = 0.5
 
@@ -37,7 +37,10 @@ def describe_speed(
     if not phases.empty:
         for _, part in phases.groupby(["task", "device"], sort=False):
             yield _describe_fastest(part)
-            yield from _describe_doubts(part)
+            steps = part.rename(
+                columns={f"train_step_{each}": each for each in ("unstable", "contended")}
+            )
+            yield from describe_doubts(steps, "training step", "training steps")
     if not profiles.empty:
         for _, part in profiles.groupby(["task", "device"], sort=False):
             yield from _describe_worst(part)
@@ -66,23 +69,6 @@ def _describe_fastest(part: pd.DataFrame) -> str:
     text += f". Of what the machine does in a large product, {high.label} reaches "
     text += f"{high.train_step_peak_fraction:.0%}"
     return text + (f", {low.label} {low.train_step_peak_fraction:.0%}." if len(ranked) > 1 else ".")
-
-
-def _describe_doubts(part: pd.DataFrame) -> Iterator[str]:
-    """Say which figures not to trust, and what to do about it."""
-    unstable = part[part["train_step_unstable"].astype(bool)]
-    if not unstable.empty:
-        yield (
-            f"**Unstable**: the training step of {join_words(list(unstable['label']))} is known to "
-            f"no better than 10 %. Close other programs, or measure with more seeds."
-        )
-    contended = part[part["train_step_contended"].astype(float) > _MUCH_CONTENDED]
-    if not contended.empty:
-        yield (
-            f"**Contended**: of the training steps of {join_words(list(contended['label']))} more "
-            f"than {_MUCH_CONTENDED:.0%} were timed while something else had the machine. They "
-            f"are left out where others are left; measure again on a quiet machine."
-        )
 
 
 def _describe_worst(part: pd.DataFrame) -> Iterator[str]:

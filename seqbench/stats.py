@@ -11,7 +11,13 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from seqbench.intervals import CONFIDENCE, mean_interval, next_interval
+from seqbench.intervals import (
+    CONFIDENCE,
+    UNSTABLE_WIDTH,
+    mean_interval,
+    median_interval,
+    next_interval,
+)
 from seqbench.spec import RunSpec
 
 GROUP = ["task", "device", "label"]
@@ -81,8 +87,11 @@ def summarise_groups(runs: pd.DataFrame, epochs: pd.DataFrame) -> pd.DataFrame:
     ``best_score``
         The best of any seed and epoch.
     ``epoch_time_s``, ``epoch_time_min_s``, ``epoch_time_max_s``, ``relative_time``
-        Over all epochs of all seeds: median, least, most; the median's ratio to the least median
-        of the task and device.
+        Over all epochs of all seeds, contended ones left out if there are others: median, least,
+        most; the median's ratio to the least median of the task and device.
+    ``contended``, ``unstable``
+        The share of the epochs that was contended; whether the interval of the median epoch time
+        is wider than `UNSTABLE_WIDTH`, as far as there are enough epochs to tell.
     ``train_samples_per_s``, ``eval_samples_per_s``, ``peak_fraction``, ``peak_memory_bytes``
         Medians over the seeds.
     """
@@ -94,7 +103,10 @@ def summarise_groups(runs: pd.DataFrame, epochs: pd.DataFrame) -> pd.DataFrame:
         bounds = _BOUNDS.get(first["metric"], (-np.inf, np.inf))
         low, high = np.clip(mean_interval(group["final_score"]), *bounds)
         next_low, next_high = np.clip(next_interval(group["final_score"]), *bounds)
-        epoch_times = times[times["run_id"].isin(group["run_id"])]["epoch_time_s"]
+        timed = times[times["run_id"].isin(group["run_id"])]
+        calm = timed[~timed["contended"]]
+        epoch_times = (timed if calm.empty else calm)["epoch_time_s"]
+        fastest, slowest = median_interval(epoch_times)
         best = group["best_score"].agg("max" if first["higher_is_better"] else "min")
         rows.append(
             {
@@ -112,6 +124,8 @@ def summarise_groups(runs: pd.DataFrame, epochs: pd.DataFrame) -> pd.DataFrame:
                 "epoch_time_s": epoch_times.median(),
                 "epoch_time_min_s": epoch_times.min(),
                 "epoch_time_max_s": epoch_times.max(),
+                "contended": timed["contended"].mean(),
+                "unstable": _is_unstable(fastest, slowest, epoch_times.median()),
                 "train_samples_per_s": group["train_samples_per_s"].median(),
                 "eval_samples_per_s": group["eval_samples_per_s"].median(),
                 "peak_fraction": group["peak_fraction"].median(),
@@ -123,6 +137,10 @@ def summarise_groups(runs: pd.DataFrame, epochs: pd.DataFrame) -> pd.DataFrame:
         least = summary.groupby(["task", "device"])["epoch_time_s"].transform("min")
         summary["relative_time"] = summary["epoch_time_s"] / least
     return summary
+
+
+def _is_unstable(low: float, high: float, median: float) -> bool | None:
+    return None if np.isnan(low) else bool(high - low > UNSTABLE_WIDTH * median)
 
 
 def compare_with_best(runs: pd.DataFrame, confidence: float = CONFIDENCE) -> pd.DataFrame:
@@ -146,16 +164,20 @@ def compare_with_best(runs: pd.DataFrame, confidence: float = CONFIDENCE) -> pd.
         metric = group["metric"].iloc[0]
         rows = [
             {"task": task, "device": device, "label": label, "best": best, "metric": metric}
-            | _paired(goodness[best] - goodness[label], confidence)
+            | compare_pairs(goodness[best] - goodness[label], confidence)
             for label in dict.fromkeys(group["label"])
             if label != best
         ]
-        adjusted = _holm([row["p"] for row in rows])
+        adjusted = adjust_holm([row["p"] for row in rows])
         compared += [row | {"p_adjusted": p} for row, p in zip(rows, adjusted, strict=True)]
     return pd.DataFrame(compared)
 
 
-def _paired(differences: pd.Series, confidence: float) -> dict[str, float]:
+def compare_pairs(differences: pd.Series, confidence: float = CONFIDENCE) -> dict[str, float]:
+    """Return ``seeds``, the mean as ``shortfall``, its interval and the paired t test's ``p``.
+
+    ``p`` is NaN where the differences, one a seed, have no spread; those that are NaN do not count.
+    """
     differences = differences.dropna()
     low, high = mean_interval(differences, confidence)
     spread = len(set(differences)) > 1  # without one Student's t is 0 / 0 or infinite
@@ -169,7 +191,7 @@ def _paired(differences: pd.Series, confidence: float) -> dict[str, float]:
     }
 
 
-def _holm(p_values: list[float]) -> list[float]:
+def adjust_holm(p_values: list[float]) -> list[float]:
     """Adjust p values for their number (S. Holm, 1979), so that any error has the given rate."""
     adjusted = [np.nan] * len(p_values)
     running = 0.0
@@ -224,12 +246,12 @@ def compare_settings(
         pairs = group.assign(pair=alike.ngroup())
         goodness = sign * pairs.pivot(index="pair", columns=setting, values="final_score")  # noqa: PD010
         for value in others:
-            paired = _paired(goodness[value] - goodness[reference], confidence)
+            paired = compare_pairs(goodness[value] - goodness[reference], confidence)
             gain = {"gain": paired.pop("shortfall"), **paired}
             named = dict(zip(["task", "device", "variant"], keys, strict=True))
             told = {"setting": setting, "value": value, "reference": reference}
             rows.append(named | told | {"metric": group["metric"].iloc[0]} | gain)
-    adjusted = _holm([row["p"] for row in rows])
+    adjusted = adjust_holm([row["p"] for row in rows])
     return pd.DataFrame([row | {"p_adjusted": p} for row, p in zip(rows, adjusted, strict=True)])
 
 

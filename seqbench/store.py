@@ -8,7 +8,7 @@ A folder ``results/<name>`` holds ``runs.csv``, ``epochs.csv``, ``evaluations.cs
 
 import json
 import os
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -86,7 +86,7 @@ class ResultWriter:
     environment
         Content of ``environment.json``.
     wait
-        Whether to wait for another process that is writing there, or to refuse.
+        Is told whom it waits for, if another process is writing there; None to refuse instead.
 
     Raises
     ------
@@ -96,7 +96,13 @@ class ResultWriter:
         On entering and whenever something is written, if the folder cannot be written to.
     """
 
-    def __init__(self, folder: Path, environment: Mapping[str, Any], *, wait: bool = False) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        environment: Mapping[str, Any],
+        *,
+        wait: Callable[[str], object] | None = None,
+    ) -> None:
         self.folder = folder
         self.kept_aside: Path | None = None
         self.environment = environment
@@ -114,12 +120,13 @@ class ResultWriter:
         with _explained(self.folder):
             self.folder.parent.mkdir(parents=True, exist_ok=True)
             try:
-                self._lock.acquire(blocking=self._wait)
+                self._lock.acquire(blocking=False)
             except Timeout:
-                raise UsageError(
-                    f"{self._describe_holder()} is writing to {self.folder}; --wait waits for it, "
-                    f"or choose another --name"
-                ) from None
+                told = f"{self._describe_holder()} is writing to {self.folder}"
+                if self._wait is None:
+                    raise UsageError(f"{told}; --wait waits, or choose another --name") from None
+                self._wait(f"{told}; waiting for it")
+                self._lock.acquire()
             try:
                 self._tell_who()
             except OSError:
@@ -154,7 +161,7 @@ class ResultWriter:
         self._take(earlier)
         self._unfinished = dict(unfinished)
         there = set(_read_run_ids(self.folder))
-        known = {path.name for path in (self.folder / UNFINISHED).glob("[!.]*")}
+        known = {path.name for path in (self.folder / UNFINISHED).glob("[!.]*")} - there
         self._in_place = there <= set(earlier.runs["run_id"]) and known <= set(unfinished)
         if there and not self._in_place and self._lines[RUNS]:
             with _explained(self.folder):
@@ -187,7 +194,8 @@ class ResultWriter:
                 (self.folder / CHECKPOINTS).mkdir(exist_ok=True)
                 _replace(self.folder / CHECKPOINTS / f"{run.run_id}.ckpt", checkpoint)
             self._write()
-            (self.folder / UNFINISHED / run.run_id).unlink(missing_ok=True)
+            for finished in self._lines[RUNS]:  # also what a kill just before this left
+                (self.folder / UNFINISHED / finished).unlink(missing_ok=True)
             with suppress(OSError):  # others are in it, or it never was
                 (self.folder / UNFINISHED).rmdir()
 

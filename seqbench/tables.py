@@ -40,6 +40,8 @@ SUMMARY: Cells = {
     "peak memory": lambda row: (
         "—" if pd.isna(row.peak_memory_bytes) else format_bytes(row.peak_memory_bytes)
     ),
+    "contended": lambda row: f"{row.contended:.0%}",
+    "stable": lambda row: "—" if row.unstable is None else "no" if row.unstable else "yes",
 }
 DIFFERENCES: Cells = {
     "task": lambda row: row.task,
@@ -68,6 +70,29 @@ PUBLISHED: Cells = {
     "of": lambda row: "—" if pd.isna(row.score) else _name_group(row),
     "our parameters": lambda row: _known(row.parameters),
     "our epochs": lambda row: _known(row.epochs),
+}
+COMPARISON: Cells = {
+    "task": lambda row: row.task,
+    "variant": lambda row: row.label,
+    "device": lambda row: row.device,
+    "seeds": lambda row: str(row.seeds),
+    "first": lambda row: format_score(row.first, row.metric),
+    "second": lambda row: format_score(row.second, row.metric),
+    "better by": lambda row: (
+        "equal to the last bit"
+        if row.equal == row.seeds
+        else format_difference(row.gain, row.metric)
+    ),
+    "95 % interval": lambda row: format_interval(row.low, row.high, row.metric),
+    "p, Holm": lambda row: _format_p(row.p_adjusted),
+    "epoch time, second over first": lambda row: (
+        "—" if pd.isna(row.time_ratio) else format_factor(row.time_ratio)
+    ),
+    "between": lambda row: (
+        "—"
+        if pd.isna(row.ratio_low)
+        else f"{format_factor(row.ratio_low)} and {format_factor(row.ratio_high)}"
+    ),
 }
 FAILED: Cells = {
     "run": lambda row: row.run_id,

@@ -1,6 +1,7 @@
 """Statistics: against formulas written out and scipy's own tests."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from scipy import stats as scipy_stats
 
 from seqbench import stats
-from seqbench.records import EpochRecord, RunRecord
+from seqbench.records import EpochRecord, Load, RunRecord
 from seqbench.store import Results, ResultWriter, load_results
 
 MakeRun = Callable[..., tuple[RunRecord, list[EpochRecord]]]
@@ -123,7 +124,7 @@ def test_differences_without_spread_prove_nothing(gather: Gather) -> None:
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=8))
 def test_holm_lies_between_the_plain_p_and_bonferronis(p_values: list[float]) -> None:
-    adjusted = stats._holm(p_values)
+    adjusted = stats.adjust_holm(p_values)
     assert all(
         p <= a <= min(1, len(p_values) * p) + 1e-12 for p, a in zip(p_values, adjusted, strict=True)
     )
@@ -133,7 +134,7 @@ def test_holm_lies_between_the_plain_p_and_bonferronis(p_values: list[float]) ->
 
 
 def test_holm_by_its_definition() -> None:
-    assert stats._holm([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])
+    assert stats.adjust_holm([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])
 
 
 def test_learning_curves_add_up_time_and_span_the_seeds(gather: Gather) -> None:
@@ -242,3 +243,31 @@ def test_settings_that_no_name_tells_are_listed(gather: Gather) -> None:
 def test_settings_in_the_names_are_not_listed_again(gather: Gather) -> None:
     results = gather([{"variant": "rnn", "hidden_size": size} for size in (4, 8)])
     assert stats.list_uneven_settings(results.runs).empty
+
+
+def test_contended_epochs_are_told_and_left_out_where_there_are_others(
+    tmp_path: Path, make_run: MakeRun
+) -> None:
+    with ResultWriter(tmp_path / "a", {}) as writer:
+        for seed in range(3):
+            run, (first, second) = make_run(epoch_time_s=1.0, seed=seed)
+            disturbed = replace(first, epoch_time_s=9.0, load=Load(contended=True))
+            writer.add(run, [disturbed, second])
+            run, epochs = make_run(epoch_time_s=2.0, seed=seed, variant="gru")
+            writer.add(run, [replace(each, load=Load(contended=True)) for each in epochs])
+    results = load_results(tmp_path / "a")
+    summary = stats.summarise_groups(results.runs, results.epochs).set_index("label")
+    assert summary["epoch_time_s"].to_dict() == {"rnn": 1.0, "gru": 2.0}
+    assert summary["contended"].to_dict() == {"rnn": 0.5, "gru": 1.0}
+    assert summary["unstable"].to_dict() == {"rnn": None, "gru": False}
+
+
+def test_an_epoch_time_that_is_not_known_well_is_unstable(
+    tmp_path: Path, make_run: MakeRun
+) -> None:
+    with ResultWriter(tmp_path / "a", {}) as writer:
+        for seed in range(6):
+            run, epochs = make_run(epoch_time_s=1.0 + 0.1 * seed, seed=seed)
+            writer.add(run, epochs)
+    results = load_results(tmp_path / "a")
+    assert stats.summarise_groups(results.runs, results.epochs)["unstable"].tolist() == [True]

@@ -70,7 +70,7 @@ def test_nothing_is_touched_before_the_first_run_ends(tmp_path: Path, make_run: 
 
 
 def test_two_writers_of_one_folder_are_told_apart(tmp_path: Path) -> None:
-    told = f"process {os.getpid()} .seqbench run, since 20.* is writing to .*; --wait waits for it"
+    told = f"process {os.getpid()} .seqbench run, since 20.* is writing to .*; --wait waits"
     with (
         ResultWriter(tmp_path / "a", {"command": "seqbench run"}),
         pytest.raises(UsageError, match=told),

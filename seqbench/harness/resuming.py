@@ -172,7 +172,8 @@ def _find_change(
     if row is None:
         return _find_other_settings(job.spec, runs)
     if row["code_version"] != job.code_version:
-        return "its code has changed"
+        unknown = pd.isna(row["code_version"])
+        return "the version of its code is not known" if unknown else "its code has changed"
     if row["data_fingerprint"] != problem.fingerprint:
         return "its data has changed"
     return None

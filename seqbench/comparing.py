@@ -1,0 +1,129 @@
+"""Two stored results side by side: scores paired by seed, times where the machines are alike."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from seqbench.errors import UsageError
+from seqbench.intervals import mean_interval
+from seqbench.pooling import list_differences
+from seqbench.stats import GROUP, adjust_holm, compare_pairs, name_groups
+from seqbench.store import Results
+
+_OF_SPEED = ("machine", "threads")
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What two results have in common, and in what they differ.
+
+    Parameters
+    ----------
+    differences
+        Of the environments, field by field.
+    alike
+        Whether the machines are, so that times may be compared.
+    table
+        From `compare_groups`.
+    only_first, only_second
+        How many runs the other result does not have.
+    """
+
+    differences: list[str]
+    alike: bool
+    table: pd.DataFrame
+    only_first: int
+    only_second: int
+
+
+def compare_results(first: Results, second: Results) -> Comparison:
+    """Compare two results, the second with the first.
+
+    Raises
+    ------
+    UsageError
+        If they have no run in common.
+    """
+    pairs, only_first, only_second = _pair_runs(first, second)
+    if pairs.empty:
+        raise UsageError(
+            f"{first.name} and {second.name} have no run of the same settings and seed in common "
+            f"that ended well in both"
+        )
+    alike = not list(list_differences(first.environment, second.environment, _OF_SPEED))
+    return Comparison(
+        differences=list(list_differences(first.environment, second.environment)),
+        alike=alike,
+        table=compare_groups(pairs, times=alike),
+        only_first=only_first,
+        only_second=only_second,
+    )
+
+
+def _pair_runs(first: Results, second: Results) -> tuple[pd.DataFrame, int, int]:
+    """Return runs of equal settings side by side, and how many have no partner on either side."""
+    sides = [each.runs.assign(side=side) for side, each in enumerate((first, second))]
+    named = name_groups(pd.concat(sides, ignore_index=True))
+    named = named[named["status"] == "ok"]
+    one, other = (named[named["side"] == side] for side in (0, 1))
+    pairs = one.merge(other, on=[*GROUP, "seed"], suffixes=("", "_second"))
+    return pairs, len(one) - len(pairs), len(other) - len(pairs)
+
+
+def compare_groups(pairs: pd.DataFrame, *, times: bool) -> pd.DataFrame:
+    """Return one row for each group of pairs that differ in the seed only.
+
+    Returns
+    -------
+    DataFrame
+        `GROUP`; ``metric``; ``seeds``; ``equal``, how many pairs have scores equal to the last bit;
+        ``first`` and ``second``, mean scores; ``gain``, the mean over seeds of how much better the
+        second is, positive whichever way the metric runs, with ``low``, ``high``, ``p`` and, by
+        Holm's method over all groups, ``p_adjusted``; ``time_ratio``, the geometric mean over seeds
+        of the second's epoch time over the first's, ``ratio_low`` and ``ratio_high``, its interval
+        by Student's t on logarithms; NaN without ``times``.
+    """
+    rows = []
+    for keys, part in pairs.groupby(GROUP, sort=False):
+        sign = 1.0 if part["higher_is_better"].iloc[0] else -1.0
+        gains = sign * (part["final_score_second"] - part["final_score"]).astype(float)
+        compared = compare_pairs(gains)
+        ratios = np.log(part["epoch_time_s_second"].astype(float) / part["epoch_time_s"])
+        ratios = ratios.dropna() if times else ratios.iloc[:0]
+        low, high = mean_interval(ratios) if len(ratios) > 1 else (np.nan, np.nan)
+        rows.append(
+            {
+                **dict(zip(GROUP, keys, strict=True)),
+                "metric": part["metric"].iloc[0],
+                "seeds": len(part),
+                "equal": int((part["final_score"] == part["final_score_second"]).sum()),
+                "first": part["final_score"].mean(),
+                "second": part["final_score_second"].mean(),
+                "gain": compared["shortfall"],
+                "low": compared["low"],
+                "high": compared["high"],
+                "p": compared["p"],
+                "time_ratio": np.exp(ratios.mean()),
+                "ratio_low": np.exp(low),
+                "ratio_high": np.exp(high),
+            }
+        )
+    adjusted = adjust_holm([row["p"] for row in rows])
+    return pd.DataFrame([row | {"p_adjusted": p} for row, p in zip(rows, adjusted, strict=True)])
+
+
+def describe_comparison(first: str, second: str, found: Comparison) -> Iterator[str]:
+    """Yield what is to be known before the table: environments, and what was not compared."""
+    if found.differences:
+        yield f"The environments of {first} and {second} differ in:"
+        yield from (f"  {each}" for each in found.differences)
+    else:
+        yield f"The environments of {first} and {second} are the same."
+    if not found.alike:
+        yield "The machines are not alike, so times are not compared."
+    for name, number in ((first, found.only_first), (second, found.only_second)):
+        if number:
+            runs = "1 run" if number == 1 else f"{number} runs"
+            yield f"{runs} of {name} without a partner of the same settings and seed."

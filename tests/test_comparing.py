@@ -1,0 +1,95 @@
+"""Two results side by side: what they share, and what may not be compared."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy import stats as scipy_stats
+
+from seqbench.comparing import compare_results, describe_comparison
+from seqbench.errors import UsageError
+from seqbench.records import EpochRecord, RunRecord
+from seqbench.store import Results, ResultWriter, load_results
+
+MakeRun = Callable[..., tuple[RunRecord, list[EpochRecord]]]
+Gather = Callable[..., Results]
+SCORES = {"a": [0.90, 0.91, 0.93], "b": [0.92, 0.94, 0.94]}
+TIMES = {"a": [1.0, 1.0, 1.0], "b": [1.1, 1.2, 1.3]}
+
+
+@pytest.fixture
+def gather(tmp_path: Path, make_run: MakeRun) -> Gather:
+    """Return a maker of a result of three seeds, with a part of its environment."""
+
+    def make(name: str, cpu: str = "A", torch: str = "1", **settings: Any) -> Results:
+        software = {"torch": torch}
+        environment = {"environment_id": "abc", "machine": {"cpu": cpu}, "software": software}
+        with ResultWriter(tmp_path / name, environment) as writer:
+            for seed, (score, seconds) in enumerate(zip(SCORES[name], TIMES[name], strict=True)):
+                writer.add(*make_run(score, seconds, seed=seed, **settings))
+        return load_results(tmp_path / name)
+
+    return make
+
+
+def test_scores_are_paired_by_seed_and_times_by_their_ratio(gather: Gather) -> None:
+    found = compare_results(gather("a"), gather("b"))
+    (row,) = found.table.to_dict("records")
+    gains = np.subtract(SCORES["b"], SCORES["a"])
+    expected = scipy_stats.ttest_1samp(gains, 0.0)
+    assert row["gain"] == pytest.approx(gains.mean())
+    assert row["p"] == row["p_adjusted"] == pytest.approx(expected.pvalue)
+    assert (row["seeds"], row["equal"]) == (3, 0)
+    logarithms = np.log(TIMES["b"])
+    low, high = scipy_stats.ttest_1samp(logarithms, 0.0).confidence_interval()
+    assert row["time_ratio"] == pytest.approx(np.exp(logarithms.mean()))
+    assert (row["ratio_low"], row["ratio_high"]) == pytest.approx((np.exp(low), np.exp(high)))
+
+
+def test_a_result_equals_itself_to_the_last_bit(gather: Gather) -> None:
+    result = gather("a")
+    (row,) = compare_results(result, result).table.to_dict("records")
+    assert row["equal"] == row["seeds"] == 3
+    assert row["time_ratio"] == 1.0
+
+
+def test_where_less_is_better_a_gain_is_a_fall(tmp_path: Path, make_run: MakeRun) -> None:
+    from dataclasses import replace
+
+    results = []
+    for name, shift in (("a", 0.2), ("b", 0.0)):
+        with ResultWriter(tmp_path / name, {"environment_id": "abc"}) as writer:
+            for seed in range(2):
+                run, epochs = make_run(0.1 * seed + shift, seed=seed)
+                writer.add(replace(run, higher_is_better=False), epochs)
+        results.append(load_results(tmp_path / name))
+    assert compare_results(*results).table["gain"].tolist() == [pytest.approx(0.2)]
+
+
+def test_unlike_machines_have_no_ratio_of_times(gather: Gather) -> None:
+    found = compare_results(gather("a"), gather("b", cpu="B"))
+    assert np.isnan(found.table["time_ratio"].iloc[0])
+    told = list(describe_comparison("a", "b", found))
+    assert told[:2] == ["The environments of a and b differ in:", "  machine.cpu: A, B"]
+    assert "The machines are not alike, so times are not compared." in told
+
+
+def test_other_software_on_the_same_machine_is_compared_and_told(gather: Gather) -> None:
+    found = compare_results(gather("a"), gather("b", torch="2"))
+    assert found.differences == ["software.torch: 1, 2"]
+    assert not np.isnan(found.table["time_ratio"].iloc[0])
+
+
+def test_runs_without_a_partner_are_counted_and_none_at_all_is_refused(
+    tmp_path: Path, gather: Gather, make_run: MakeRun
+) -> None:
+    with ResultWriter(tmp_path / "c", {"environment_id": "abc"}) as writer:
+        writer.add(*make_run(0.9, seed=1))
+        writer.add(*make_run(0.9, seed=7))
+    found = compare_results(gather("a"), load_results(tmp_path / "c"))
+    assert (found.only_first, found.only_second) == (2, 1)
+    assert "1 run of c without a partner" in " ".join(describe_comparison("a", "c", found))
+    with pytest.raises(UsageError, match="no run of the same settings and seed in common"):
+        compare_results(gather("a"), gather("b", hidden_size=9, variant="lstm"))
