@@ -1,6 +1,7 @@
 """What was found of speed, in sentences: frames of `speed` and `targets` in, Markdown out."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import pandas as pd
 
@@ -48,7 +49,7 @@ def describe_speed(
         for _, part in race.groupby(["task", "device", "threads", "phase"], sort=False):
             yield _describe_race(part)
     if not targets.empty:
-        for _, part in targets.groupby(["task", "device"], sort=False):
+        for _, part in targets.groupby(["goal", "device"], sort=False):
             yield _describe_targets(part)
 
 
@@ -113,19 +114,25 @@ def _describe_race(part: pd.DataFrame) -> str:
 
 def _describe_targets(part: pd.DataFrame) -> str:
     goal = format_score(part["target"].iloc[0], part["metric"].iloc[0])
-    where = f"`{part['task'].iloc[0]}` ({part['device'].iloc[0]})"
+    where = f"`{part['goal'].iloc[0]}` ({part['device'].iloc[0]})"
     done = part.dropna(subset=["target_time_s"])
     if done.empty:
         return f"No recipe brought every seed to {goal} on {where}."
     best = done.sort_values("target_time_s", kind="stable").iloc[0]
     text = (
         f"Least training time to {goal} on {where}: {format_seconds(best.target_time_s)} with "
-        f"**{best.label}**, mean of {best.seeds} seeds ({format_seconds(best.least_s)} to "
+        f"**{_name_recipe(best)}**, mean of {best.seeds} seeds ({format_seconds(best.least_s)} to "
         f"{format_seconds(best.most_s)})"
     )
     first = part.iloc[0]
-    if pd.notna(first.target_time_s) and first.label != best.label:
-        text += f", {format_factor(best.total)} as fast as {first.label}"
+    if pd.notna(first.target_time_s) and _name_recipe(first) != _name_recipe(best):
+        text += f", {format_factor(best.total)} as fast as {_name_recipe(first)}"
     short = part[part["target_time_s"].isna()]
-    missed = [f"{row.label} ({row.reached} of {row.seeds})" for row in short.itertuples()]
+    missed = [f"{_name_recipe(row)} ({row.reached} of {row.seeds})" for row in short.itertuples()]
     return text + (f". Not every seed got there with {join_words(missed)}." if missed else ".")
+
+
+def _name_recipe(row: Any) -> str:
+    """Name a recipe, with the part of the training set that it takes, if not all of it."""
+    part = row.task.removeprefix(row.goal)
+    return f"{row.label}{part}"

@@ -20,14 +20,16 @@ def summarise_targets(runs: pd.DataFrame) -> pd.DataFrame:
         `GROUP`; ``target``, ``metric``; ``seeds`` and how many of them ``reached`` it;
         ``target_time_s``, the mean training time until then, NaN if not every seed got there, and
         its range ``least_s`` to ``most_s``; ``score``, the mean final one; ``changed``, the
-        settings in which the recipe differs from the one before it on the task and device;
-        ``gain``, how many times faster than that one it is there; ``total``, than the first one.
+        settings in which the recipe differs from the one before it to the same goal;
+        ``gain``, how many times faster than that one it is there; ``total``, than the first one;
+        ``goal``, the task that is to be done, of whose training set a recipe may use a part.
         Empty if no run had a target.
     """
     named = name_groups(runs)
     timed = named[(named["status"] == "ok") & named["target"].notna()]
+    timed = timed.assign(goal=timed["task"].str.replace(r" n=\d+$", "", regex=True))
     rows: list[dict[str, Any]] = []
-    for _, part in timed.groupby(["task", "device"], sort=False):
+    for (goal, _), part in timed.groupby(["goal", "device"], sort=False):
         recipes = [_summarise(keys, group) for keys, group in part.groupby(GROUP, sort=False)]
         settings = [group.iloc[0][_SETTINGS] for _, group in part.groupby(GROUP, sort=False)]
         for place, recipe in enumerate(recipes):
@@ -35,6 +37,7 @@ def summarise_targets(runs: pd.DataFrame) -> pd.DataFrame:
             rows.append(
                 {
                     **recipe,
+                    "goal": goal,
                     "changed": _name_changes(settings[place - 1], settings[place]) if place else "",
                     "gain": before / recipe["target_time_s"],
                     "total": recipes[0]["target_time_s"] / recipe["target_time_s"],

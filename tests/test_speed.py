@@ -137,6 +137,7 @@ def test_targets_are_a_ladder_of_recipes(tmp_path: Path, make_run: MakeRun) -> N
         {"times": [8.0, 12.0]},
         {"times": [4.0, 6.0], "schedule": "one-cycle", "learning_rate": 5e-3},
         {"times": [1.0, None], "schedule": "one-cycle", "learning_rate": 5e-3, "batch_size": 8},
+        {"times": [1.0, 1.0], "train_examples": 9},
     ]
     with ResultWriter(tmp_path / "a", {}) as writer:
         for recipe in recipes:
@@ -146,10 +147,12 @@ def test_targets_are_a_ladder_of_recipes(tmp_path: Path, make_run: MakeRun) -> N
                 writer.add(replace(run, target_time_s=time), epochs)
         writer.add(*make_run(seed=9))
     rows = list(summarise_targets(load_results(tmp_path / "a").runs).itertuples())
-    assert [(row.seeds, row.reached) for row in rows] == [(2, 2), (2, 2), (2, 1)]
+    assert [(row.seeds, row.reached) for row in rows] == [(2, 2), (2, 2), (2, 1), (2, 2)]
     assert rows[0].target_time_s == 10.0
     assert (rows[1].target_time_s, rows[1].least_s, rows[1].most_s) == (5.0, 4.0, 6.0)
     assert (rows[1].gain, rows[1].total) == (2.0, 2.0)
     assert rows[1].changed == "learning_rate 0.001 → 0.005, schedule constant → one-cycle"
     assert rows[2].changed == "batch_size 16 → 8"
     assert pd.isna(rows[2].target_time_s), "a mean over the seeds that got there would flatter"
+    assert "train_examples none → 9" in rows[3].changed
+    assert rows[3].total == 10.0, "the same goal, with a part of the training set"
