@@ -6,6 +6,7 @@ scale. The same frames give the same image, byte for byte, with the same matplot
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from textwrap import fill
 from typing import Any
 
 import pandas as pd
@@ -21,9 +22,20 @@ _DOTS_PER_INCH = 110
 _ROW_HEIGHT = 4.2
 _BAR_HEIGHT = 0.42
 _LEGEND_HEIGHT = 0.27
+_WIDEST_NAME = 34  # characters
 _DECADES = 30  # how far errors may lie apart on a linear axis
 
 Palette = dict[str, tuple[float, float, float]]
+
+
+def _wrap_names(ax: Axes) -> None:
+    """Break long names in legend and axis into lines, so that they leave room for the drawing."""
+    names = [tick.get_text() for tick in ax.get_yticklabels()]
+    if any(len(name) > _WIDEST_NAME for name in names):
+        ax.set_yticks(ax.get_yticks(), [fill(name, _WIDEST_NAME) for name in names])
+    legend = ax.get_legend()
+    for text in legend.get_texts() if legend else ():
+        text.set_text(fill(text.get_text(), _WIDEST_NAME))
 
 
 def color_labels(labels: Sequence[str]) -> Palette:
@@ -36,7 +48,9 @@ def color_labels(labels: Sequence[str]) -> Palette:
 def save_figure(figure: Figure, path: Path) -> None:
     """Write a figure as PNG, without the date or the program's version in it."""
     with rc_context(THEME):
-        figure.savefig(path, dpi=_DOTS_PER_INCH, metadata={"Software": None})
+        for ax in figure.axes:
+        _wrap_names(ax)
+    figure.savefig(path, dpi=_DOTS_PER_INCH, metadata={"Software": None})
 
 
 def plot_learning_curves(curves: pd.DataFrame, palette: Palette, x: str) -> Figure:

@@ -14,11 +14,11 @@ from seqbench.tasks.task import Split, Task, TaskData
 EXAMPLES = 16
 NOISE = 0.1
 
-TOLERANCES = {"float32": 1e-4, "tf32": 2e-2, "bfloat16": 1e-1, "float16": 2e-2}
+TOLERANCES = {"float32": 1e-4, "tf32": 2e-2, "bfloat16": 2e-1, "float16": 2e-2}
 """How far outputs and gradients may be off, as a share of the norm of what they should be.
 
-Rounding alone takes most of it: a product in bfloat16 keeps 8 bits, and a recurrence feeds every
-error into the next step.
+Rounding alone takes most of it: a product in bfloat16 keeps 8 bits, a recurrence feeds every error
+into the next step, and a maximum over time may fall on another one.
 """
 
 _LEAST_SHARE = 1e-3  # of the greatest norm: what is smaller is compared with this, not with itself
