@@ -22,7 +22,7 @@ _DOTS_PER_INCH = 110
 _ROW_HEIGHT = 4.2
 _BAR_HEIGHT = 0.42
 _LEGEND_HEIGHT = 0.27
-_WIDEST_NAME = 34  # characters
+_WIDEST_NAME = 40  # characters
 _DECADES = 30  # how far errors may lie apart on a linear axis
 
 Palette = dict[str, tuple[float, float, float]]
@@ -34,8 +34,12 @@ def _wrap_names(ax: Axes) -> None:
     if any(len(name) > _WIDEST_NAME for name in names):
         ax.set_yticks(ax.get_yticks(), [fill(name, _WIDEST_NAME) for name in names])
     legend = ax.get_legend()
-    for text in legend.get_texts() if legend else ():
+    texts = legend.get_texts() if legend else []
+    crowded = any(len(text.get_text()) > _WIDEST_NAME // 2 for text in texts)
+    for text in texts:
         text.set_text(fill(text.get_text(), _WIDEST_NAME))
+        if crowded:
+            text.set_fontsize("x-small")
 
 
 def color_labels(labels: Sequence[str]) -> Palette:
@@ -49,8 +53,8 @@ def save_figure(figure: Figure, path: Path) -> None:
     """Write a figure as PNG, without the date or the program's version in it."""
     with rc_context(THEME):
         for ax in figure.axes:
-        _wrap_names(ax)
-    figure.savefig(path, dpi=_DOTS_PER_INCH, metadata={"Software": None})
+            _wrap_names(ax)
+        figure.savefig(path, dpi=_DOTS_PER_INCH, metadata={"Software": None})
 
 
 def plot_learning_curves(curves: pd.DataFrame, palette: Palette, x: str) -> Figure:
@@ -69,7 +73,7 @@ def plot_learning_curves(curves: pd.DataFrame, palette: Palette, x: str) -> Figu
     x
         Column for the horizontal axis.
     """
-    names = {"epoch": "epoch", "train_time_s": "training time, seconds (mean over seeds)"}
+    names = {"epoch": "epoch", "train_time_s": "training seconds, mean over seeds"}
 
     def draw(axes: Sequence[Axes], part: pd.DataFrame) -> None:
         for ax in axes:
@@ -89,7 +93,7 @@ def plot_learning_curves(curves: pd.DataFrame, palette: Palette, x: str) -> Figu
                     linewidth=0,
                 )
             ax.set_xlabel(names[x])
-            ax.xaxis.set_major_locator(MaxNLocator(integer=x == "epoch"))
+            ax.xaxis.set_major_locator(MaxNLocator(5, integer=x == "epoch"))
             _score_axis(ax.yaxis, part["metric"].iloc[0], part["score_min"])
         axes[0].axhline(part["baseline_score"].iloc[0], color="0.3", ls=":", lw=1.5)
         last = part[part["epoch"] == part.groupby("label")["epoch"].transform("max")]

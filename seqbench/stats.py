@@ -35,6 +35,7 @@ _SETTINGS = [field.name for field in fields(RunSpec)]
 SETTINGS_COMPARED = ("readout",)
 """Settings whose effect within a variant is a finding of its own."""
 
+_ORDINARY = {"precision": "float32", "cuda_graph": "False", "schedule": "constant"}
 _NAMED_APART = ("task", "length", "train_examples", "variant", "seed", "device")
 
 
@@ -44,7 +45,8 @@ def name_groups(runs: pd.DataFrame) -> pd.DataFrame:
     ``task`` gets the length of its sequences and the cut of its training set where a run has one,
     for scores on two lengths are not compared; the registered name stands in ``task_name``.
     ``label`` is the variant, and what tells runs of that variant on that task apart: each other
-    setting, but for seed and device, that some variant has in several values.
+    setting, but for seed and device, that some variant has in several values; `_ORDINARY` values
+    go without saying.
     """
     settings = [name for name in _SETTINGS if name not in _NAMED_APART]
     named = runs.assign(task_name=runs["task"], task=_name_problems(runs), label="")
@@ -52,7 +54,9 @@ def name_groups(runs: pd.DataFrame) -> pd.DataFrame:
         labels = group["variant"].astype(str)
         for name in settings:
             if len(group[["variant", name]].drop_duplicates()) > len(set(group["variant"])):
-                labels = labels + f" {name}=" + group[name].astype(str)
+                values = group[name].astype(str)
+                shown = values != _ORDINARY.get(name)
+                labels = labels + (f" {name}=" + values).where(shown, "")
         named.loc[group.index, "label"] = labels
     return named
 

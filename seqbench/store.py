@@ -387,9 +387,10 @@ def _check_scores(folder: Path, runs: pd.DataFrame, epochs: pd.DataFrame) -> Non
     wrong = last.index[scores.notna() & (scores != last)]
     if len(wrong):
         line = runs.index[runs["run_id"] == wrong[0]][0] + 2
+        score, reached = float(scores[wrong[0]]), float(last[wrong[0]])
         raise ResultsError(
-            f"{folder / RUNS}, line {line}, column final_score: {scores[wrong[0]]!r} is not the "
-            f"score of its last epoch in {EPOCHS}, {last[wrong[0]]!r}; one of them was edited"
+            f"{folder / RUNS}, line {line}, column final_score: {score!r} is not the score of its "
+            f"last epoch in {EPOCHS}, {reached!r}; one of them was edited"
         )
 
 

@@ -1,6 +1,7 @@
 """Two results side by side: what they share, and what may not be compared."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -56,16 +57,14 @@ def test_a_result_equals_itself_to_the_last_bit(gather: Gather) -> None:
 
 
 def test_where_less_is_better_a_gain_is_a_fall(tmp_path: Path, make_run: MakeRun) -> None:
-    from dataclasses import replace
-
     results = []
-    for name, shift in (("a", 0.2), ("b", 0.0)):
+    for name, slope in (("a", 0.4), ("b", 0.1)):
         with ResultWriter(tmp_path / name, {"environment_id": "abc"}) as writer:
             for seed in range(2):
-                run, epochs = make_run(0.1 * seed + shift, seed=seed)
+                run, epochs = make_run(slope * (1 + seed), seed=seed)
                 writer.add(replace(run, higher_is_better=False), epochs)
         results.append(load_results(tmp_path / name))
-    assert compare_results(*results).table["gain"].tolist() == [pytest.approx(0.2)]
+    assert compare_results(*results).table["gain"].tolist() == [pytest.approx(0.45)]
 
 
 def test_unlike_machines_have_no_ratio_of_times(gather: Gather) -> None:

@@ -57,6 +57,8 @@ def start(folder: Path, *words: str, limit: int | None = None) -> subprocess.Pop
     """Start ``seqbench run`` in a folder, perhaps with a limit to its address space."""
 
     def restrict() -> None:
+        # a shell that starts jobs in the background has them ignore the signal
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         if limit is not None:
             resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
 
@@ -187,13 +189,13 @@ def test_two_at_once_the_second_says_who_is_there_or_waits(
     assert f"process {slow_run.pid} (seqbench run --task row-digits" in errors
     assert "--wait waits" in errors
     third = start(tmp_path, "--variant", "rnn", "--epochs", "1", "--name", "a", "--wait")
-    time.sleep(3)
-    assert third.poll() is None
+    assert third.stdout is not None
+    waits = third.stdout.readline()
+    assert f"process {slow_run.pid} " in waits
+    assert "; waiting for it" in waits
     slow_run.kill()
-    told, errors = third.communicate(timeout=60)
+    _, errors = third.communicate(timeout=60)
     assert third.returncode == ExitCode.OK, errors
-    assert f"process {slow_run.pid} " in told
-    assert "; waiting for it" in told
     assert load_results(tmp_path / "results" / "a").runs["epochs"].tolist() == [1]
 
 
