@@ -8,7 +8,8 @@ import pandas as pd
 from seqbench.spec import RunSpec
 from seqbench.stats import GROUP, name_groups
 
-_SETTINGS = [field.name for field in fields(RunSpec) if field.name not in ("seed", "target")]
+_APART = ("task", "seed", "target")  # equal for all recipes to a goal, or no part of one
+_SETTINGS = [field.name for field in fields(RunSpec) if field.name not in _APART]
 
 
 def summarise_targets(runs: pd.DataFrame) -> pd.DataFrame:
