@@ -9,16 +9,15 @@ from seqbench.errors import DisagreementError
 from seqbench.harness.training import Training
 from seqbench.models.model import VARIANTS
 from seqbench.spec import RunSpec
-from seqbench.tasks.task import Split, Task, TaskData
+from seqbench.tasks.task import Task, TaskData
 
 EXAMPLES = 16
-NOISE = 0.1
 
-TOLERANCES = {"float32": 1e-4, "tf32": 2e-2, "bfloat16": 2e-1, "float16": 2e-2}
+TOLERANCES = {"float32": 1e-4, "tf32": 2e-2, "bfloat16": 1e-1, "float16": 2e-2}
 """How far outputs and gradients may be off, as a share of the norm of what they should be.
 
-Rounding alone takes most of it: a product in bfloat16 keeps 8 bits, a recurrence feeds every error
-into the next step, and a maximum over time may fall on another one.
+Rounding alone takes most of it: a product in bfloat16 keeps 8 bits, and a recurrence feeds every
+error into the next step.
 """
 
 _LEAST_SHARE = 1e-3  # of the greatest norm: what is smaller is compared with this, not with itself
@@ -27,8 +26,8 @@ _LEAST_SHARE = 1e-3  # of the greatest norm: what is smaller is compared with th
 def check_agreement(spec: RunSpec, task: Task, data: TaskData) -> None:
     """Compare a spec's implementation and precision with the variant's ordinary one in float32.
 
-    Equal weights and a few training examples, with a little noise, go through both; nothing is
-    compared if the spec asks for the ordinary one itself.
+    Equal weights and a few training examples go through both; nothing is compared if the spec asks
+    for the ordinary one itself.
 
     Parameters
     ----------
@@ -44,7 +43,10 @@ def check_agreement(spec: RunSpec, task: Task, data: TaskData) -> None:
     """
     offered = VARIANTS[spec.variant].implementations
     plain = replace(spec, implementation=offered[0], precision="float32", cuda_graph=False)
-    few = TaskData(_add_noise(data.train.first(EXAMPLES)), data.test.first(EXAMPLES))
+    few = TaskData(data.train.first(EXAMPLES), data.test.first(EXAMPLES))
+    if spec.readout == "max":
+        # no continuous one: the last bit decides which step a maximum, and its gradient, falls on
+        spec, plain = (replace(each, readout="mean") for each in (spec, plain))
     tried = Training(replace(spec, cuda_graph=False), task, few)
     if plain == replace(spec, cuda_graph=False):
         return
@@ -60,19 +62,6 @@ def check_agreement(spec: RunSpec, task: Task, data: TaskData) -> None:
                 f"{plain.implementation}, float32, by {difference:.2g} of the norm in {name}; "
                 f"{TOLERANCES[spec.precision]:g} is allowed"
             )
-
-
-def _add_noise(examples: Split) -> Split:
-    """Return real inputs with noise added.
-
-    Steps that are blank give equal states; a maximum over time then depends on the last bit, and
-    its gradient goes to another step.
-    """
-    inputs = examples.inputs
-    if not inputs.is_floating_point():
-        return examples
-    noise = torch.randn(inputs.shape, generator=torch.Generator().manual_seed(0))
-    return Split(inputs + NOISE * noise.to(inputs.device), examples.targets)
 
 
 def _outputs_and_gradients(training: Training) -> dict[str, Tensor]:
