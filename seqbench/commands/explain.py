@@ -1,4 +1,4 @@
-"""`seqbench explain`: the commands of this folder."""
+"""`seqbench explain`: the ideas behind the variants, run and measured."""
 
 from pathlib import Path
 from typing import Annotated

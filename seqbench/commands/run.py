@@ -1,0 +1,235 @@
+"""`seqbench run`: the main job, and how it tells of itself."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from seqbench.commands.arguments import DataFolder, Plugins, ReportsRoot, ResultsRoot
+from seqbench.commands.console import complain, console, interruptible, say
+from seqbench.commands.results import write_page
+from seqbench.errors import ExitCode, SettingError, UsageError
+from seqbench.options import (
+    check_folder_name,
+    format_command,
+    list_seeds,
+    parse_axes,
+    split_list,
+)
+from seqbench.suites import SUITES, Suite
+
+if TYPE_CHECKING:
+    from seqbench.harness.run import Job, Problem
+    from seqbench.harness.runner import ProblemKey
+    from seqbench.harness.worker import Worker
+    from seqbench.store import ResultWriter
+
+CUSTOM = "custom"  # what a run is called that belongs to no suite
+
+
+def _axis(text: str) -> Any:
+    return typer.Option(
+        help=f"{text} Several, separated by commas, make a grid.", metavar="VALUE,…"
+    )
+
+
+def run(
+    suite: Annotated[
+        str | None,
+        typer.Option(help="A suite, see `seqbench list`. Default: quick, or none with --task."),
+    ] = None,
+    task: Annotated[list[str] | None, _axis("Tasks.")] = None,
+    variant: Annotated[
+        list[str] | None, _axis("Variants; in a name * stands for anything.")
+    ] = None,
+    seeds: Annotated[
+        str | None,
+        typer.Option(help="How many seeds (5: seeds 0 to 4), or which ones (3,7).", metavar="N"),
+    ] = None,
+    length: Annotated[list[str] | None, _axis("Time steps of generated sequences.")] = None,
+    train_examples: Annotated[
+        list[str] | None, _axis("Use only the first so many training examples.")
+    ] = None,
+    epochs: Annotated[list[str] | None, _axis("Passes over the training set.")] = None,
+    batch_size: Annotated[list[str] | None, _axis("Examples in a batch.")] = None,
+    learning_rate: Annotated[list[str] | None, _axis("Adam's step size.")] = None,
+    schedule: Annotated[list[str] | None, _axis("constant or one-cycle.")] = None,
+    clip_norm: Annotated[list[str] | None, _axis("Greatest norm of a gradient.")] = None,
+    hidden_size: Annotated[list[str] | None, _axis("Units in a layer, each direction.")] = None,
+    match_parameters: Annotated[
+        int | None,
+        typer.Option(help="Choose each hidden size for so many parameters, within 2 %.", min=1),
+    ] = None,
+    num_layers: Annotated[list[str] | None, _axis("Layers.")] = None,
+    dropout: Annotated[list[str] | None, _axis("Share dropped between layers.")] = None,
+    readout: Annotated[list[str] | None, _axis("Read-outs. Default: the task's first one.")] = None,
+    implementation: Annotated[
+        list[str] | None,
+        _axis("native, fused, compiled, scan or reference. Default: the variant's fastest."),
+    ] = None,
+    precision: Annotated[
+        list[str] | None, _axis("float32, tf32, bfloat16 or float16. Default: float32.")
+    ] = None,
+    cuda_graph: Annotated[
+        list[str] | None, _axis("true: capture the whole training step as a CUDA graph.")
+    ] = None,
+    device: Annotated[list[str] | None, _axis("auto, cpu or cuda. Default: auto.")] = None,
+    threads: Annotated[list[str] | None, _axis("CPU threads. Default: torch's own.")] = None,
+    eval_every: Annotated[
+        int | None, typer.Option(help="Evaluate after every so many batches, off the clock.")
+    ] = None,
+    target: Annotated[
+        float | None, typer.Option(help="Record the training time until the score reaches this.")
+    ] = None,
+    measure: Annotated[
+        bool | None,
+        typer.Option(
+            "--measure/--no-measure",
+            help="Measure speed apart from training: steps, latency, share of the machine's peak. "
+            "With --epochs 0 nothing else is done. Default: as the suite says.",
+        ),
+    ] = None,
+    plugin: Plugins = None,
+    data: DataFolder = None,
+    name: Annotated[
+        str | None, typer.Option(help="Name of the result folder. Default: the suite's.")
+    ] = None,
+    restart: Annotated[
+        bool,
+        typer.Option("--restart", help="Begin afresh; the earlier result is kept aside."),
+    ] = False,
+    retry_failed: Annotated[
+        bool, typer.Option("--retry-failed", help="Run those again that did not end well.")
+    ] = False,
+    timeout: Annotated[
+        float | None,
+        typer.Option(help="End a run that takes longer than so many seconds.", metavar="SECONDS"),
+    ] = None,
+    wait: Annotated[
+        bool, typer.Option("--wait", help="Wait for another run that writes to the same folder.")
+    ] = False,
+    results: ResultsRoot = Path("results"),
+    reports: ReportsRoot = Path("reports"),
+    report: Annotated[bool, typer.Option(help="Also write the report.")] = False,
+    save_checkpoints: Annotated[
+        bool, typer.Option("--save-checkpoints", help="Keep each trained model's weights.")
+    ] = False,
+) -> None:
+    """Train a suite, or a grid of your own, and record it in results/NAME.
+
+    Started again it goes on where it was interrupted; runs that are finished are kept.
+    """
+    from seqbench.harness.worker import Worker
+
+    if suite is None and not task:
+        suite = "quick"
+    planned = SUITES[suite] if suite else Suite("", {"seed": (0,)})
+    folder = results / check_folder_name(name or suite or CUSTOM)
+    if match_parameters and hidden_size:
+        raise UsageError("--match-parameters chooses the hidden size; leave --hidden-size out")
+    if timeout is not None and not timeout > 0:
+        raise SettingError("timeout", timeout, "greater than 0")
+    texts = {
+        "task": task,
+        "variant": variant,
+        "seed": seeds and list_seeds(seeds),
+        "length": length,
+        "train_examples": train_examples,
+        "epochs": epochs,
+        "batch_size": batch_size,
+        "learning_rate": learning_rate,
+        "schedule": schedule,
+        "clip_norm": clip_norm,
+        "hidden_size": hidden_size,
+        "num_layers": num_layers,
+        "dropout": dropout,
+        "readout": readout,
+        "implementation": implementation,
+        "precision": precision,
+        "cuda_graph": cuda_graph,
+        "eval_every": None if eval_every is None else [str(eval_every)],
+        "target": None if target is None else [str(target)],
+        "threads": threads,
+    }
+    chosen = parse_axes(texts)
+    measured = planned.measure if measure is None else measure
+    matched = match_parameters or (planned.match_parameters if not hidden_size else None)
+    with interruptible(), Worker(data, plugin or (), timeout) as worker:
+        from seqbench.harness.device import resolve_device
+        from seqbench.harness.environment import describe_environment
+        from seqbench.harness.resuming import make_jobs
+        from seqbench.harness.sampling import Sampling
+        from seqbench.plan import plan_runs
+        from seqbench.plugins import load_plugins
+        from seqbench.store import ResultWriter
+
+        if device:
+            chosen["device"] = tuple(resolve_device(each) for each in split_list(device))
+        load_plugins(plugin or ())
+        specs = plan_runs([{**grid, **chosen} for grid in planned.grids], matched, measured)
+        problems = worker.load(specs)
+        command = format_command(suite, chosen, name, match_parameters, measure, plugin or ())
+        environment = describe_environment() | {"command": command}
+        sampling = Sampling() if measured else None
+        jobs = make_jobs(
+            specs, environment, suite or CUSTOM, sampling, keep_weights=save_checkpoints
+        )
+        with ResultWriter(folder, environment, wait=say if wait else None) as writer:
+            if not restart:
+                jobs = _go_on(writer, jobs, problems, retry_failed)
+            _do(jobs, worker, writer, len(specs))
+    if writer.kept_aside:
+        say(f"earlier result kept in {writer.kept_aside}")
+    say(f"results: {folder}")
+    if report:
+        write_page(folder, reports)
+    _sum_up(writer.statuses, folder)
+
+
+def _go_on(
+    writer: "ResultWriter",
+    jobs: "list[Job]",
+    problems: "Mapping[ProblemKey, Problem]",
+    retry_failed: bool,
+) -> "list[Job]":
+    """Return what is left to do in the writer's folder, and say what counts and what does not."""
+    from seqbench.harness.resuming import find_remainder
+
+    left = find_remainder(
+        jobs, problems, writer.folder, writer.environment, retry_failed=retry_failed
+    )
+    for note in left.notes:
+        say(note)
+    if left.earlier is not None:
+        writer.resume(left.earlier, [job.spec.run_id for job in jobs], left.unfinished)
+    return left.jobs
+
+
+def _do(jobs: "list[Job]", worker: "Worker", writer: "ResultWriter", runs: int) -> None:
+    """Do the jobs, with their progress on the screen; of an interruption tell what is kept."""
+    from seqbench.harness.runner import run_jobs
+    from seqbench.progress import show_progress
+
+    try:
+        with show_progress(console, [job.spec for job in jobs]) as progress:
+            run_jobs(jobs, worker, writer, progress)
+    except KeyboardInterrupt:
+        complain(
+            f"interrupted: {len(writer.statuses)} of {runs} runs are finished and kept in "
+            f"{writer.folder}; the same command goes on after the last epoch"
+        )
+        raise typer.Exit(ExitCode.INTERRUPTED) from None
+
+
+def _sum_up(statuses: list[str], folder: Path) -> None:
+    """Say how many runs did not end well, and end with the exit code for that."""
+    unsupported = statuses.count("unsupported")
+    if unsupported:
+        complain(
+            f"{unsupported} of {len(statuses)} runs cannot be done here; see {folder}/runs.csv"
+        )
+    if failed := len(statuses) - statuses.count("ok") - unsupported:
+        complain(f"{failed} of {len(statuses)} runs did not end well; see {folder}/runs.csv")
+    if failed or unsupported == len(statuses):
+        raise typer.Exit(ExitCode.RUNS_FAILED)
