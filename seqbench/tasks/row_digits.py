@@ -3,8 +3,6 @@
 from pathlib import Path
 
 import torch
-from sklearn.datasets import load_digits
-from sklearn.model_selection import train_test_split
 
 from seqbench.tasks.task import TASKS, Classification, Split, TaskData
 
@@ -32,6 +30,9 @@ class RowDigits(Classification):
 
     def load(self, data_dir: Path) -> TaskData:
         """Return the split; the images come with scikit-learn, not from ``data_dir``."""
+        from sklearn.datasets import load_digits  # three quarters of a second to import
+        from sklearn.model_selection import train_test_split
+
         digits = load_digits()
         train_images, test_images, train_classes, test_classes = train_test_split(
             digits.images / BRIGHTEST,
