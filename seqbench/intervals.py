@@ -2,7 +2,7 @@
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats
+from scipy import special, stats
 
 CONFIDENCE = 0.95
 UNSTABLE_WIDTH = 0.1
@@ -42,3 +42,27 @@ def median_interval(values: ArrayLike, confidence: float = CONFIDENCE) -> tuple[
     if below == 0:
         return np.nan, np.nan
     return float(ordered[below - 1]), float(ordered[len(ordered) - below])
+
+
+def median_sequence(values: ArrayLike, error_rate: float) -> tuple[float, float]:
+    """Return the ends of an interval for the median that may be looked at after every new value.
+
+    If each value is as likely above the median as below it, whatever came before, then with
+    probability 1 − ``error_rate`` the interval holds it at *every* number of values at once: adding
+    values until something is decided costs no more errors. Nothing else is asked of the
+    distribution. It leaves out each candidate that a bet on the side on which the next value falls
+    would have won 1 / ``error_rate`` against, with Krichevsky and Trofimov's mixture of stakes.
+    Infinite until there are enough values: 10 at an error rate of 1 %, 13 at 0.1 %.
+
+    Source: Darling and Robbins, Confidence sequences for mean, variance, and median (PNAS 58,
+    1967); Howard and Ramdas, Sequential estimation of quantiles (Bernoulli 28, 2022).
+    """
+    ordered = np.sort(np.asarray(values, dtype=float))
+    above = np.arange(len(ordered) // 2 + 1)
+    wealth = len(ordered) * np.log(2) + (
+        special.betaln(above + 0.5, len(ordered) - above + 0.5) - special.betaln(0.5, 0.5)
+    )
+    ruled_out = int((wealth >= -np.log(error_rate)).sum())
+    if ruled_out == 0:
+        return -np.inf, np.inf
+    return float(ordered[ruled_out - 1]), float(ordered[len(ordered) - ruled_out])

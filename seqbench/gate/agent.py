@@ -1,0 +1,140 @@
+"""One side of a gate: a process that has one version of the code and does what it is told.
+
+It is run as a script by the Python of that version's environment, so it imports nothing but the
+standard library and the benchmark file, and takes the folder of that version as its first place
+to import from.
+"""
+
+import gc
+import importlib.util
+import os
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from contextlib import suppress
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+_WARM_UP_CALLS = 3
+_WARM_UP_S = 0.05
+
+
+class Agent:
+    """The benchmarks of one version, ready to be timed.
+
+    Parameters
+    ----------
+    root
+        Folder of the version.
+    file
+        Its benchmark file.
+    """
+
+    def __init__(self, root: Path, file: Path) -> None:
+        found = importlib.util.spec_from_file_location("gate_benchmarks", file)
+        assert found is not None
+        assert found.loader is not None
+        module = importlib.util.module_from_spec(found)
+        sys.modules["gate_benchmarks"] = module
+        found.loader.exec_module(module)
+        check_origin(root)
+        self.benchmarks = {each.name: each for each in module.BENCHMARKS}
+        self.works: dict[str, Callable[[], object]] = {}
+
+    def describe(self) -> list[dict[str, Any]]:
+        """Return what is declared of each benchmark, in words and numbers."""
+        return [
+            {
+                "name": each.name,
+                "settings": dict(each.settings),
+                "work": _locate(each.make_work),
+                "train": None if each.train is None else _locate(each.train),
+                "margin": each.margin,
+                "score_margin": each.score_margin,
+                "metric": each.metric,
+                "higher_is_better": each.higher_is_better,
+                "error_rate": each.error_rate,
+            }
+            for each in self.benchmarks.values()
+        ]
+
+    def prepare(self, name: str) -> float:
+        """Make a benchmark's work and warm it up; return the seconds that a call then takes."""
+        benchmark = self.benchmarks[name]
+        self.works[name] = benchmark.make_work(**benchmark.settings)
+        times: list[float] = []
+        while len(times) < _WARM_UP_CALLS or sum(times) < _WARM_UP_S:
+            times.append(self.time(name, 1))
+        return min(times)
+
+    def time(self, name: str, calls: int) -> float:
+        """Return the seconds that some calls of a benchmark's work take together."""
+        work = self.works[name]
+        start = time.perf_counter()
+        for _ in range(calls):
+            work()
+        return time.perf_counter() - start
+
+    def settle(self, core: int | None) -> None:
+        """Collect garbage for the last time; go to a core, with all threads there are."""
+        gc.collect()
+        gc.disable()
+        if core is None:
+            return
+        for thread in Path("/proc/self/task").iterdir():
+            with suppress(ProcessLookupError):  # one that has just ended
+                os.sched_setaffinity(int(thread.name), {core})
+
+    def train(self, name: str, seed: int) -> tuple[float, tuple[float, ...]]:
+        """Train a benchmark with a seed; return its score and its trace."""
+        benchmark = self.benchmarks[name]
+        trained = benchmark.train(seed=seed, **benchmark.settings)
+        return float(trained.score), tuple(map(float, trained.trace))
+
+
+def check_origin(root: Path) -> None:
+    """Raise if something that the version has itself was imported from elsewhere."""
+    for name, module in list(sys.modules.items()):
+        origin = getattr(module, "__file__", None)
+        own = [root / name, root / f"{name}.py", root / "src" / name]
+        if "." in name or not origin or not any(each.exists() for each in own):
+            continue
+        if not Path(origin).resolve().is_relative_to(root.resolve()):
+            raise ImportError(f"{name} comes from {origin}, not from the version in {root}")
+
+
+def _locate(function: Callable[..., Any]) -> tuple[str, str]:
+    """Return the file and the name of a function, or of the class of what can be called."""
+    named: Any = function if hasattr(function, "__qualname__") else type(function)
+    return getattr(sys.modules[named.__module__], "__file__", None) or "", named.__qualname__
+
+
+def main() -> None:
+    """Answer the gate until it hangs up."""
+    root, file, descriptor = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
+    sys.path[0] = str(root)  # in the place of this script's own folder
+    if (root / "src").is_dir():
+        sys.path.insert(0, str(root / "src"))
+    connection = Connection(descriptor)
+    agent: Agent | None = None
+    while True:
+        try:
+            question, *arguments = connection.recv()
+        except (EOFError, OSError):
+            os._exit(0)
+        try:
+            if question == "load":
+                agent = Agent(root, file)
+                answer = None
+            else:
+                answer = getattr(agent, question)(*arguments)
+        except Exception:
+            connection.send(("failed", traceback.format_exc()))
+        else:
+            connection.send(("done", answer))
+
+
+if __name__ == "__main__":
+    main()

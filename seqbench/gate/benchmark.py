@@ -1,0 +1,69 @@
+"""What a gate measures: the contract of a benchmark file, ``benchmarks/gate.py`` unless said so.
+
+A benchmark file is a Python file with a list ``BENCHMARKS`` of `Benchmark`. Each version of the
+code has its own copy and imports it in its own environment.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+MARGIN = 0.05
+SCORE_MARGIN = 0.02
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What a training with one seed came to.
+
+    Parameters
+    ----------
+    score
+        What is compared over seeds; NaN if it came to nothing.
+    trace
+        Figures of the way there, such as losses, by which equal trainings are known: two are equal
+        if score and trace are, to the last bit.
+    """
+
+    score: float
+    trace: Sequence[float] = ()
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """One piece of work that a gate times on both sides, and what it is good for.
+
+    Two sides are compared only if their benchmark is the same: settings, and the source of
+    ``make_work`` and of all that it uses of the benchmark files. Margins may differ; the head's
+    count.
+
+    Parameters
+    ----------
+    name
+        What verdicts call it.
+    make_work
+        Takes the settings as keywords and returns what is timed: a function without arguments,
+        done when it returns, and with as much to do at each call.
+    settings
+        What ``make_work`` and ``train`` are called with: numbers, texts, lists of them.
+    train
+        Takes the settings and a ``seed`` and returns what came of it; None if there is no score.
+    margin
+        Smallest change of time that matters, as a share: 0.05 for 5 %.
+    score_margin
+        Smallest change of score that matters, in its own unit.
+    metric, higher_is_better
+        What the score is, and which way it runs.
+    error_rate
+        How often a verdict on this benchmark may be wrong; None for an equal part of the run's.
+    """
+
+    name: str
+    make_work: Callable[..., Callable[[], object]]
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    train: Callable[..., Trained] | None = None
+    margin: float = MARGIN
+    score_margin: float = SCORE_MARGIN
+    metric: str = "accuracy"
+    higher_is_better: bool = True
+    error_rate: float | None = None

@@ -1,0 +1,125 @@
+"""The Python of each version: one for both where they depend on the same packages."""
+
+import hashlib
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+import venv
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import platformdirs
+
+from seqbench.errors import UsageError
+
+CONSTRAINTS = "constraints.txt"
+_REQUIREMENTS = "requirements*.txt"
+_TOLD_OF_PIP = 12  # lines
+
+
+@dataclass(frozen=True)
+class Environment:
+    """A Python with packages; ``told`` is in words what it has of its own."""
+
+    python: str
+    told: str = ""
+
+
+def find_environments(
+    base: Path, head: Path, base_env: Sequence[str] = ()
+) -> tuple[Environment, Environment]:
+    """Return the environments of two versions of a project.
+
+    Parameters
+    ----------
+    base, head
+        Folders of the versions.
+    base_env
+        As in `check_out_versions`.
+
+    Returns
+    -------
+    base, head
+        Both the Python that runs here if nothing that they depend on differs; else each has a
+        virtual environment of its own, kept for the next time in the user's cache folder.
+    """
+    if len(base_env) == 1 and Path(base_env[0]).is_file():
+        python = str(Path(base_env[0]).absolute())  # not resolved: a venv's Python is a link
+        return Environment(python, f"with {python}"), Environment(sys.executable)
+    if not base_env and read_dependencies(base) == read_dependencies(head):
+        return Environment(sys.executable), Environment(sys.executable)
+    ours, theirs = make_environment(base, base_env), make_environment(head)
+    told = f"with {', '.join(base_env)}" if base_env else "with dependencies of its own"
+    return Environment(str(ours), told), Environment(str(theirs), "" if base_env else told)
+
+
+def read_dependencies(project: Path) -> str:
+    """Return all that tells pip what a project depends on, as one text."""
+    return "\n".join(_list_dependencies(project))
+
+
+def _list_dependencies(project: Path) -> Iterator[str]:
+    declared = project / "pyproject.toml"
+    if declared.is_file():
+        content = tomllib.loads(declared.read_text(encoding="utf-8"))
+        told = content.get("project", {})
+        yield repr(content.get("build-system"))
+        yield repr([told.get(each) for each in ("requires-python", "dependencies")])
+    for file in sorted({project / CONSTRAINTS, *project.glob(_REQUIREMENTS)}):
+        if file.is_file():
+            lines = (line.partition("#")[0].strip() for line in file.read_text().splitlines())
+            yield f"{file.name}: {sorted(line for line in lines if line)}"
+
+
+def make_environment(project: Path, wanted: Sequence[str] = ()) -> Path:
+    """Return the Python of a virtual environment with a project's dependencies and some others.
+
+    What is wanted goes before the project's constraints. It is made once for the same dependencies.
+
+    Raises
+    ------
+    UsageError
+        If pip cannot install them, with what it says.
+    """
+    key = "\n".join([sys.version, read_dependencies(project), *wanted])
+    name = hashlib.sha256(key.encode()).hexdigest()[:16]
+    folder = Path(platformdirs.user_cache_dir("seqbench")) / "gate" / name
+    python = folder / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
+    complete = folder / "complete"
+    if complete.is_file():
+        return python
+    shutil.rmtree(folder, ignore_errors=True)
+    venv.create(folder, with_pip=True)
+    words = [*_list_installs(project, folder, wanted)]
+    done = subprocess.run(
+        [str(python), "-m", "pip", "install", "--quiet", *words], capture_output=True, text=True
+    )
+    if done.returncode:
+        told = "\n".join(done.stderr.strip().splitlines()[-_TOLD_OF_PIP:])
+        raise UsageError(f"the environment of {project.name} cannot be installed:\n{told}")
+    complete.touch()
+    return python
+
+
+def _list_installs(project: Path, folder: Path, wanted: Sequence[str]) -> Iterator[str]:
+    """Yield the arguments of pip's install."""
+    if (project / CONSTRAINTS).is_file():
+        names = {_name_package(each) for each in wanted}
+        lines = (project / CONSTRAINTS).read_text().splitlines()
+        kept = folder / CONSTRAINTS
+        kept.write_text("\n".join(each for each in lines if _name_package(each) not in names))
+        yield from ("-c", str(kept))
+    for file in sorted(project.glob(_REQUIREMENTS)):
+        yield from ("-r", str(file))
+    if (project / "pyproject.toml").is_file():
+        yield str(project)
+    yield from wanted
+
+
+def _name_package(requirement: str) -> str:
+    """Return the normalised name of the package that a requirement is for."""
+    name = re.match(r"\s*([A-Za-z0-9._-]*)", requirement)
+    return re.sub(r"[-_.]+", "-", name[1]).lower() if name else ""

@@ -1,0 +1,103 @@
+"""One pair of processes: they take turns on one core, A B B A, over all benchmarks."""
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import psutil
+
+from seqbench.gate.cases import Case
+from seqbench.gate.processes import EndedError, Sides, VersionError
+
+_SAMPLED_S = 1.5  # a pair's samples; to start its processes takes longer
+_ROUNDS = (4, 12)  # fewest and most rounds of A B B A
+_LEAST_SAMPLE_S = 2e-3  # shorter work is done several times for a sample
+_LOOK_S = 0.2  # long enough to see that a core is busy
+_TRIMMED = 0.1  # share of a side's samples that its mean leaves out at either end
+
+
+@dataclass
+class _Turns:
+    """Of one benchmark: calls in a sample, seconds of a call, and each side's samples so far."""
+
+    calls: int
+    call_s: float
+    samples_s: dict[str, list[float]] = field(default_factory=lambda: {"base": [], "head": []})
+
+
+def measure_pair(sides: Sides, cases: Sequence[Case], first: str) -> float:
+    """Let two processes that are loaded take turns, and tell each case what came of it.
+
+    Parameters
+    ----------
+    sides
+        The processes.
+    cases
+        What they are asked to do; one in which a side fails is told so and left out.
+    first
+        Which side begins: ``base`` or ``head``.
+
+    Returns
+    -------
+    seconds
+        What all samples of both sides took together.
+
+    Raises
+    ------
+    EndedError
+        If a process ended over a case, which has been told so.
+    """
+    turns: dict[str, _Turns] = {}
+    for case in cases:
+        with blaming(case):
+            call_s = max(*sides.ask_both("prepare", case.name), 1e-9)
+            turns[case.name] = _Turns(max(1, round(_LEAST_SAMPLE_S / call_s)), call_s)
+    sides.ask_both("settle", find_idlest_core())
+    second = "head" if first == "base" else "base"
+    orders = (first, second, second, first), (second, first, first, second)
+    for number in range(_count_rounds(turns)):
+        for case in cases:
+            if (each := turns.get(case.name)) and not case.failure:
+                with blaming(case):
+                    for name in orders[number % 2]:
+                        seconds = sides.ask(name, "time", case.name, each.calls)
+                        each.samples_s[name].append(seconds)
+    for case in cases:
+        if (each := turns.get(case.name)) and not case.failure:
+            base_s, head_s = (_trim_mean(each.samples_s[name]) for name in ("base", "head"))
+            case.add_pair(base_s / each.calls, head_s / each.calls)
+    return sum(sum(map(sum, each.samples_s.values())) for each in turns.values())
+
+
+@contextmanager
+def blaming(case: Case) -> Iterator[None]:
+    """Tell a case of what a side fails in; an end of its process goes on to whoever started it."""
+    try:
+        yield
+    except VersionError as error:
+        case.fail(error)
+        if isinstance(error, EndedError):
+            raise
+
+
+def find_idlest_core() -> int | None:
+    """Return the core that has least to do just now; None where processes cannot be kept on one."""
+    if not hasattr(os, "sched_getaffinity"):
+        return None
+    busy = psutil.cpu_percent(_LOOK_S, percpu=True)
+    return min(os.sched_getaffinity(0), key=lambda core: (busy[core], -core))
+
+
+def _count_rounds(turns: dict[str, Any]) -> int:
+    round_s = 4 * sum(each.calls * each.call_s for each in turns.values())
+    fewest, most = _ROUNDS
+    return min(most, max(fewest, round(_SAMPLED_S / round_s))) if turns else 0
+
+
+def _trim_mean(values: Sequence[float]) -> float:
+    """Return the mean without the least and the greatest tenth."""
+    cut = int(_TRIMMED * len(values))
+    return float(np.sort(values)[cut : len(values) - cut].mean())

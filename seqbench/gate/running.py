@@ -1,0 +1,119 @@
+"""A gate from beginning to end: scores, then pairs of processes until all is decided."""
+
+import random
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from seqbench.errors import UsageError
+from seqbench.gate.cases import Case, Rules, pair_declarations
+from seqbench.gate.pairs import blaming, measure_pair
+from seqbench.gate.processes import EndedError, start_sides
+from seqbench.gate.versions import Versions
+
+FIRST_SEEDS = 2
+"""Seeds that must be equal to the last bit on both sides for a score to pass at once."""
+
+_SCORES_SHARE = 0.5  # of the budget, that seeds may spend
+
+Say = Callable[[str], object]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a gate came to.
+
+    Parameters
+    ----------
+    versions, file, rules
+        What was compared, by which benchmarks, and how.
+    cases
+        The benchmarks with the evidence on them.
+    pairs
+        How many pairs of processes were measured.
+    seconds, sampled_s
+        What it took in all, and of that the samples of both sides.
+    """
+
+    versions: Versions
+    file: Path
+    rules: Rules
+    cases: list[Case]
+    pairs: int
+    seconds: float
+    sampled_s: float
+
+
+def run_gate(versions: Versions, file: Path, rules: Rules, say: Say = lambda text: None) -> Outcome:
+    """Measure two versions against each other.
+
+    A process may be up to a third slower than its twin for as long as it lives, by the chance of
+    where its memory lies. So pairs are thrown away and started anew, and each is one value.
+
+    Parameters
+    ----------
+    versions
+        What is compared.
+    file
+        The benchmark file, relative to a version's folder.
+    rules
+        How it is judged and what it may cost.
+    say
+        Is told of each step.
+
+    Raises
+    ------
+    VersionError
+        If a version cannot import its benchmarks, with the end of its traceback.
+    UsageError
+        If the head has no benchmark file, or the rules name an unknown benchmark.
+    """
+    start = time.monotonic()
+    cases = _find_cases(versions, file, rules)
+    _compare_scores(versions, file, cases, start + _SCORES_SHARE * rules.budget_s, say)
+    sampled_s, pairs = 0.0, 0
+    while open_ := [case for case in cases if not case.time.decided]:
+        if time.monotonic() > start + rules.budget_s:
+            break
+        with suppress(EndedError), start_sides(versions, file) as sides:
+            sides.ask_both("load")
+            sampled_s += measure_pair(sides, open_, random.choice(("base", "head")))
+        pairs += 1
+        decided = sum(case.time.decided for case in cases)
+        say(f"pair {pairs}: {decided} of {len(cases)} times decided")
+    seconds = time.monotonic() - start
+    return Outcome(versions, file, rules, cases, pairs, seconds, sampled_s)
+
+
+def _find_cases(versions: Versions, file: Path, rules: Rules) -> list[Case]:
+    """Return the benchmarks of both versions; a base without the file has none."""
+    if not (versions.head.folder / file).is_file():
+        raise UsageError(f"the head, {versions.head}, has no {file}: benchmarks for the gate")
+    with start_sides(versions, file) as sides:
+        if (versions.base.folder / file).is_file():
+            sides.ask_both("load")
+            base, head = sides.ask_both("describe")
+        else:
+            sides.ask("head", "load")
+            base, head = [], sides.ask("head", "describe")
+    return pair_declarations((versions.base, base), (versions.head, head), file, rules)
+
+
+def _compare_scores(
+    versions: Versions, file: Path, cases: Sequence[Case], deadline: float, say: Say
+) -> None:
+    """Train with one seed after the other, both sides at once, until every score is decided."""
+    while open_ := [case for case in cases if case.wants_seeds(FIRST_SEEDS)]:
+        if time.monotonic() > deadline:
+            break
+        with suppress(EndedError), start_sides(versions, file) as sides:
+            sides.ask_both("load")
+            while open_ := [case for case in cases if case.wants_seeds(FIRST_SEEDS)]:
+                if time.monotonic() > deadline:
+                    break
+                for case in open_:
+                    with blaming(case):
+                        case.add_seed(*sides.ask_both("train", case.name, len(case.base_scores)))
+                say(f"scores: {len(open_)} of {len(cases)} compared with one more seed")

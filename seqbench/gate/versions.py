@@ -1,0 +1,144 @@
+"""The two versions of a gate: each checked out in a folder of its own, with its own Python."""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from seqbench.errors import UsageError
+from seqbench.gate.environments import Environment, find_environments
+
+WORKTREE = "worktree"
+"""What the code is called as it lies there, with changes that are not committed."""
+
+
+@dataclass(frozen=True)
+class Version:
+    """One version of a code, ready to run.
+
+    Parameters
+    ----------
+    asked
+        What it was called: a revision, or ``worktree``.
+    commit, subject
+        Commit that it is or is based on, and the first line of its message.
+    changed
+        Whether it has changes that are not committed.
+    folder
+        Where it is checked out.
+    python
+        The Python that runs it.
+    environment
+        In words, what that Python has that the other version's has not; empty for the same.
+    """
+
+    asked: str
+    commit: str
+    subject: str
+    changed: bool
+    folder: Path
+    python: str = sys.executable
+    environment: str = ""
+
+    def __str__(self) -> str:
+        """Return how it is told in a line."""
+        changes = " with changes that are not committed" if self.changed else ""
+        with_ = f", {self.environment}" if self.environment else ""
+        return f"{self.commit[:10]}{changes} ({self.subject}){with_}"
+
+
+@dataclass(frozen=True)
+class Versions:
+    """The version to compare with and the one that is judged."""
+
+    base: Version
+    head: Version
+    commits: Sequence[str]
+    """Of each commit that the head has and the base has not, hash and first line."""
+
+
+@contextmanager
+def check_out_versions(
+    repository: Path, base: str, head: str = WORKTREE, base_env: Sequence[str] = ()
+) -> Iterator[Versions]:
+    """Check two versions out side by side and find their environments, for a ``with`` block.
+
+    Parameters
+    ----------
+    repository
+        Any folder of the git repository.
+    base, head
+        Revisions, or ``worktree``.
+    base_env
+        For another environment on the base's side: a Python of one that is there, or packages
+        with versions to install beside the project's own, such as ``torch==2.12.0``.
+
+    Raises
+    ------
+    UsageError
+        If there is no such revision or repository, or an environment cannot be made.
+    """
+    top = Path(_git(repository, "rev-parse", "--show-toplevel"))
+    # equally long paths: the size of a process's environment moves its stack
+    with tempfile.TemporaryDirectory(prefix="seqbench-gate-") as place:
+        sides = [Path(place) / "base", Path(place) / "head"]
+        try:
+            one, other = (_check_out(top, *each) for each in zip((base, head), sides, strict=True))
+            ours, theirs = find_environments(one.folder, other.folder, base_env)
+            listed = _git(top, "log", "--format=%h %s", f"{one.commit}..{other.commit}")
+            yield Versions(_equip(one, ours), _equip(other, theirs), listed.splitlines())
+        finally:
+            for side in sides:
+                shutil.rmtree(side, ignore_errors=True)
+            _git(top, "worktree", "prune")
+
+
+def _equip(version: Version, environment: Environment) -> Version:
+    return replace(version, python=environment.python, environment=environment.told)
+
+
+def _check_out(top: Path, asked: str, folder: Path) -> Version:
+    revision = "HEAD" if asked == WORKTREE else asked
+    try:
+        commit = _git(top, "rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}")
+    except UsageError:
+        raise UsageError(
+            f"there is no revision {revision!r} in {top}; if it is elsewhere, fetch it first (in "
+            f"GitHub Actions: `fetch-depth: 0` for actions/checkout)"
+        ) from None
+    _git(top, "worktree", "add", "--detach", "--force", str(folder), commit)
+    changed = asked == WORKTREE and _copy_changes(top, folder)
+    return Version(asked, commit, _git(top, "log", "-1", "--format=%s", commit), changed, folder)
+
+
+def _copy_changes(top: Path, folder: Path) -> bool:
+    """Copy what is not committed, new files too; tell whether there is any."""
+    listed = _git(top, "ls-files", "-z", "--modified", "--others", "--exclude-standard")
+    staged = _git(top, "diff", "-z", "--name-only", "--cached")
+    names = {each for each in [*listed.split("\0"), *staged.split("\0")] if each}
+    for name in names:
+        source, target = top / name, folder / name
+        target.unlink(missing_ok=True)
+        if source.is_symlink() or source.is_file():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(source, target, follow_symlinks=False)
+    return bool(names)
+
+
+def _git(folder: Path, *words: str) -> str:
+    environment = {key: value for key, value in os.environ.items() if key != "GIT_DIR"}
+    try:
+        done = subprocess.run(
+            ["git", *words], cwd=folder, env=environment, capture_output=True, text=True, check=True
+        )
+    except FileNotFoundError:
+        raise UsageError("the gate needs git, and there is none on the PATH") from None
+    except subprocess.CalledProcessError as error:
+        told = error.stderr.strip() or f"exit code {error.returncode}"
+        raise UsageError(f"git {' '.join(words[:2])} in {folder} failed: {told}") from None
+    return done.stdout.strip()
