@@ -38,7 +38,7 @@ FILE = Path("benchmarks/gate.py")
 RESULTS = ROOT / "results" / "gate-trials"
 REPORT = ROOT / "reports" / "gate-trials"
 
-WANTED = {0.0: 34, 0.03: 10, 0.05: 10, 0.10: 10}
+WANTED = {0.0: 34, 0.03: 6, 0.05: 10, 0.10: 10}
 """Gate runs by slowdown: six trials each."""
 
 ERROR_RATE = 0.01
@@ -95,7 +95,7 @@ def slow_down(clone: Path, share: float) -> str:
 def judge_as_others(base_s: Sequence[float], head_s: Sequence[float]) -> Iterator[dict[str, Any]]:
     """Yield what others say of two rows of samples, one taken after the other, in seconds."""
     ratio = fmean(head_s) / fmean(base_s)
-    told = {"ratio": ratio, "low": float("nan"), "high": float("nan")}
+    told: dict[str, Any] = {"ratio": ratio, "low": float("nan"), "high": float("nan")}
     rule = parse_compare_fail("mean:5%")
     fails = rule.fails({"mean": fmean(head_s)}, {"mean": fmean(base_s)})
     yield {**told, "method": "pytest-benchmark", "verdict": "slower" if fails else "same"}
@@ -197,11 +197,11 @@ def add_rows(file: Path, rows: Sequence[dict[str, object]]) -> None:
         writer.writerows(rows)
 
 
-def find_next(done: Counter[float]) -> float | None:
-    """Return the slowdown that lacks most of its runs, as a share; None if all are done."""
+def find_next(run: int, done: Counter[float]) -> tuple[int, float] | None:
+    """Return the next run with the slowdown that lacks the largest share of its runs, if any."""
     lacking = {slowdown: 1 - done[slowdown] / wanted for slowdown, wanted in WANTED.items()}
     slowdown = max(lacking, key=lambda each: lacking[each])
-    return slowdown if lacking[slowdown] > 0 else None
+    return (run, slowdown) if lacking[slowdown] > 0 else None
 
 
 def read_done() -> tuple[int, Counter[float]]:
@@ -229,11 +229,8 @@ def main() -> None:
         for slowdown in WANTED:
             _git(clone, "checkout", "--quiet", "--detach", base)
             heads[slowdown] = slow_down(clone, slowdown) if slowdown else base
-        while time.monotonic() < end:
-            run, done = read_done()
-            slowdown = find_next(done)
-            if slowdown is None:
-                break
+        while time.monotonic() < end and (following := find_next(*read_done())):
+            run, slowdown = following
             outcome = try_once(clone, base, heads[slowdown], run, slowdown)
             verdicts = ", ".join(f"{case.name} {case.time.verdict}" for case in outcome.cases)
             print(f"run {run}, {slowdown:.0%}: {verdicts}; {outcome.seconds:.0f} s", flush=True)
