@@ -1,11 +1,12 @@
 """The screen: what a command says, what it complains of, how it ends when it is interrupted."""
 
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 
 from seqbench.errors import ExitCode
 
@@ -24,8 +25,11 @@ def complain(text: str) -> None:
 
 
 @contextmanager
-def interruptible() -> Iterator[None]:
-    """End with the exit code of an interruption, also when the system asks the process to end."""
+def interruptible(kept: str) -> Iterator[None]:
+    """End with the exit code of an interruption, also when the system asks the process to end.
+
+    ``kept`` says what there is then.
+    """
 
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
@@ -34,7 +38,17 @@ def interruptible() -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        complain("interrupted before anything was begun")
+        complain(f"interrupted: {kept}")
         raise typer.Exit(ExitCode.INTERRUPTED) from None
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+@contextmanager
+def tell_progress() -> Iterator[Callable[[str], object]]:
+    """Give what says how far a command is: one line that changes, or a line each in a log."""
+    if not console.is_terminal:
+        yield say
+        return
+    with console.status("", refresh_per_second=1) as status:
+        yield lambda text: status.update(escape(text))

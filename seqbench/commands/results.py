@@ -81,7 +81,7 @@ def verify(
     """Run published rows again, from nothing but their folder, and compare every epoch."""
     from seqbench.harness.worker import Worker
 
-    with interruptible(), Worker(data, plugin or ()) as worker:
+    with interruptible("nothing was compared"), Worker(data, plugin or ()) as worker:
         from seqbench.harness.device import resolve_device
         from seqbench.harness.environment import describe_environment
         from seqbench.harness.verifying import Again, choose_rows, verify_runs

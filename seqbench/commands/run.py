@@ -155,7 +155,7 @@ def run(
     chosen = parse_axes(texts)
     measured = planned.measure if measure is None else measure
     matched = match_parameters or (planned.match_parameters if not hidden_size else None)
-    with interruptible(), Worker(data, plugin or (), timeout) as worker:
+    with interruptible("nothing was begun"), Worker(data, plugin or (), timeout) as worker:
         from seqbench.harness.device import resolve_device
         from seqbench.harness.environment import describe_environment
         from seqbench.harness.resuming import make_jobs

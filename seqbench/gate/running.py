@@ -13,6 +13,9 @@ from seqbench.gate.pairs import blaming, measure_pair
 from seqbench.gate.processes import EndedError, start_sides
 from seqbench.gate.versions import Versions
 
+DEFAULT_FILE = Path("benchmarks/gate.py")
+"""The benchmark file, relative to a version's folder."""
+
 FIRST_SEEDS = 2
 """Seeds that must be equal to the last bit on both sides for a score to pass at once."""
 

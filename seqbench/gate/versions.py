@@ -58,8 +58,10 @@ class Versions:
 
     base: Version
     head: Version
-    commits: Sequence[str]
+    commits: Sequence[str] = ()
     """Of each commit that the head has and the base has not, hash and first line."""
+    base_env: Sequence[str] = ()
+    """What was asked for the base's environment."""
 
 
 @contextmanager
@@ -91,7 +93,8 @@ def check_out_versions(
             one, other = (_check_out(top, *each) for each in zip((base, head), sides, strict=True))
             ours, theirs = find_environments(one.folder, other.folder, base_env)
             listed = _git(top, "log", "--format=%h %s", f"{one.commit}..{other.commit}")
-            yield Versions(_equip(one, ours), _equip(other, theirs), listed.splitlines())
+            equipped = _equip(one, ours), _equip(other, theirs)
+            yield Versions(*equipped, tuple(listed.splitlines()), tuple(base_env))
         finally:
             for side in sides:
                 shutil.rmtree(side, ignore_errors=True)
