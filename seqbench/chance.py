@@ -2,8 +2,8 @@
 
 The gain of `segmentation.score_cuts` knows no scale and no level, so how it is distributed where
 there is no change depends on the number of points and on ρ alone. As ρ is fitted on both sides, it
-depends on it little: for 30 points the 95th percentile is 0.4 at ρ = 0, 2.8 at 0.6 and 3.4 at 0.9. Since ρ
-is not known, the one counts for which the gain is the most frequent.
+depends on it little: for 30 points the 95th percentile is 0.4 at ρ = 0, 2.8 at 0.6 and 3.4 at 0.9.
+Since ρ is not known, the one counts for which the gain is the most frequent.
 """
 
 from functools import lru_cache

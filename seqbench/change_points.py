@@ -53,6 +53,7 @@ _MOST_CHANGES = 8
 _ERROR = 1 - CONFIDENCE
 _NEARBY = 2.0
 """Log-likelihood that a place, or ρ, may fall short of the best one and still be possible."""
+_FARTHEST = 50  # points from the best place; a bound on memory
 
 
 @dataclass(frozen=True)
@@ -206,10 +207,11 @@ def _fit(series: Numbers, places: Places, rho: float) -> tuple[Numbers, float, N
 
 def _bound_place(standard: Numbers, places: Places, each: int) -> tuple[int, int]:
     """Return the first and last place of a change that are nearly as likely, the others held."""
-    edges = [0, *places.tolist(), standard.shape[1]]
-    tried = np.arange(edges[each] + 1, edges[each + 2])
+    edges, place = [0, *places.tolist(), standard.shape[1]], int(places[each])
+    first, last = max(edges[each] + 1, place - _FARTHEST), min(edges[each + 2], place + _FARTHEST)
+    tried = np.arange(first, last)
     ways = np.repeat(places[None], len(tried), axis=0)
     ways[:, each] = tried
     likelihood = weigh_cuts(np.repeat(standard, len(tried), axis=0), ways)
-    near = tried[likelihood >= likelihood[tried == places[each]] - _NEARBY]
+    near = tried[likelihood >= likelihood[tried == place] - _NEARBY]
     return int(near[0]), int(near[-1])

@@ -62,11 +62,12 @@ def _describe_line(history: History) -> str:
 
 
 def _describe_machines(machines: pd.DataFrame) -> Iterator[str]:
-    for row in machines.itertuples():
+    """Yield of each machine but the first in what it differs, where it first comes up."""
+    for row in machines.drop_duplicates("machine").itertuples():
         if row.differs:
             yield (
                 f"{row.point} was made on machine {row.machine}, the one before on another: "
-                f"{row.differs}. Their times are not compared."
+                f"{escape(row.differs)}. Times of the two are not compared."
             )
 
 

@@ -112,41 +112,32 @@ def find_trends(
         ``position`` and ``point`` where the new level begins, ``previous`` the point before it,
         ``earliest`` and ``latest`` where it may as well; ``starts`` and ``ends``, the positions of
         the first result of the level before and of the last one of the level after; ``before`` and
-        ``after``, the levels;
-        ``effect``, a difference of scores or a ratio of times, with ``low`` and ``high``;
-        ``better``; ``p``; ``seeds_low`` and ``seeds_high``, the interval over seeds of a score's
-        difference; ``also``, what else differed between the two points.
+        ``after``, the levels; ``effect``, a difference of scores or a ratio of times, with ``low``
+        and ``high``; ``better``; ``p``; ``seeds_low`` and ``seeds_high``, the interval over seeds
+        of a score's difference; ``also``, what else differed between the two points.
     """
     found = [(series, series.find()) for series in _list_series(points)]
     adjusted = adjust_holm([trend.p for _, trend in found])
     trends, changes = [], []
     for (series, trend), p_adjusted in zip(found, adjusted, strict=True):
-        verdict = _judge(trend, p_adjusted)
-        values = series.rows[series.keys["figure"]]
-        trends.append(
-            {
-                **series.keys,
-                "points": trend.points,
-                "rho": trend.rho,
-                "sigma": trend.sigma,
-                "p": trend.p,
-                "p_adjusted": p_adjusted,
-                "verdict": verdict,
-                "first": values.iloc[0],
-                "last": values.iloc[-1],
-            }
-        )
+        judged = series.keys | {"verdict": _judge(trend, p_adjusted), "p_adjusted": p_adjusted}
+        trends.append(judged | _describe_trend(series, trend))
+        edges = [0, *(change.place for change in trend.changes), trend.points]
         for number, change in enumerate(trend.changes):
-            around = [0, *(each.place for each in trend.changes), trend.points]
-            pieces = around[number : number + 3]
+            pieces = edges[number : number + 3]
             changes.append(
-                series.keys
-                | {"verdict": verdict, "p_adjusted": p_adjusted}
+                judged
                 | _describe_change(line, series, change)
                 | _bound_levels(series, pieces)
                 | _compare_seeds(runs, series, pieces)
             )
     return pd.DataFrame(trends), pd.DataFrame(changes)
+
+
+def _describe_trend(series: _Series, trend: Trend) -> dict[str, Any]:
+    values = series.rows[series.keys["figure"]]
+    fitted = {"rho": trend.rho, "sigma": trend.sigma, "p": trend.p}
+    return {"points": trend.points, **fitted, "first": values.iloc[0], "last": values.iloc[-1]}
 
 
 def _list_series(points: pd.DataFrame) -> Iterator[_Series]:

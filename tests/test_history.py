@@ -1,9 +1,6 @@
-"""A history: results in order, from git and from folders, and what is said of them."""
+"""A history: points, series, changes, and what is said of them."""
 
-import shutil
-import subprocess
-import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,68 +10,17 @@ import pytest
 
 from seqbench.change_points import LEAST_POINTS
 from seqbench.commands.history import history as show_history
-from seqbench.errors import ExitCode, ResultsError, UsageError
+from seqbench.errors import UsageError
 from seqbench.history_findings import describe_history
 from seqbench.history_report import write_history
 from seqbench.records import EpochRecord, Load, RunRecord
-from seqbench.revisions import read_folders, read_revisions
+from seqbench.revisions import read_folders
 from seqbench.store import ResultWriter
 from seqbench.trends import ALL_MACHINES, CHANGE, NONE, TOO_FEW, History, trace_history
 
 MakeRun = Callable[..., tuple[RunRecord, list[EpochRecord]]]
 WriteResult = Callable[..., Path]
 NOISE = np.random.default_rng(0).standard_normal(40)
-
-
-@pytest.fixture
-def write_result(make_run: MakeRun) -> WriteResult:
-    """Return what writes a result of two seeds, made on a given day, in place of what was there."""
-
-    def write(
-        folder: Path,
-        day: int,
-        seconds: float = 0.5,
-        score: float = 0.9,
-        cpu: str = "A",
-        torch: str = "1",
-        seeds: Sequence[int] = (0, 1),
-        **settings: Any,
-    ) -> Path:
-        shutil.rmtree(folder, ignore_errors=True)
-        environment = {
-            "environment_id": "abc",
-            "machine": {"cpu": cpu},
-            "software": {"torch": torch},
-        }
-        with ResultWriter(folder, environment) as writer:
-            for seed in seeds:
-                run, epochs = make_run(score + 0.01 * seed, seconds, seed=seed, **settings)
-                writer.add(replace(run, started_at=f"2026-01-{day:02d}T00:00:00Z"), epochs)
-        return folder
-
-    return write
-
-
-def git(root: Path, *words: str) -> str:
-    identity = ("-c", "user.name=test", "-c", "user.email=test@example.org")
-    command = ["git", *identity, "-c", "commit.gpgsign=false", *words]
-    return subprocess.run(
-        command, cwd=root, check=True, capture_output=True, text=True
-    ).stdout.strip()
-
-
-def commit(root: Path) -> str:
-    git(root, "add", "--all")
-    git(root, "commit", "--quiet", "--message", "a result")
-    return git(root, "rev-parse", "--short=9", "HEAD")
-
-
-@pytest.fixture
-def repository(tmp_path: Path) -> Path:
-    root = tmp_path / "repository"
-    (root / "results").mkdir(parents=True)
-    git(root, "init", "--quiet")
-    return root
 
 
 @pytest.fixture
@@ -94,90 +40,6 @@ def select(history: History, **wanted: Any) -> dict[str, Any]:
     rows = history.trends.to_dict("records")
     (row,) = [row for row in rows if all(row[key] == value for key, value in wanted.items())]
     return {str(key): value for key, value in row.items()}
-
-
-def test_revisions_are_read_in_the_order_of_the_commits(
-    repository: Path, write_result: WriteResult
-) -> None:
-    folder = repository / "results" / "sample"
-    commits = []
-    for day, seconds in ((3, 0.5), (2, 0.6), (1, 0.7)):
-        write_result(folder, day, seconds)
-        commits.append(commit(repository))
-        (repository / "notes.txt").write_text(str(day))
-        commit(repository)  # touches no result
-    line = read_revisions(folder)
-    assert [point.name for point in line.points] == commits
-    assert [point.made_at[:10] for point in line.points] == [f"2026-01-0{day}" for day in (3, 2, 1)]
-    assert line.told == ()
-    assert trace_history(line).points["epoch_time_s"].tolist() == [0.5, 0.6, 0.7]
-
-
-def test_a_revision_that_cannot_be_read_is_told_and_left_out(
-    repository: Path, write_result: WriteResult
-) -> None:
-    folder = write_result(repository / "results" / "sample", 1)
-    whole = commit(repository)
-    runs = folder / "runs.csv"
-    runs.write_text(runs.read_text()[:-20])
-    torn = commit(repository)
-    shutil.rmtree(folder)
-    gone = commit(repository)
-    write_result(folder, 2)  # not committed
-    line = read_revisions(folder)
-    assert [point.name for point in line.points] == [whole]
-    assert [torn in line.told[0], gone in line.told[1]] == [True, True]
-    assert "results/sample/runs.csv, line 3" in line.told[0]
-    assert "results/sample holds no result" in line.told[1]
-    assert "not committed" in line.told[2]
-
-
-def test_where_no_revision_can_be_read_it_is_an_error(
-    repository: Path, write_result: WriteResult
-) -> None:
-    folder = write_result(repository / "results" / "sample", 1)
-    with pytest.raises(UsageError, match=r"no commit touched .*sample; commit results"):
-        read_revisions(folder)
-    (folder / "runs.csv").write_text("torn")
-    commit(repository)
-    with pytest.raises(ResultsError, match="no result of sample can be read"):
-        read_revisions(folder)
-    with pytest.raises(UsageError, match="no commit touched"):
-        read_revisions(repository / "results" / "other")
-
-
-def test_outside_a_repository_the_message_says_what_to_do(
-    tmp_path: Path, write_result: WriteResult, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
-    with pytest.raises(UsageError, match=r"not a git repository.*--folder"):
-        read_revisions(write_result(tmp_path / "results" / "sample", 1))
-    with pytest.raises(UsageError, match="is not a folder; --results names"):
-        read_revisions(tmp_path / "nowhere" / "sample")
-
-
-def test_a_shallow_clone_is_told(repository: Path, write_result: WriteResult) -> None:
-    for day in (1, 2):
-        write_result(repository / "results" / "sample", day)
-        commit(repository)
-    clone = repository.with_name("clone")
-    git(repository, "clone", "--quiet", "--depth", "1", repository.as_uri(), str(clone))
-    line = read_revisions(clone / "results" / "sample")
-    assert len(line.points) == 1
-    assert "shallow clone" in line.told[0]
-
-
-def test_folders_are_ordered_by_when_they_were_made_then_by_name(
-    tmp_path: Path, write_result: WriteResult
-) -> None:
-    for name, day in (("a", 9), ("c", 2), ("b", 2)):
-        write_result(tmp_path / "all" / name, day)
-    (write_result(tmp_path / "all" / "torn", 1) / "epochs.csv").unlink()
-    line = read_folders(tmp_path / "all")
-    assert [point.name for point in line.points] == ["b", "c", "a"]
-    assert line.told[0].startswith("torn is left out: ")
-    with pytest.raises(UsageError, match=r"has no folder in it that holds a runs\.csv"):
-        read_folders(tmp_path)
 
 
 def test_a_run_counts_once_however_often_it_is_committed(
@@ -239,8 +101,9 @@ def test_machines_that_take_turns_have_a_series_each(
 ) -> None:
     for day in range(1, 7):
         write_result(tmp_path / "all" / f"{day}", day, cpu="AB"[day % 2])
-    machines = trace_history(read_folders(tmp_path / "all")).machines
-    assert machines["machine"].tolist() == [1, 2, 1, 2, 1, 2]
+    history = trace_history(read_folders(tmp_path / "all"))
+    assert history.machines["machine"].tolist() == [1, 2, 1, 2, 1, 2]
+    assert " ".join(describe_history(history)).count("was made on machine") == 1
 
 
 def test_a_score_that_falls_is_worse_and_said_over_seeds(
@@ -299,35 +162,7 @@ def test_the_same_results_give_the_same_bytes(nights: Path, tmp_path: Path) -> N
     assert set(contents[0]) == {"README.md", "history.png", "points.csv"}
 
 
-def test_the_command_needs_neither_torch_nor_a_network(
-    repository: Path, write_result: WriteResult
-) -> None:
-    write_result(repository / "results" / "sample", 1)
-    commit(repository)
-    done = run_command(repository, "history", "sample")
-    assert done.returncode == ExitCode.OK, done.stderr
-    assert done.stdout.endswith("history: reports/history/sample/README.md\n")
-
-
 def test_the_command_takes_a_name_or_a_folder(tmp_path: Path) -> None:
     for name, folder in ((None, None), ("sample", tmp_path)):
         with pytest.raises(UsageError, match="give one of the two"):
             show_history(name, folder)
-
-
-def run_command(cwd: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    code = f"""
-import sys
-
-class NoTorch:
-    def find_spec(name, *rest):
-        if name.partition(".")[0] == "torch":
-            raise ImportError("torch is not there")
-sys.meta_path.insert(0, NoTorch)
-sys.argv = ["seqbench", *{list(words)!r}]
-from seqbench.cli import main
-main()
-"""
-    return subprocess.run(
-        [sys.executable, "-W", "error", "-c", code], cwd=cwd, capture_output=True, text=True
-    )
