@@ -18,8 +18,8 @@ Measured here by simulation with normal noise of standard deviation σ:
 - A step of 5 σ in the middle third is found within 2 points of its place in 87 to 99 % of 300
   series of 12 points, 97 to 100 % of 30, 99 to 100 % of 60 (ρ from 0 to 0.8); one of 3 σ in 35 to
   74, 46 to 81 and 79 to 100 %.
-- The interval of a step that was found holds the true one in 93 to 99 %, the range of its place
-  in 96 to 100 % of these cases.
+- The interval of a step that was found holds the true one in 91 to 100 %, the range of its place
+  in 95 to 100 % of these cases (up to 100 points).
 
 What it does not know: shocks of heavy tails that die away (ρ = 0.6, Student's t with 3 degrees)
 pass for changes in 9 % of series of 30 points and 19 % of 60; outliers in a cluster (5 % of 60
