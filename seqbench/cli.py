@@ -14,6 +14,7 @@ import seqbench
 from seqbench.commands.console import complain, say
 from seqbench.commands.explain import app as explain
 from seqbench.commands.gate import gate
+from seqbench.commands.history import history
 from seqbench.commands.registered import env, list_, show
 from seqbench.commands.results import compare, pool, report, verify
 from seqbench.commands.run import run
@@ -29,7 +30,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command("list")(list_)
-for command in (show, run, report, pool, compare, verify, gate, env):
+for command in (show, run, report, pool, compare, history, verify, gate, env):
     app.command()(command)
 app.add_typer(explain, name="explain")
 

@@ -12,7 +12,8 @@ from seqbench.pooling import list_differences
 from seqbench.stats import GROUP, adjust_holm, compare_pairs, name_groups
 from seqbench.store import Results
 
-_OF_SPEED = ("machine", "threads")
+OF_SPEED = ("machine", "threads")
+"""The parts of an environment that must be equal for times to be compared."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ def compare_results(first: Results, second: Results) -> Comparison:
             f"{first.name} and {second.name} have no run of the same settings and seed in common "
             f"that ended well in both"
         )
-    alike = not list(list_differences(first.environment, second.environment, _OF_SPEED))
+    alike = not list(list_differences(first.environment, second.environment, OF_SPEED))
     return Comparison(
         differences=list(list_differences(first.environment, second.environment)),
         alike=alike,

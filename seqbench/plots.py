@@ -94,7 +94,7 @@ def plot_learning_curves(curves: pd.DataFrame, palette: Palette, x: str) -> Figu
                 )
             ax.set_xlabel(names[x])
             ax.xaxis.set_major_locator(MaxNLocator(5, integer=x == "epoch"))
-            _score_axis(ax.yaxis, part["metric"].iloc[0], part["score_min"])
+            score_axis(ax.yaxis, part["metric"].iloc[0], part["score_min"])
         axes[0].axhline(part["baseline_score"].iloc[0], color="0.3", ls=":", lw=1.5)
         last = part[part["epoch"] == part.groupby("label")["epoch"].transform("max")]
         axes[1].set_ylim(_with_margins(axes[1], last["score_min"].min(), last["score_max"].max()))
@@ -131,7 +131,7 @@ def plot_final_scores(runs: pd.DataFrame, summary: pd.DataFrame, palette: Palett
             ax.plot(own["final_score"], [place] * len(own), "o", color=color, ms=6, alpha=0.7)
         ax.set_yticks(range(len(part)), list(part["label"]) if one_device else names)
         ax.set_ylim(len(part) - 0.5, -0.5)
-        _score_axis(ax.xaxis, part["metric"].iloc[0], dots["final_score"])
+        score_axis(ax.xaxis, part["metric"].iloc[0], dots["final_score"])
         ax.set_xlabel(f"{ax.get_xlabel()} (line: mean over seeds; dot: a run)")
         ax.set_title(part["task"].iloc[0], loc="left")
 
@@ -210,7 +210,7 @@ def plot_score_against_throughput(summary: pd.DataFrame, palette: Palette) -> Fi
         ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
         ax.xaxis.set_minor_formatter(NullFormatter())
         ax.set_xlabel("training, samples per second (log scale)")
-        _score_axis(ax.yaxis, part["metric"].iloc[0], part["score"])
+        score_axis(ax.yaxis, part["metric"].iloc[0], part["score"])
         ax.set_title(part["task"].iloc[0], loc="left")
         ax.legend(loc="center left", bbox_to_anchor=(1, 0.5), frameon=False)
 
@@ -258,7 +258,7 @@ def _bars(
     ax.set_title(f"{summary['task'].iloc[0]}, {' and '.join(devices)}", loc="left")
 
 
-def _score_axis(axis: Axis, metric: str, scores: pd.Series) -> None:
+def score_axis(axis: Axis, metric: str, scores: pd.Series) -> None:
     """Name the axis of the score; errors that span decades get a logarithmic one."""
     axis.set_label_text(f"test {metric.replace('_', ' ')}")
     if metric == "accuracy":

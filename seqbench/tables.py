@@ -51,8 +51,8 @@ DIFFERENCES: Cells = {
     "ahead by": lambda row: format_difference(row.shortfall, row.metric),
     "95 % interval": lambda row: format_interval(row.low, row.high, row.metric),
     "seeds": lambda row: str(row.seeds),
-    "p": lambda row: _format_p(row.p),
-    "p, Holm": lambda row: _format_p(row.p_adjusted),
+    "p": lambda row: format_p(row.p),
+    "p, Holm": lambda row: format_p(row.p_adjusted),
 }
 PUBLISHED: Cells = {
     "task": lambda row: (
@@ -84,7 +84,7 @@ COMPARISON: Cells = {
         else format_difference(row.gain, row.metric)
     ),
     "95 % interval": lambda row: format_interval(row.low, row.high, row.metric),
-    "p, Holm": lambda row: _format_p(row.p_adjusted),
+    "p, Holm": lambda row: format_p(row.p_adjusted),
     "epoch time, second over first": lambda row: (
         "—" if pd.isna(row.time_ratio) else format_factor(row.time_ratio)
     ),
@@ -112,7 +112,8 @@ def _name_group(row: Any) -> str:
     return row.label if row.task == row.task_name else f"{row.label}, {row.task}"
 
 
-def _format_p(p: float) -> str:
+def format_p(p: float) -> str:
+    """Return a p value with three decimals, or a dash where there is none."""
     if pd.isna(p):
         return "—"
     return "< 0.001" if p < 0.001 else f"{p:.3f}"

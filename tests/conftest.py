@@ -2,9 +2,11 @@
 
 import hashlib
 import os
+import shutil
 import socket
 import string
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -169,6 +171,35 @@ def result_folder(
             writer.add(*make_run(0.90 + 0.01 * seed, 0.5, variant="rnn", seed=seed))
             writer.add(*make_run(0.95 + 0.01 * seed, 1.5, variant="lstm", seed=seed))
     return folder
+
+
+@pytest.fixture
+def write_result(
+    make_run: Callable[..., tuple[RunRecord, list[EpochRecord]]],
+) -> Callable[..., Path]:
+    """Return what writes a result of two seeds, made on a given day, in place of what was there."""
+
+    def write(
+        folder: Path,
+        day: int,
+        seconds: float = 0.5,
+        score: float = 0.9,
+        cpu: str = "A",
+        torch: str = "1",
+    ) -> Path:
+        shutil.rmtree(folder, ignore_errors=True)
+        environment = {
+            "environment_id": "abc",
+            "machine": {"cpu": cpu},
+            "software": {"torch": torch},
+        }
+        with ResultWriter(folder, environment) as writer:
+            for seed in range(2):
+                run, epochs = make_run(score + 0.01 * seed, seconds, seed=seed)
+                writer.add(replace(run, started_at=f"2026-01-{day:02d}T00:00:00Z"), epochs)
+        return folder
+
+    return write
 
 
 def find_data(*parts: str) -> Path:

@@ -230,7 +230,7 @@ def test_list_show_and_env_tell_what_is_there(
     assert "28 steps of 28 features" in say("show", "row-mnist")
     assert json.loads(say("env"))["software"]["packages"]["torch"]
     assert say("--version").startswith("seqbench 0.")
-    for command in ("run", "report", "verify", "pool", "list", "show", "env"):
+    for command in ("run", "report", "verify", "pool", "history", "list", "show", "env"):
         assert command in say("--help")
 
 

@@ -1,0 +1,48 @@
+"""How a result went over its revisions, or over a folder of results."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from seqbench.commands.arguments import ReportsRoot, ResultsRoot, find_folder
+from seqbench.commands.console import say
+from seqbench.errors import UsageError
+
+
+def history(
+    name: Annotated[
+        str | None,
+        typer.Argument(help="A result folder, or its name below --results: all its git revisions."),
+    ] = None,
+    folder: Annotated[
+        Path | None,
+        typer.Option(help="Instead of revisions: every result in this folder.", metavar="DIR"),
+    ] = None,
+    results: ResultsRoot = Path("results"),
+    reports: ReportsRoot = Path("reports"),
+) -> None:
+    """Show scores and times over git revisions or folders, and where they changed."""
+    from seqbench.history_findings import describe_history
+    from seqbench.history_report import write_history
+    from seqbench.history_tables import CHANGES
+    from seqbench.revisions import read_folders, read_revisions
+    from seqbench.tables import format_table
+    from seqbench.trends import trace_history
+
+    if folder is not None and name is None:
+        line, kind = read_folders(folder), "--folder "
+    elif name is not None and folder is None:
+        line, kind = read_revisions(find_folder(name, results)), ""
+    else:
+        raise UsageError(
+            "`seqbench history NAME` reads the git revisions of a result, `seqbench history "
+            "--folder DIR` the results in a folder: give one of the two"
+        )
+    found = trace_history(line)
+    for sentence in describe_history(found):
+        say(sentence)
+    if not found.changes.empty:
+        say(f"\n{format_table(found.changes, CHANGES)}\n")
+    command = f"seqbench history {kind}{line.name}"
+    say(f"history: {write_history(found, reports / 'history' / line.name, command)}")

@@ -1,0 +1,144 @@
+"""Results in order → frames: the machines they were made on, and a point for each of them.
+
+A run counts once, in the first result that holds it: a result that is committed again, or gone on
+with, brings no new measurement of what it had before.
+"""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from seqbench.comparing import OF_SPEED
+from seqbench.pooling import format_differences, list_differences
+from seqbench.revisions import Line
+from seqbench.stats import GROUP, name_groups
+
+_IDENTITY = [*GROUP, "seed", "started_at", "final_score", "epoch_time_s"]
+_UNLIKE = ("machine", "threads", "software")
+
+
+def list_machines(line: Line) -> pd.DataFrame:
+    """Return on which machine each result was made, numbered from 1 in order of appearance.
+
+    Returns
+    -------
+    DataFrame
+        A row for each result: ``position``, from 0; ``point``, its name; ``made_at``; ``machine``,
+        equal where times may be compared; ``cpu``; ``differs``, from the machine of the result
+        before, in words; empty where it is the same.
+    """
+    kinds: list[dict[str, Any]] = []
+    rows: list[dict[str, Any]] = []
+    before: dict[str, Any] = {}
+    for position, point in enumerate(line.points):
+        environment = point.results.environment
+        alike = [
+            number
+            for number, kind in enumerate(kinds, start=1)
+            if not list(list_differences(kind, environment, OF_SPEED))
+        ]
+        if not alike:
+            kinds.append(environment)
+        machine = alike[0] if alike else len(kinds)
+        differs = list(list_differences(before, environment, OF_SPEED)) if before else []
+        rows.append(
+            {
+                "position": position,
+                "point": point.name,
+                "made_at": point.made_at,
+                "machine": machine,
+                "cpu": str(environment.get("machine", {}).get("cpu") or "not recorded"),
+                "differs": format_differences(differs) if differs else "",
+            }
+        )
+        before = environment
+    return pd.DataFrame(rows)
+
+
+def collect_runs(line: Line) -> pd.DataFrame:
+    """Return the runs that ended well, each once, with their names and their ``position``.
+
+    Settings are told apart over all results together, so that a group has one name in all of them.
+    """
+    parts = [
+        point.results.runs.assign(position=position) for position, point in enumerate(line.points)
+    ]
+    named = name_groups(pd.concat(parts, ignore_index=True))
+    named = named[named["status"] == "ok"]
+    return named.drop_duplicates(_IDENTITY, keep="first").reset_index(drop=True)
+
+
+def make_points(line: Line, runs: pd.DataFrame, machines: pd.DataFrame) -> pd.DataFrame:
+    """Return a row for each group in each result that has runs of it.
+
+    Parameters
+    ----------
+    line
+        The results.
+    runs
+        From `collect_runs`.
+    machines
+        From `list_machines`.
+
+    Returns
+    -------
+    DataFrame
+        `GROUP`; ``position``, ``point``, ``made_at``, ``machine``; ``metric``,
+        ``higher_is_better``; ``seeds``; ``score``, the mean over seeds of the final score;
+        ``epoch_time_s`` and ``train_samples_per_s``, medians over all epochs of all seeds,
+        contended ones left out if there are others; without epochs the throughput is the median of
+        the runs'; ``data``, ``code`` and ``commit``, what the runs say of them. NaN where a result
+        has no such figure.
+    """
+    epochs = pd.concat(
+        [point.results.epochs.assign(position=place) for place, point in enumerate(line.points)],
+        ignore_index=True,
+    ).groupby(["position", "run_id"])
+    places = machines.set_index("position")
+    rows = []
+    for (position, *keys), part in runs.groupby(["position", *GROUP], sort=False):
+        timed = [
+            epochs.get_group((position, run_id))
+            for run_id in part["run_id"]
+            if (position, run_id) in epochs.groups
+        ]
+        rows.append(
+            {
+                **dict(zip(GROUP, keys, strict=True)),
+                "position": position,
+                **places.loc[position, ["point", "made_at", "machine"]],
+                "metric": part["metric"].iloc[0],
+                "higher_is_better": bool(part["higher_is_better"].iloc[0]),
+                "seeds": len(part),
+                "score": part["final_score"].astype(float).mean(),
+                **_time_epochs(pd.concat(timed) if timed else None, part),
+                "data": _list(part["data_fingerprint"].str[:12]),
+                "code": _list(part["code_version"]),
+                "commit": _list(part["commit"].str.replace(r"^(.{9})[0-9a-f]*", r"\1", regex=True)),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def _time_epochs(epochs: pd.DataFrame | None, runs: pd.DataFrame) -> dict[str, float]:
+    if epochs is None:
+        rates = runs["train_samples_per_s"].astype(float)
+        return {"epoch_time_s": np.nan, "train_samples_per_s": rates.median()}
+    calm = epochs[~epochs["contended"]]
+    counted = epochs if calm.empty else calm
+    return {name: float(counted[name].median()) for name in ("epoch_time_s", "train_samples_per_s")}
+
+
+def _list(values: pd.Series) -> str:
+    return ", ".join(sorted(set(values.dropna().astype(str))))
+
+
+def describe_difference(line: Line, before: pd.Series, after: pd.Series) -> str:
+    """Return what else differed between two rows of `make_points` of one group, in words."""
+    one, other = (line.points[int(row["position"])].results.environment for row in (before, after))
+    found = list(list_differences(one, other, _UNLIKE))
+    for name in ("data", "code", "commit"):
+        if before[name] and after[name] and before[name] != after[name]:
+            found.append(f"{name}: {before[name]}, {after[name]}")
+    return format_differences(found[::-1])

@@ -1,0 +1,183 @@
+"""Results in the order in which they were made: git revisions of one, or folders in a folder."""
+
+import os
+import subprocess
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from seqbench.errors import ResultsError, UsageError
+from seqbench.store import ENVIRONMENT, EPOCHS, RUNS, Results, load_results
+
+_NEEDED = (
+    RUNS,
+    EPOCHS,
+    ENVIRONMENT,
+)  # no trend is made of samples and profiles
+_SHOWN_HASH = 9
+
+
+@dataclass(frozen=True)
+class Point:
+    """One result in a row of them.
+
+    Parameters
+    ----------
+    name
+        The revision's short hash, or the folder's name.
+    made_at
+        When its first run began, UTC, as in ``started_at``.
+    results
+        What was read.
+    """
+
+    name: str
+    made_at: str
+    results: Results
+
+
+@dataclass(frozen=True)
+class Line:
+    """Results in order, oldest first.
+
+    Parameters
+    ----------
+    name
+        What they are results of.
+    points
+        At least one.
+    told
+        What was left out, and why: sentences.
+    """
+
+    name: str
+    points: tuple[Point, ...]
+    told: tuple[str, ...]
+
+
+def read_revisions(folder: Path) -> Line:
+    """Read every git revision of a result folder, in the order of the commits.
+
+    A revision that cannot be read is left out and told.
+
+    Parameters
+    ----------
+    folder
+        ``results/<name>``, in a git working tree; it need not be there any more.
+
+    Raises
+    ------
+    UsageError
+        If there is no git, no repository, or no commit that touched the folder.
+    ResultsError
+        If none of the revisions can be read.
+    """
+    root = folder.parent.resolve()
+    if not root.is_dir():
+        raise UsageError(f"{folder.parent} is not a folder; --results names the one with results")
+    top = Path(_git(root, "rev-parse", "--show-toplevel").strip())
+    path = (root / folder.name).relative_to(top.resolve()).as_posix()
+    has_commits = _git(top, "rev-list", "-n", "1", "--all").strip()
+    listed = _git(top, "log", "--reverse", "--format=%H", "--", path) if has_commits else ""
+    if not listed:
+        raise UsageError(
+            f"no commit touched {folder}; commit results as they are made, or read a folder of "
+            f"them with --folder"
+        )
+    points, told = [], []
+    for commit in listed.split():
+        name = commit[:_SHOWN_HASH]
+        try:
+            points.append(_make_point(name, _read_revision(top, commit, path)))
+        except ResultsError as error:
+            told.append(f"Revision {name} is left out: {error}.")
+    if _git(top, "status", "--porcelain", "--", path).strip():
+        told.append(f"{folder} has changes that are not committed: they are not a point.")
+    if _git(top, "rev-parse", "--is-shallow-repository").strip() == "true":
+        told.append("The repository is a shallow clone: earlier revisions are not in it.")
+    return _make_line(folder.name, points, told)
+
+
+def read_folders(folder: Path) -> Line:
+    """Read every result in a folder, in the order in which their first runs began, then by name.
+
+    One that cannot be read is left out and told.
+
+    Raises
+    ------
+    UsageError
+        If the folder is not there, or has no result in it.
+    ResultsError
+        If none of the results can be read.
+    """
+    parts = sorted(path.parent for path in folder.glob("*/runs.csv"))
+    if not parts:
+        raise UsageError(f"{folder} has no folder in it that holds a {RUNS}")
+    points, told = [], []
+    for part in parts:
+        try:
+            points.append(_make_point(part.name, load_results(part)))
+        except ResultsError as error:
+            told.append(f"{part.name} is left out: {error}.")
+    points.sort(key=lambda point: (point.made_at, point.name))
+    return _make_line(folder.resolve().name, points, told)
+
+
+def _make_point(name: str, results: Results) -> Point:
+    if results.runs.empty:
+        raise ResultsError(f"there is no run in its {RUNS}")
+    return Point(name, str(results.runs["started_at"].min()), results)
+
+
+def _make_line(name: str, points: Sequence[Point], told: Sequence[str]) -> Line:
+    if not points:
+        raise ResultsError(f"no result of {name} can be read. {' '.join(told)}")
+    return Line(name, tuple(points), tuple(told))
+
+
+def _read_revision(top: Path, commit: str, path: str) -> Results:
+    """Read a revision from copies of its files; messages name them as they stand in the tree."""
+    with TemporaryDirectory() as temporary:
+        copy = Path(temporary) / Path(path).name
+        copy.mkdir()
+        for file in _list_files(top, commit, path):
+            (copy / file).write_bytes(_run_git(top, "cat-file", "blob", f"{commit}:{path}/{file}"))
+        try:
+            return load_results(copy)
+        except ResultsError as error:
+            raise ResultsError(str(error).replace(str(copy), path)) from error
+
+
+def _list_files(top: Path, commit: str, path: str) -> Iterator[str]:
+    listed = _git(top, "ls-tree", "--name-only", "-z", f"{commit}", "--", f"{path}/")
+    there = {Path(each).name for each in listed.split("\0")}
+    yield from (file for file in _NEEDED if file in there)
+
+
+def _git(folder: Path, *words: str) -> str:
+    return _run_git(folder, *words).decode("utf-8")
+
+
+def _run_git(folder: Path, *words: str) -> bytes:
+    """Return what git says; paths are taken as they stand, and nothing is asked or locked."""
+    settings = {"GIT_LITERAL_PATHSPECS": "1", "GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C"}
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(folder), *words],
+            capture_output=True,
+            check=False,
+            env=os.environ | settings,
+        )
+    except FileNotFoundError as error:
+        raise UsageError(
+            "git is not installed, and revisions are read with it; --folder reads a folder of "
+            "results"
+        ) from error
+    if done.returncode:
+        said = done.stderr.decode("utf-8", "replace").strip()
+        raise UsageError(
+            f"git {words[0]} in {folder} failed: {said}. Revisions are read from the repository "
+            f"that holds --results; --folder reads a folder of results"
+        )
+    return done.stdout
