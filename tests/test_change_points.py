@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from seqbench.change_points import LEAST_POINTS, find_changes
-from seqbench.segmentation import cut, fit_levels, penalise, score_cuts, standardise
+from seqbench.history.change_points import LEAST_POINTS, find_changes
+from seqbench.history.segmentation import cut, fit_levels, penalise, score_cuts, standardise
 
 Series = NDArray[np.float64]
 

@@ -8,15 +8,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from seqbench.change_points import LEAST_POINTS
 from seqbench.commands.history import history as show_history
 from seqbench.errors import UsageError
-from seqbench.history_findings import describe_history
-from seqbench.history_report import write_history
+from seqbench.history.change_points import LEAST_POINTS
+from seqbench.history.findings import describe_history
+from seqbench.history.report import write_history
+from seqbench.history.revisions import read_folders
+from seqbench.history.trends import ALL_MACHINES, CHANGE, NONE, TOO_FEW, History, trace_history
 from seqbench.records import EpochRecord, Load, RunRecord
-from seqbench.revisions import read_folders
 from seqbench.store import ResultWriter
-from seqbench.trends import ALL_MACHINES, CHANGE, NONE, TOO_FEW, History, trace_history
 
 MakeRun = Callable[..., tuple[RunRecord, list[EpochRecord]]]
 WriteResult = Callable[..., Path]

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from seqbench.errors import ExitCode, ResultsError, UsageError
-from seqbench.revisions import read_folders, read_revisions
-from seqbench.trends import trace_history
+from seqbench.history.revisions import read_folders, read_revisions
+from seqbench.history.trends import trace_history
 
 WriteResult = Callable[..., Path]
 

@@ -23,12 +23,12 @@ def history(
     reports: ReportsRoot = Path("reports"),
 ) -> None:
     """Show scores and times over git revisions or folders, and where they changed."""
-    from seqbench.history_findings import describe_history
-    from seqbench.history_report import write_history
-    from seqbench.history_tables import CHANGES
-    from seqbench.revisions import read_folders, read_revisions
+    from seqbench.history.findings import describe_history
+    from seqbench.history.report import write_history
+    from seqbench.history.revisions import read_folders, read_revisions
+    from seqbench.history.tables import CHANGES
+    from seqbench.history.trends import trace_history
     from seqbench.tables import format_table
-    from seqbench.trends import trace_history
 
     if folder is not None and name is None:
         line, kind = read_folders(folder), "--folder "

@@ -1,8 +1,6 @@
 """The two versions of a gate: each checked out in a folder of its own, with its own Python."""
 
-import os
 import shutil
-import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -12,6 +10,7 @@ from pathlib import Path
 
 from seqbench.errors import UsageError
 from seqbench.gate.environments import Environment, find_environments
+from seqbench.git import ask_git
 
 WORKTREE = "worktree"
 """What the code is called as it lies there, with changes that are not committed."""
@@ -85,20 +84,20 @@ def check_out_versions(
     UsageError
         If there is no such revision or repository, or an environment cannot be made.
     """
-    top = Path(_git(repository, "rev-parse", "--show-toplevel"))
+    top = Path(ask_git(repository, "rev-parse", "--show-toplevel"))
     # equally long paths: the size of a process's environment moves its stack
     with tempfile.TemporaryDirectory(prefix="seqbench-gate-") as place:
         sides = [Path(place) / "base", Path(place) / "head"]
         try:
             one, other = (_check_out(top, *each) for each in zip((base, head), sides, strict=True))
             ours, theirs = find_environments(one.folder, other.folder, base_env)
-            listed = _git(top, "log", "--format=%h %s", f"{one.commit}..{other.commit}")
+            listed = ask_git(top, "log", "--format=%h %s", f"{one.commit}..{other.commit}")
             equipped = _equip(one, ours), _equip(other, theirs)
             yield Versions(*equipped, tuple(listed.splitlines()), tuple(base_env))
         finally:
             for side in sides:
                 shutil.rmtree(side, ignore_errors=True)
-            _git(top, "worktree", "prune")
+            ask_git(top, "worktree", "prune")
 
 
 def _equip(version: Version, environment: Environment) -> Version:
@@ -108,21 +107,21 @@ def _equip(version: Version, environment: Environment) -> Version:
 def _check_out(top: Path, asked: str, folder: Path) -> Version:
     revision = "HEAD" if asked == WORKTREE else asked
     try:
-        commit = _git(top, "rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}")
+        commit = ask_git(top, "rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}")
     except UsageError:
         raise UsageError(
             f"there is no revision {revision!r} in {top}; if it is elsewhere, fetch it first (in "
             f"GitHub Actions: `fetch-depth: 0` for actions/checkout)"
         ) from None
-    _git(top, "worktree", "add", "--detach", "--force", str(folder), commit)
+    ask_git(top, "worktree", "add", "--detach", "--force", str(folder), commit)
     changed = asked == WORKTREE and _copy_changes(top, folder)
-    return Version(asked, commit, _git(top, "log", "-1", "--format=%s", commit), changed, folder)
+    return Version(asked, commit, ask_git(top, "log", "-1", "--format=%s", commit), changed, folder)
 
 
 def _copy_changes(top: Path, folder: Path) -> bool:
     """Copy what is not committed, new files too; tell whether there is any."""
-    listed = _git(top, "ls-files", "-z", "--modified", "--others", "--exclude-standard")
-    staged = _git(top, "diff", "-z", "--name-only", "--cached")
+    listed = ask_git(top, "ls-files", "-z", "--modified", "--others", "--exclude-standard")
+    staged = ask_git(top, "diff", "-z", "--name-only", "--cached")
     names = {each for each in [*listed.split("\0"), *staged.split("\0")] if each}
     for name in names:
         source, target = top / name, folder / name
@@ -131,17 +130,3 @@ def _copy_changes(top: Path, folder: Path) -> bool:
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(source, target, follow_symlinks=False)
     return bool(names)
-
-
-def _git(folder: Path, *words: str) -> str:
-    environment = {key: value for key, value in os.environ.items() if key != "GIT_DIR"}
-    try:
-        done = subprocess.run(
-            ["git", *words], cwd=folder, env=environment, capture_output=True, text=True, check=True
-        )
-    except FileNotFoundError:
-        raise UsageError("the gate needs git, and there is none on the PATH") from None
-    except subprocess.CalledProcessError as error:
-        told = error.stderr.strip() or f"exit code {error.returncode}"
-        raise UsageError(f"git {' '.join(words[:2])} in {folder} failed: {told}") from None
-    return done.stdout.strip()

@@ -7,8 +7,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
 from seqbench.formatting import format_count, format_seconds
+from seqbench.history.trends import FIGURES, PERHAPS, History
 from seqbench.plots import THEME, Palette, color_labels, score_axis
-from seqbench.trends import FIGURES, PERHAPS, History
 
 _WIDTH = 15.0
 _HEIGHT = 4.2

@@ -1,20 +1,15 @@
 """Results in the order in which they were made: git revisions of one, or folders in a folder."""
 
-import os
-import subprocess
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from seqbench.errors import ResultsError, UsageError
+from seqbench.git import ask_git, run_git
 from seqbench.store import ENVIRONMENT, EPOCHS, RUNS, Results, load_results
 
-_NEEDED = (
-    RUNS,
-    EPOCHS,
-    ENVIRONMENT,
-)  # no trend is made of samples and profiles
+_NEEDED = (RUNS, EPOCHS, ENVIRONMENT)  # no trend is made of samples and profiles
 _SHOWN_HASH = 9
 
 
@@ -76,10 +71,10 @@ def read_revisions(folder: Path) -> Line:
     root = folder.parent.resolve()
     if not root.is_dir():
         raise UsageError(f"{folder.parent} is not a folder; --results names the one with results")
-    top = Path(_git(root, "rev-parse", "--show-toplevel").strip())
+    top = Path(ask_git(root, "rev-parse", "--show-toplevel"))
     path = (root / folder.name).relative_to(top.resolve()).as_posix()
-    has_commits = _git(top, "rev-list", "-n", "1", "--all").strip()
-    listed = _git(top, "log", "--reverse", "--format=%H", "--", path) if has_commits else ""
+    has_commits = ask_git(top, "rev-list", "-n", "1", "--all")
+    listed = ask_git(top, "log", "--reverse", "--format=%H", "--", path) if has_commits else ""
     if not listed:
         raise UsageError(
             f"no commit touched {folder}; commit results as they are made, or read a folder of "
@@ -92,9 +87,9 @@ def read_revisions(folder: Path) -> Line:
             points.append(_make_point(name, _read_revision(top, commit, path)))
         except ResultsError as error:
             told.append(f"Revision {name} is left out: {error}.")
-    if _git(top, "status", "--porcelain", "--", path).strip():
+    if ask_git(top, "status", "--porcelain", "--", path):
         told.append(f"{folder} has changes that are not committed: they are not a point.")
-    if _git(top, "rev-parse", "--is-shallow-repository").strip() == "true":
+    if ask_git(top, "rev-parse", "--is-shallow-repository") == "true":
         told.append("The repository is a shallow clone: earlier revisions are not in it.")
     return _make_line(folder.name, points, told)
 
@@ -142,7 +137,7 @@ def _read_revision(top: Path, commit: str, path: str) -> Results:
         copy = Path(temporary) / Path(path).name
         copy.mkdir()
         for file in _list_files(top, commit, path):
-            (copy / file).write_bytes(_run_git(top, "cat-file", "blob", f"{commit}:{path}/{file}"))
+            (copy / file).write_bytes(run_git(top, "cat-file", "blob", f"{commit}:{path}/{file}"))
         try:
             return load_results(copy)
         except ResultsError as error:
@@ -150,34 +145,6 @@ def _read_revision(top: Path, commit: str, path: str) -> Results:
 
 
 def _list_files(top: Path, commit: str, path: str) -> Iterator[str]:
-    listed = _git(top, "ls-tree", "--name-only", "-z", f"{commit}", "--", f"{path}/")
+    listed = ask_git(top, "ls-tree", "--name-only", "-z", f"{commit}", "--", f"{path}/")
     there = {Path(each).name for each in listed.split("\0")}
     yield from (file for file in _NEEDED if file in there)
-
-
-def _git(folder: Path, *words: str) -> str:
-    return _run_git(folder, *words).decode("utf-8")
-
-
-def _run_git(folder: Path, *words: str) -> bytes:
-    """Return what git says; paths are taken as they stand, and nothing is asked or locked."""
-    settings = {"GIT_LITERAL_PATHSPECS": "1", "GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C"}
-    try:
-        done = subprocess.run(
-            ["git", "-C", str(folder), *words],
-            capture_output=True,
-            check=False,
-            env=os.environ | settings,
-        )
-    except FileNotFoundError as error:
-        raise UsageError(
-            "git is not installed, and revisions are read with it; --folder reads a folder of "
-            "results"
-        ) from error
-    if done.returncode:
-        said = done.stderr.decode("utf-8", "replace").strip()
-        raise UsageError(
-            f"git {words[0]} in {folder} failed: {said}. Revisions are read from the repository "
-            f"that holds --results; --folder reads a folder of results"
-        )
-    return done.stdout

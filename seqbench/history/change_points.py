@@ -2,9 +2,9 @@
 
 Times that one machine takes night after night drift together: a method that takes them for
 independent sees a change in each drift. Here the noise is an AR(1) process whose ρ is fitted along
-with the levels (`seqbench.segmentation`); the number of changes is what the modified BIC prefers;
-and a change is called one only if it gains more than noise without any change gains in 95 of 100
-cases (`seqbench.chance`).
+with the levels (`segmentation`); the number of changes is what the modified BIC prefers; and a
+change is called one only if it gains more than noise without any change gains in 95 of 100 cases
+(`chance`).
 
 AR1seg, from which the search comes, fixes ρ beforehand, by medians of differences at lags 1 and 2,
 and leaves the rest to the modified BIC. With 30 points that estimate of ρ scatters by 0.35, and of
@@ -32,9 +32,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import stats
 
-from seqbench.chance import count_changes, judge_gain
-from seqbench.intervals import CONFIDENCE
-from seqbench.segmentation import (
+from seqbench.history.chance import count_changes, judge_gain
+from seqbench.history.segmentation import (
     RHOS,
     Numbers,
     Places,
@@ -45,6 +44,7 @@ from seqbench.segmentation import (
     standardise,
     weigh_cuts,
 )
+from seqbench.intervals import CONFIDENCE
 
 LEAST_POINTS = 12
 """Points that it takes to say anything: with 8, four of ten steps of 5 σ are missed."""

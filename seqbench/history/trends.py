@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from seqbench.change_points import LEAST_POINTS, Change, Trend, find_changes
 from seqbench.errors import UsageError
-from seqbench.history import collect_runs, describe_difference, list_machines, make_points
+from seqbench.history.change_points import LEAST_POINTS, Change, Trend, find_changes
+from seqbench.history.points import collect_runs, describe_difference, list_machines, make_points
+from seqbench.history.revisions import Line
 from seqbench.intervals import CONFIDENCE, mean_interval
-from seqbench.revisions import Line
 from seqbench.stats import GROUP, adjust_holm
 
 FIGURES = {
@@ -24,7 +24,7 @@ FIGURES = {
     "epoch_time_s": "epoch time",
     "train_samples_per_s": "training throughput",
 }
-"""What a trend is made of: columns of `history.make_points`, in words."""
+"""What a trend is made of: columns of `points.make_points`, in words."""
 
 ALL_MACHINES = 0
 CHANGE, PERHAPS, NONE, TOO_FEW = "change", "perhaps", "none found", "too few points"
@@ -39,9 +39,9 @@ class History:
     line
         The results.
     machines
-        From `history.list_machines`.
+        From `points.list_machines`.
     points
-        From `history.make_points`.
+        From `points.make_points`.
     trends
         From `find_trends`.
     changes
@@ -97,9 +97,9 @@ def find_trends(
     line
         The results.
     runs
-        From `history.collect_runs`.
+        From `points.collect_runs`.
     points
-        From `history.make_points`.
+        From `points.make_points`.
 
     Returns
     -------

@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 
 from seqbench.comparing import OF_SPEED
+from seqbench.history.revisions import Line
 from seqbench.pooling import format_differences, list_differences
-from seqbench.revisions import Line
 from seqbench.stats import GROUP, name_groups
 
 _IDENTITY = [*GROUP, "seed", "started_at", "final_score", "epoch_time_s"]

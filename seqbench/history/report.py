@@ -5,13 +5,13 @@ from pathlib import Path
 import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from seqbench.history_findings import describe_history
-from seqbench.history_plots import plot_history
-from seqbench.history_tables import CHANGES, MACHINES, TRENDS
+from seqbench.history.findings import describe_history
+from seqbench.history.plots import plot_history
+from seqbench.history.tables import CHANGES, MACHINES, TRENDS
+from seqbench.history.trends import History
 from seqbench.plots import save_figure
 from seqbench.report import PAGE
 from seqbench.tables import format_table
-from seqbench.trends import History
 
 FIGURE = "history.png"
 POINTS = "points.csv"

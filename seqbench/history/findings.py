@@ -5,10 +5,10 @@ from typing import Any
 
 import pandas as pd
 
-from seqbench.change_points import LEAST_POINTS
-from seqbench.history_tables import format_effect, format_range, format_value
+from seqbench.history.change_points import LEAST_POINTS
+from seqbench.history.tables import format_effect, format_range, format_value
+from seqbench.history.trends import CHANGE, FIGURES, NONE, PERHAPS, TOO_FEW, History
 from seqbench.tables import escape, format_p
-from seqbench.trends import CHANGE, FIGURES, NONE, PERHAPS, TOO_FEW, History
 
 
 def describe_history(history: History) -> Iterator[str]:

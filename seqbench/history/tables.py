@@ -12,8 +12,8 @@ from seqbench.formatting import (
     format_score,
     format_seconds,
 )
+from seqbench.history.trends import ALL_MACHINES, FIGURES
 from seqbench.tables import Cells, format_p
-from seqbench.trends import ALL_MACHINES, FIGURES
 
 
 def format_value(row: Any, value: float) -> str:

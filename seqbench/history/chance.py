@@ -10,7 +10,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from seqbench.segmentation import Numbers, score_cuts, standardise
+from seqbench.history.segmentation import Numbers, score_cuts, standardise
 
 _POINTS_FOR_EACH = 10
 _SERIES = 1000

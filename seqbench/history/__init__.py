@@ -1,0 +1,1 @@
+"""Results over time: the trend of each figure, and where its level changed."""
