@@ -68,6 +68,23 @@ def micro(session: nox.Session) -> None:
 
 
 @nox.session
+def regress(session: nox.Session) -> None:
+    """Hold this code against another version; arguments go to `seqbench gate`, as --base main."""
+    install(session)
+    session.run("seqbench", "gate", *session.posargs)
+
+
+@nox.session(name="gate-trials")
+def gate_trials(session: nox.Session) -> None:
+    """Measure the gate itself, sitting by sitting, and write its report; takes hours in all.
+
+    Arguments are those of `benchmarks/gate_trials.py`, such as `--minutes 30`.
+    """
+    install(session, "test")
+    session.run("python", "-m", "benchmarks.gate_trials", *session.posargs)
+
+
+@nox.session
 def stress(session: nox.Session) -> None:
     """Kill the main job at 50 random instants and see that nothing is lost; takes minutes.
 

@@ -156,8 +156,14 @@ def try_once(clone: Path, base: str, head: str, run: int, slowdown: float) -> Ou
     for case in outcome.cases:
         found = case.time
         common = {**about, "benchmark": case.name, "sampled_s": outcome.sampled_s}
-        ours = {"ratio": 1 + found.change, "low": 1 + found.low, "high": 1 + found.high}
-        ours |= {"pairs": found.count, "seconds": outcome.seconds, "verdict": str(found.verdict)}
+        ours: dict[str, object] = {
+            "ratio": 1 + found.change,
+            "low": 1 + found.low,
+            "high": 1 + found.high,
+            "pairs": found.count,
+            "seconds": outcome.seconds,
+            "verdict": str(found.verdict),
+        }
         trials.append({**common, **ours, "method": "gate"})
         for told in judge_as_others(base_s[case.name], head_s[case.name]):
             trials.append({**common, **told, "pairs": 1, "seconds": seconds})

@@ -108,11 +108,12 @@ def _format_rules(rules: Rules) -> Iterator[str]:
 
 def describe_trade(case: Case) -> str:
     """Return what a change trades for what, in words; empty if it does not."""
-    score = case.score.verdict if case.score is not None else None
-    return {
-        (Verdict.FASTER, Verdict.WORSE): f"trades {case.metric} for speed",
-        (Verdict.SLOWER, Verdict.BETTER): f"pays for {case.metric} with time",
-    }.get((case.time.verdict, score), "")
+    verdicts = {finding.verdict for finding in _findings(case)}
+    if verdicts >= {Verdict.FASTER, Verdict.WORSE}:
+        return f"trades {case.metric} for speed"
+    return (
+        f"pays for {case.metric} with time" if verdicts >= {Verdict.SLOWER, Verdict.BETTER} else ""
+    )
 
 
 def _findings(case: Case) -> list[Finding]:

@@ -74,8 +74,13 @@ def judge_time(
     """
     logs = [math.log(head / base) for base, head in zip(base_s, head_s, strict=True)]
     found = _judge(logs, math.log1p(margin), error_rate, (Verdict.FASTER, Verdict.SLOWER))
-    change, low, high, shown = map(math.expm1, (found.change, found.low, found.high, found.shown))
+    change, low, high, shown = map(_share_of, (found.change, found.low, found.high, found.shown))
     return Finding(found.verdict, change, low, high, shown, found.count)
+
+
+def _share_of(log_ratio: float) -> float:
+    """Return a log ratio as a share; what is not known stays infinite."""
+    return log_ratio if math.isinf(log_ratio) else math.expm1(log_ratio)
 
 
 def judge_score(gains: Sequence[float], margin: float, error_rate: float) -> Finding:

@@ -71,7 +71,13 @@ def read_revisions(folder: Path) -> Line:
     root = folder.parent.resolve()
     if not root.is_dir():
         raise UsageError(f"{folder.parent} is not a folder; --results names the one with results")
-    top = Path(ask_git(root, "rev-parse", "--show-toplevel"))
+    try:
+        top = Path(ask_git(root, "rev-parse", "--show-toplevel"))
+    except UsageError as error:
+        raise UsageError(
+            f"{error}. Revisions are read from the repository that holds --results; --folder reads "
+            f"a folder of results"
+        ) from error
     path = (root / folder.name).relative_to(top.resolve()).as_posix()
     has_commits = ask_git(top, "rev-list", "-n", "1", "--all")
     listed = ask_git(top, "log", "--reverse", "--format=%H", "--", path) if has_commits else ""

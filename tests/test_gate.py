@@ -1,0 +1,303 @@
+"""The gate as a person uses it: a real git repository, real processes, real exit codes.
+
+The project's work has a clock of its own, so what is slower here is slower on any machine. What the
+gate makes of real time on a noisy one is measured by `nox -s gate-trials`.
+"""
+
+import csv
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from seqbench.errors import ExitCode
+from tests.repositories import HARNESS, Repository
+
+SOON = ("--error-rate", "0.2")  # fewer pairs, and so a shorter test
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Repository:
+    return Repository(tmp_path / "mini")
+
+
+def gate(repository: Repository, *words: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-W", "error", "-m", "seqbench", "gate", *words],
+        cwd=repository.folder,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        env=os.environ | {"COLUMNS": "300", "GITHUB_STEP_SUMMARY": ""} | variables,
+    )
+
+
+def rows_of(output: str) -> dict[str, list[str]]:
+    """Return the cells of the summary's table by benchmark."""
+    lines = [line for line in output.splitlines() if line.startswith("|")][2:]
+    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+    return {row[0]: row[1:] for row in cells}
+
+
+def test_a_commit_that_slows_the_harness_is_caught_and_named(
+    repository: Repository, tmp_path: Path
+) -> None:
+    commit = repository.replace("Check each step", "mini/harness.py", "now += ", "now += 1.1 * ")
+    summary, step_summary = tmp_path / "gate.md", tmp_path / "step.md"
+    step_summary.write_text("before\n")
+    done = gate(
+        repository,
+        *("--base", "main~1", "--head", "main", "--summary", str(summary)),
+        *("--evidence", str(tmp_path / "gate.csv")),
+        GITHUB_STEP_SUMMARY=str(step_summary),
+    )
+    assert done.returncode == ExitCode.REGRESSION_FOUND, done.stderr
+    told = summary.read_text()
+    assert told in done.stdout
+    assert step_summary.read_text() == f"before\n{told}"
+    headline = told.splitlines()[0]
+    assert headline.startswith("### Regression: ")
+    for name in ("elman", "gated"):
+        assert f"{name} is " in headline
+        row = rows_of(told)[name]
+        assert row[0] == "**slower**"
+        assert 7 < float(row[1].strip("+ %")) < 13
+        assert row[7:] == ["equal to the last bit", "—", "—", "2"]
+    assert f"{commit[:10]} (Check each step)" in told
+    command = told.split("See it again: `")[1].split("`")[0]
+    base = repository.git("rev-parse", "main~1")[:10]
+    assert command.startswith(f"seqbench gate --base {base} --head {commit[:10]} --only ")
+    evidence = list(csv.DictReader((tmp_path / "gate.csv").read_text().splitlines()))
+    pairs = [row for row in evidence if row["kind"] == "pair_s" and row["benchmark"] == "elman"]
+    assert len(pairs) == int(rows_of(told)["elman"][6])
+    assert float(pairs[0]["base"]) == pytest.approx(0.010, rel=0.1)
+
+
+def test_the_worst_comes_first_and_the_same_is_called_the_same(repository: Repository) -> None:
+    repository.replace("Slower", "mini/harness.py", '"gated": 0.030', '"gated": 0.036')
+    done = gate(repository, "--base", "main~1", *SOON)
+    assert done.returncode == ExitCode.REGRESSION_FOUND, done.stderr
+    assert list(rows_of(done.stdout)) == ["gated", "elman"]
+    assert "elman the same." in done.stdout
+    assert "--only gated" in done.stdout
+
+
+def test_a_commit_of_documentation_passes(repository: Repository) -> None:
+    repository.commit("Say more", {"README.md": "mini, a project\n"})
+    done = gate(repository, "--base", "main~1", *SOON)
+    assert done.returncode == ExitCode.OK, done.stderr
+    assert "### No regression: all 2 the same." in done.stdout
+    assert {row[0] for row in rows_of(done.stdout).values()} == {"same"}
+
+
+def test_a_benchmark_that_changed_is_not_comparable(repository: Repository) -> None:
+    repository.replace(
+        "Two steps",
+        "benchmarks/gate.py",
+        "return lambda: harness.step(variant)",
+        "return lambda: [harness.step(variant) for _ in range(2)]",
+    )
+    done = gate(repository, "--base", "main~1", *SOON)
+    rows = rows_of(done.stdout)
+    assert rows["elman"][:2] == ["not comparable", "—"]
+    assert rows["elman"][7] == "equal to the last bit"  # how it is scored is the same
+    assert "Not comparable: elman and gated (its time: its source changed)." in done.stdout
+    assert done.returncode == ExitCode.OK
+
+
+def test_nothing_comparable_is_nothing_measured(repository: Repository) -> None:
+    text = (repository.folder / "benchmarks/gate.py").read_text()
+    repository.commit(
+        "Other settings and one more",
+        {
+            "benchmarks/gate.py": text.replace('{"variant": name}', '{"variant": name.strip()}')
+            .replace("def make_step(variant)", "def make_step(variant, much=1)")
+            .replace("def learn(variant, seed)", "def learn(variant, seed, much=1)")
+        },
+    )
+    done = gate(repository, "--base", "main~1", *SOON)
+    assert done.returncode == ExitCode.NOTHING_MEASURED
+    assert "### Nothing measured: all 2 not comparable." in done.stdout
+
+
+def test_a_benchmark_that_one_side_lacks_is_told_and_so_are_settings(
+    repository: Repository,
+) -> None:
+    repository.replace(
+        "One more, another one otherwise",
+        "benchmarks/gate.py",
+        'for name in ("elman", "gated")',
+        'for name in ("elman", "gated", "third")',
+    )
+    repository.replace(
+        "So much", "mini/harness.py", '"gated": 0.030', '"gated": 0.03, "third": 0.02'
+    )
+    done = gate(repository, "--base", "main~2", *SOON)
+    assert done.returncode == ExitCode.OK, done.stderr
+    assert "Not comparable: third (the base does not have it)." in done.stdout
+    assert {row[0] for row in rows_of(done.stdout).values()} == {"same", "not comparable"}
+
+    text = (repository.folder / "benchmarks/gate.py").read_text()
+    changed = text.replace('{"variant": name}', '{"variant": name.strip("d")}')
+    changed = changed.replace("harness.step(variant)", "harness.step(variant)  # as before")
+    repository.commit("Other settings", {"benchmarks/gate.py": changed})
+    repository.replace("gate", "mini/harness.py", '"gated": 0.03,', '"gate": 0.03,')
+    done = gate(repository, "--base", "main~2", *SOON)
+    assert "Not comparable: gated and third (its settings changed)." in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("import no_such_module\n", "ModuleNotFoundError: No module named 'no_such_module'"),
+        ("import os\nos._exit(7)\n", "its process ended with exit code 7"),
+        ("def broken(:\n", "SyntaxError"),
+    ],
+)
+def test_a_head_that_does_not_import_is_an_error_and_not_a_pass(
+    repository: Repository, text: str, told: str
+) -> None:
+    repository.commit("Broken", {"mini/harness.py": text + HARNESS})
+    done = gate(repository, "--base", "main~1", "--head", "main")
+    assert done.returncode == ExitCode.NOTHING_MEASURED
+    assert done.stderr.startswith("error: the head, ")
+    assert "(Broken), cannot be measured" in done.stderr
+    assert told in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("fault", "told"),
+    [
+        ("raise ValueError('no such gate')", "ValueError: no such gate"),
+        ("import os; os._exit(3)", "3"),
+    ],
+)
+def test_a_benchmark_that_fails_on_the_heads_side_ends_no_other(
+    repository: Repository, fault: str, told: str
+) -> None:
+    step = "def step(variant):\n    global now\n"
+    change = f"{step}    if variant == 'gated':\n        {fault}\n"
+    repository.replace("Broken gate", "mini/harness.py", step, change)
+    done = gate(repository, "--base", "main~1", *SOON)
+    assert done.returncode == ExitCode.RUNS_FAILED, done.stderr
+    assert "### Failed: gated failed on the head's side; elman the same." in done.stdout
+    assert told in done.stdout
+    assert rows_of(done.stdout)["gated"][0] == "**failed**"
+
+    back = gate(repository, "--base", "main", "--head", "main~1", *SOON)
+    assert back.returncode == ExitCode.OK, back.stderr
+    assert rows_of(back.stdout)["gated"][0] == "not comparable"
+    assert "the base fails in it" in back.stdout
+
+
+def test_speed_that_was_bought_with_accuracy_is_shown_as_just_that(repository: Repository) -> None:
+    faster = HARNESS.replace("now += ", "now += 0.8 * ").replace("return 0.9 +", "return 0.85 +")
+    repository.commit("Skip half of the gates", {"mini/harness.py": faster})
+    done = gate(repository, "--base", "main~1", *SOON)
+    assert done.returncode == ExitCode.REGRESSION_FOUND, done.stderr
+    assert "so elman trades accuracy for speed" in done.stdout
+    row = rows_of(done.stdout)["elman"]
+    assert (row[0], row[7], row[8]) == ("faster", "**worse**", "-5.00 points")
+
+
+def test_scores_that_are_not_equal_are_compared_over_more_seeds(repository: Repository) -> None:
+    repository.replace(
+        "Round otherwise",
+        "mini/harness.py",
+        "return 0.9 +",
+        "return 0.9 + 1e-9 + 0.001 * losses[0] +",
+    )
+    done = gate(repository, "--base", "main~1", *SOON)
+    assert done.returncode == ExitCode.OK, done.stderr
+    row = rows_of(done.stdout)["elman"]
+    assert row[7] == "same"
+    assert int(row[10]) > 2
+
+
+def test_the_code_as_it_lies_there_is_measured_with_what_is_not_committed(
+    repository: Repository,
+) -> None:
+    repository.write({"mini/harness.py": HARNESS.replace("now += ", "now += slow.FACTOR * ")})
+    with (repository.folder / "mini/harness.py").open("a") as file:
+        file.write("\n\nfrom mini import slow\n")
+    repository.write({"mini/slow.py": "FACTOR = 1.2\n"})  # not even added
+    before = repository.git("status", "--short")
+    done = gate(repository, "--base", "main", *SOON)
+    assert done.returncode == ExitCode.REGRESSION_FOUND, done.stderr
+    assert "with changes that are not committed" in done.stdout
+    assert "--head worktree" in done.stdout
+    assert repository.git("status", "--short") == before
+    assert len(repository.git("worktree", "list").splitlines()) == 1
+
+
+def test_another_python_may_run_the_base(repository: Repository) -> None:
+    done = gate(repository, "--base-env", sys.executable, *SOON)
+    assert done.returncode == ExitCode.OK, done.stderr
+    assert f"with {sys.executable}" in done.stdout.replace("\\_", "_")
+
+
+def test_margins_and_error_rates_are_settings_also_of_one_benchmark(
+    repository: Repository,
+) -> None:
+    repository.replace("Slower", "mini/harness.py", "now += ", "now += 1.1 * ")
+    done = gate(
+        repository,
+        "--base",
+        "main~1",
+        "--margin",
+        "0.3,gated=0.01",
+        "--error-rate",
+        "elman=0.3,0.2",
+    )
+    assert done.returncode == ExitCode.REGRESSION_FOUND, done.stderr
+    rows = rows_of(done.stdout)
+    assert (rows["elman"][0], rows["gated"][0]) == ("same", "**slower**")
+    assert "--error-rate 0.2,elman=0.3 --margin 0.3,gated=0.01" in done.stdout
+
+
+def test_a_budget_that_is_spent_leaves_it_undecided(repository: Repository) -> None:
+    done = gate(repository, "--base", "main", "--budget", "0.01")
+    assert done.returncode == ExitCode.NOTHING_MEASURED, done.stderr
+    assert "undecided" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ((), "--base"),
+        (("--base", "nowhere"), "there is no revision 'nowhere'"),
+        (("--base", "main", "--margin", "2"), "--margin must be between 0 and 1"),
+        (("--base", "main", "--margin", "much"), "--margin must be a share"),
+        (("--base", "main", "--error-rate", "elman=0"), "--error-rate must be between 0 and 1"),
+        (("--base", "main", "--budget", "0"), "--budget must be greater than 0"),
+        (("--base", "main", "--only", "elmann"), "did you mean elman"),
+        (("--base", "main", "--benchmarks", "bench.py"), "has no bench.py"),
+        (("--base", "main", "--repository", "/"), "not a git repository"),
+    ],
+)
+def test_bad_use_is_told(repository: Repository, words: tuple[str, ...], told: str) -> None:
+    done = gate(repository, *words)
+    assert done.returncode == ExitCode.BAD_USE
+    assert told in done.stderr
+
+
+def test_an_interruption_leaves_no_worktree_and_no_process(repository: Repository) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "seqbench", "gate", "--base", "main", "--error-rate", "1e-9"],
+        cwd=repository.folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    while "pair 1:" not in process.stdout.readline():
+        time.sleep(0.01)
+    process.send_signal(signal.SIGTERM)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == ExitCode.INTERRUPTED
+    assert "interrupted" in said
+    assert len(repository.git("worktree", "list").splitlines()) == 1
