@@ -82,7 +82,7 @@ def test_the_worst_comes_first_and_the_same_is_called_the_same(repository: Repos
     done = gate(repository, "--base", "main~1", *SOON)
     assert done.returncode == ExitCode.REGRESSION_FOUND, done.stderr
     assert list(rows_of(done.stdout)) == ["gated", "elman"]
-    assert "elman the same." in done.stdout
+    assert "; elman the same; all 2 with equal scores." in done.stdout
     assert "--only gated" in done.stdout
 
 
@@ -90,7 +90,7 @@ def test_a_commit_of_documentation_passes(repository: Repository) -> None:
     repository.commit("Say more", {"README.md": "mini, a project\n"})
     done = gate(repository, "--base", "main~1", *SOON)
     assert done.returncode == ExitCode.OK, done.stderr
-    assert "### No regression: all 2 the same." in done.stdout
+    assert "### No regression: all 2 the same; all 2 with equal scores." in done.stdout
     assert {row[0] for row in rows_of(done.stdout).values()} == {"same"}
 
 
@@ -106,7 +106,8 @@ def test_a_benchmark_that_changed_is_not_comparable(repository: Repository) -> N
     assert rows["elman"][:2] == ["not comparable", "—"]
     assert rows["elman"][7] == "equal to the last bit"  # how it is scored is the same
     assert "Not comparable: elman and gated (its time: its source changed)." in done.stdout
-    assert done.returncode == ExitCode.OK
+    assert "### Nothing measured: all 2 not comparable; all 2 with equal scores." in done.stdout
+    assert done.returncode == ExitCode.NOTHING_MEASURED
 
 
 def test_nothing_comparable_is_nothing_measured(repository: Repository) -> None:
@@ -121,7 +122,10 @@ def test_nothing_comparable_is_nothing_measured(repository: Repository) -> None:
     )
     done = gate(repository, "--base", "main~1", *SOON)
     assert done.returncode == ExitCode.NOTHING_MEASURED
-    assert "### Nothing measured: all 2 not comparable." in done.stdout
+    assert (
+        "### Nothing measured: all 2 not comparable; all 2 with scores not comparable."
+        in done.stdout
+    )
 
 
 def test_a_benchmark_that_one_side_lacks_is_told_and_so_are_settings(
@@ -184,7 +188,10 @@ def test_a_benchmark_that_fails_on_the_heads_side_ends_no_other(
     repository.replace("Broken gate", "mini/harness.py", step, change)
     done = gate(repository, "--base", "main~1", *SOON)
     assert done.returncode == ExitCode.RUNS_FAILED, done.stderr
-    assert "### Failed: gated failed on the head's side; elman the same." in done.stdout
+    assert (
+        "### Failed: gated failed on the head's side; elman the same; elman with equal scores."
+        in done.stdout
+    )
     assert told in done.stdout
     assert rows_of(done.stdout)["gated"][0] == "**failed**"
 

@@ -73,8 +73,9 @@ def gate(
     every benchmark is decided.
     """
     from seqbench.gate.cases import Rules
+    from seqbench.gate.headline import choose_exit_code
     from seqbench.gate.running import run_gate
-    from seqbench.gate.summary import choose_exit_code, format_summary
+    from seqbench.gate.summary import format_summary
     from seqbench.gate.versions import check_out_versions
 
     if base is None and not base_env:
@@ -108,7 +109,7 @@ def gate(
             file.write(text)
     if evidence is not None:
         _write_evidence(outcome, evidence)
-    if code := choose_exit_code(outcome):
+    if code := choose_exit_code(outcome.cases):
         raise typer.Exit(code)
 
 

@@ -149,6 +149,11 @@ class Case:
         gains = [self._gain(base[0], head[0]) for base, head in pairs]
         return judge_score(gains, self.score_margin, self.error_rate)
 
+    @property
+    def findings(self) -> list[Finding]:
+        """What is known of its time, and of its score if it has one."""
+        return [self.time, *([self.score] if self.score is not None else [])]
+
     def _gain(self, base: float, head: float) -> float:
         came_to_nothing = math.isnan(base), math.isnan(head)
         if any(came_to_nothing):

@@ -93,15 +93,21 @@ def make_environment(project: Path, wanted: Sequence[str] = ()) -> Path:
         return python
     shutil.rmtree(folder, ignore_errors=True)
     venv.create(folder, with_pip=True)
-    words = [*_list_installs(project, folder, wanted)]
-    done = subprocess.run(
-        [str(python), "-m", "pip", "install", "--quiet", *words], capture_output=True, text=True
-    )
-    if done.returncode:
-        told = "\n".join(done.stderr.strip().splitlines()[-_TOLD_OF_PIP:])
-        raise UsageError(f"the environment of {project.name} cannot be installed:\n{told}")
+    try:
+        _install(python, [*_list_installs(project, folder, wanted)])
+    except subprocess.CalledProcessError as error:
+        told = "\n".join(error.stderr.strip().splitlines()[-_TOLD_OF_PIP:])
+        raise UsageError(
+            f"the environment of {project.name} cannot be installed:\n{told}"
+        ) from None
     complete.touch()
     return python
+
+
+def _install(python: Path, words: Sequence[str]) -> None:
+    """Let pip install something into an environment."""
+    command = [str(python), "-m", "pip", "install", "--quiet", *words]
+    subprocess.run(command, capture_output=True, text=True, check=True)
 
 
 def _list_installs(project: Path, folder: Path, wanted: Sequence[str]) -> Iterator[str]:

@@ -10,18 +10,18 @@ from seqbench.intervals import median_sequence
 
 
 class Verdict(StrEnum):
-    """What is said of a benchmark's time or score on the head's side."""
+    """What is said of a benchmark's time or score on the head's side; the worst comes first."""
 
-    FASTER = "faster"
+    FAILED = "failed"
     SLOWER = "slower"
-    BETTER = "better"
     WORSE = "worse"
+    INCONCLUSIVE = "inconclusive"
+    NOT_COMPARABLE = "not comparable"
     SAME = "same"
     EQUAL = "equal"
     """To the last bit."""
-    INCONCLUSIVE = "inconclusive"
-    NOT_COMPARABLE = "not comparable"
-    FAILED = "failed"
+    FASTER = "faster"
+    BETTER = "better"
 
 
 @dataclass(frozen=True)

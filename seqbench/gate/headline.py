@@ -1,0 +1,105 @@
+"""The one line that says what came of a gate, and how the command ends."""
+
+import math
+from collections.abc import Iterator, Sequence
+
+from seqbench.errors import ExitCode
+from seqbench.formatting import format_difference, join_words
+from seqbench.gate.cases import Case
+from seqbench.gate.verdicts import Finding, Verdict
+
+_TITLES = {
+    ExitCode.OK: "No regression",
+    ExitCode.REGRESSION_FOUND: "Regression",
+    ExitCode.RUNS_FAILED: "Failed",
+    ExitCode.NOTHING_MEASURED: "Nothing measured",
+}
+
+
+def choose_exit_code(cases: Sequence[Case]) -> ExitCode:
+    """Return how a gate ends: a regression before a failure before no time measured."""
+    verdicts = {finding.verdict for case in cases for finding in case.findings}
+    if verdicts & {Verdict.SLOWER, Verdict.WORSE}:
+        return ExitCode.REGRESSION_FOUND
+    if Verdict.FAILED in verdicts:
+        return ExitCode.RUNS_FAILED
+    return ExitCode.OK if any(case.time.count for case in cases) else ExitCode.NOTHING_MEASURED
+
+
+def format_headline(cases: Sequence[Case]) -> str:
+    """Return the one line that says what came of it."""
+    told = "; ".join(_tell(cases))
+    return f"{_TITLES[choose_exit_code(cases)]}: {told or 'there is no benchmark'}."
+
+
+def describe_trade(case: Case) -> str:
+    """Return what a change trades for what, in words; empty if it does not."""
+    verdicts = {finding.verdict for finding in case.findings}
+    if verdicts >= {Verdict.FASTER, Verdict.WORSE}:
+        return f"trades {case.metric} for speed"
+    return (
+        f"pays for {case.metric} with time" if verdicts >= {Verdict.SLOWER, Verdict.BETTER} else ""
+    )
+
+
+def rank(case: Case) -> Verdict:
+    """Return a benchmark's worst verdict."""
+    return min((finding.verdict for finding in case.findings), key=list(Verdict).index)
+
+
+def sort_worst_first(cases: Sequence[Case]) -> list[Case]:
+    """Return cases with the worst first; of equal verdicts the greatest change first."""
+    order = list(Verdict)
+    return sorted(cases, key=lambda case: (order.index(rank(case)), -_known(case.time.change)))
+
+
+def format_percent(share: float) -> str:
+    """Return a share in per cent."""
+    return f"{100 * share:.1f} %"
+
+
+def _known(value: float) -> float:
+    return 0.0 if math.isnan(value) else value
+
+
+def _tell(cases: Sequence[Case]) -> Iterator[str]:
+    """Yield what is to be said of each benchmark that changed, then how many did not."""
+    for case in sort_worst_first(cases):
+        if case.time.verdict in (Verdict.SLOWER, Verdict.FASTER):
+            yield f"{case.name} is {_format_times(case)}"
+        if case.score is not None and case.score.verdict in (Verdict.WORSE, Verdict.BETTER):
+            yield f"{case.name}'s {case.metric} is {_format_gain(case)}"
+        if trade := describe_trade(case):
+            yield f"so {case.name} {trade}"
+    for part, verdict, words in (
+        ("time", Verdict.FAILED, "failed on the head's side"),
+        ("time", Verdict.INCONCLUSIVE, "undecided"),
+        ("time", Verdict.NOT_COMPARABLE, "not comparable"),
+        ("time", Verdict.SAME, "the same"),
+        ("score", Verdict.INCONCLUSIVE, "with scores undecided"),
+        ("score", Verdict.NOT_COMPARABLE, "with scores not comparable"),
+        ("score", Verdict.EQUAL, "with equal scores"),
+    ):
+        found = [case.name for case in cases if _verdict_of(case, part) == verdict]
+        if found:
+            every = len(found) == len(cases) > 1
+            names = f"all {len(cases)}" if every else join_words(found)
+            yield f"{names} {words}"
+
+
+def _verdict_of(case: Case, part: str) -> Verdict | None:
+    finding: Finding | None = getattr(case, part)
+    return None if finding is None else finding.verdict
+
+
+def _format_times(case: Case) -> str:
+    """Return how much slower or faster, as ``10.2 % slower (8.9 % to 11.6 %)``."""
+    time = case.time
+    between = " to ".join(map(format_percent, sorted((abs(time.low), abs(time.high)))))
+    return f"{format_percent(abs(time.change))} {time.verdict} ({between})"
+
+
+def _format_gain(case: Case) -> str:
+    score = case.score
+    assert score is not None
+    return f"{format_difference(abs(score.change), case.metric)} {score.verdict}"

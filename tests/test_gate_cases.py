@@ -1,0 +1,98 @@
+"""Benchmarks of the gate on their way to a verdict: rules, scores, what a side cannot do."""
+
+import math
+from typing import Any
+
+import pytest
+
+from seqbench.errors import SettingError
+from seqbench.gate.agent import check_origin
+from seqbench.gate.cases import Case, Rules
+from seqbench.gate.verdicts import Verdict
+
+DECLARED: dict[str, Any] = {
+    "name": "rnn",
+    "settings": {},
+    "work": ("gate.py", "make_step"),
+    "train": ("gate.py", "learn"),
+    "margin": 0.05,
+    "score_margin": 0.02,
+    "metric": "accuracy",
+    "higher_is_better": True,
+    "error_rate": None,
+}
+
+
+def make_case(**changes: Any) -> Case:
+    return Rules().make_case(DECLARED | changes, share=0.01)
+
+
+def score_of(case: Case) -> Verdict:
+    assert case.score is not None
+    return case.score.verdict
+
+
+def test_scores_are_equal_only_if_their_traces_are_too() -> None:
+    case = make_case()
+    case.add_seed((0.9, (0.5, 0.25)), (0.9, (0.5, 0.25)))
+    assert case.wants_seeds(2)
+    case.add_seed((0.8, (math.nan,)), (0.8, (math.nan,)))
+    assert score_of(case) == Verdict.EQUAL
+    assert not case.wants_seeds(2)
+    case.add_seed((0.9, (0.5, 0.25)), (0.9, (0.5, math.nextafter(0.25, 1))))
+    assert score_of(case) == Verdict.INCONCLUSIVE
+    assert case.wants_seeds(2)
+
+
+@pytest.mark.parametrize(
+    ("higher_is_better", "verdict"), [(True, Verdict.BETTER), (False, Verdict.WORSE)]
+)
+def test_which_way_a_score_runs_decides_what_is_better(
+    higher_is_better: bool, verdict: Verdict
+) -> None:
+    case = make_case(higher_is_better=higher_is_better, metric="cross_entropy")
+    for _ in range(10):
+        case.add_seed((0.5, ()), (0.6, ()))
+    assert score_of(case) == verdict
+
+
+def test_a_training_that_comes_to_nothing_is_worse_than_any_and_equal_to_its_like() -> None:
+    worse, alike = make_case(), make_case()
+    for seed in range(10):
+        worse.add_seed((0.9, ()), (math.nan, ()))
+        alike.add_seed((math.nan, (seed,)), (math.nan, (-seed,)))
+    assert score_of(worse) == Verdict.WORSE
+    assert score_of(alike) == Verdict.SAME
+
+
+def test_without_a_training_there_is_no_score() -> None:
+    case = make_case(train=None)
+    assert case.score is None
+    assert not case.wants_seeds(2)
+
+
+def test_rules_go_before_what_a_benchmark_declares_and_its_name_before_all_others() -> None:
+    rules = Rules(margin=0.1, margins={"lstm": 0.2}, error_rates={"lstm": 0.3})
+    declared = [
+        DECLARED | {"name": name, "margin": 0.01, "error_rate": 0.02} for name in ("a", "lstm")
+    ]
+    one, other = (rules.make_case(each, share=0.001) for each in declared)
+    assert (one.margin, one.error_rate, one.score_margin) == (0.1, 0.02, 0.02)
+    assert (other.margin, other.error_rate) == (0.2, 0.3)
+    assert Rules().make_case(DECLARED, share=0.001).error_rate == 0.001
+
+
+def test_rules_out_of_range_are_refused() -> None:
+    with pytest.raises(SettingError, match="margin"):
+        Rules(margins={"rnn": 1.5})
+    with pytest.raises(SettingError, match="error_rate"):
+        Rules(error_rate=0.0)
+
+
+def test_code_that_comes_from_elsewhere_is_not_taken_for_the_versions(tmp_path: Any) -> None:
+    """The version has a package seqbench of its own, but the one imported here is not it."""
+    (tmp_path / "seqbench").mkdir()
+    with pytest.raises(ImportError, match=r"seqbench comes from .* not from the version in"):
+        check_origin(tmp_path)
+    (tmp_path / "seqbench").rmdir()
+    check_origin(tmp_path)
