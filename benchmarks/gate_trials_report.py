@@ -115,8 +115,8 @@ def describe(trials: pd.DataFrame) -> Iterator[str]:
             for method in list(METHODS)[1:]
         )
         yield (
-            f"The gate {what} in {ours['found']:.0f} of {ours['trials']:.0f} trials, {ours['share']:.1%} "
-            f"({ours['low']:.1%} to {ours['high']:.1%}; wanted: {wanted}); {others}."
+            f"The gate {what} in {ours['found']:.0f} of {ours['trials']:.0f} trials, "
+            f"{ours['share']:.1%} ({ours['low']:.1%} to {ours['high']:.1%}; wanted: {wanted}); {others}."
         )
     runs = trials[trials["method"] == "gate"].drop_duplicates("run")
     yield (
