@@ -116,7 +116,8 @@ def describe(trials: pd.DataFrame) -> Iterator[str]:
         )
         yield (
             f"The gate {what} in {ours['found']:.0f} of {ours['trials']:.0f} trials, "
-            f"{ours['share']:.1%} ({ours['low']:.1%} to {ours['high']:.1%}; wanted: {wanted}); {others}."
+            f"{ours['share']:.1%} ({ours['low']:.1%} to {ours['high']:.1%}; wanted: {wanted}); "
+            f"{others}."
         )
     runs = trials[trials["method"] == "gate"].drop_duplicates("run")
     yield (

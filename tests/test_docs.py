@@ -4,7 +4,9 @@ import re
 from pathlib import Path
 
 import pytest
+from typer.main import get_group
 
+from seqbench.cli import app
 from seqbench.columns import Column, columns
 from seqbench.errors import ExitCode
 from seqbench.records import EpochRecord, EvaluationRecord, ProfileRecord, RunRecord, TimingRecord
@@ -54,3 +56,23 @@ def test_files_that_the_pages_link_to_are_there() -> None:
         for target in re.findall(r"\]\(([^)#]+)\)", page.read_text()):
             if "://" not in target:
                 assert (page.parent / target).exists(), f"{page.name} links to {target}"
+
+
+def test_sessions_commands_and_options_that_are_named_exist() -> None:
+    sessions = set(re.findall(r"^def (\w+)\(session", (ROOT / "noxfile.py").read_text(), re.M))
+    sessions = {name.replace("_", "-") for name in sessions}
+    commands = {command.name: command for command in get_group(app).commands.values()}
+    pages = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob(".github/workflows/*.yml")]
+    for page in pages:
+        text = page.read_text()
+        for name in re.findall(r"nox (?:-R )?-s ([\w-]+)", text):
+            assert name in sessions, f"{page.name} names nox -s {name}"
+        for name, words in re.findall(r"^ *(?:`|)seqbench (\w[\w-]*)(.*)", text, re.M):
+            assert name in commands, f"{page.name} names seqbench {name}"
+            known = {option for each in commands[name].params for option in each.opts}
+            wanted = set(re.findall(r"(?<!\S)--[\w-]+", words.partition("#")[0]))
+            assert wanted <= known | {"--help"}, f"{page.name}: seqbench {name}{words}"
+    gate = (ROOT / ".github/workflows/gate.yml").read_text()
+    wanted = set(re.findall(r"--(?:base|head|summary|evidence)\b", gate))
+    assert len(wanted) == 4
+    assert wanted <= {option for each in commands["gate"].params for option in each.opts}
