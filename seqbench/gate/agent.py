@@ -114,9 +114,8 @@ def _locate(function: Callable[..., Any]) -> tuple[str, str]:
 def main() -> None:
     """Answer the gate until it hangs up."""
     root, file, descriptor = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
-    sys.path[0] = str(root)  # in the place of this script's own folder
-    if (root / "src").is_dir():
-        sys.path.insert(0, str(root / "src"))
+    elsewhere = [each for each in sys.path if each != str(Path(__file__).parent)]
+    sys.path[:] = [str(root), *([str(root / "src")] if (root / "src").is_dir() else []), *elsewhere]
     connection = Connection(descriptor)
     agent: Agent | None = None
     while True:

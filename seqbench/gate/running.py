@@ -108,14 +108,15 @@ def _compare_scores(
     versions: Versions, file: Path, cases: Sequence[Case], deadline: float, say: Say
 ) -> None:
     """Train with one seed after the other, both sides at once, until every score is decided."""
-    while open_ := [case for case in cases if case.wants_seeds(FIRST_SEEDS)]:
-        if time.monotonic() > deadline:
-            break
+
+    def list_open() -> list[Case]:
+        wanting = [case for case in cases if case.wants_seeds(FIRST_SEEDS)]
+        return wanting if time.monotonic() < deadline else []
+
+    while list_open():  # anew if a process ended over a case
         with suppress(EndedError), start_sides(versions, file) as sides:
             sides.ask_both("load")
-            while open_ := [case for case in cases if case.wants_seeds(FIRST_SEEDS)]:
-                if time.monotonic() > deadline:
-                    break
+            while open_ := list_open():
                 for case in open_:
                     with blaming(case):
                         case.add_seed(*sides.ask_both("train", case.name, len(case.base_scores)))
