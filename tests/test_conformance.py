@@ -199,6 +199,27 @@ def test_two_equal_runs_give_equal_losses_to_the_last_bit(
     assert losses[0] != losses[2]
 
 
+@pytest.mark.parametrize(("name", "implementation"), FURTHER_IMPLEMENTATIONS)
+def test_every_implementation_learns_what_the_ordinary_one_does(
+    make_spec: Callable[..., RunSpec],
+    name: str,
+    implementation: str,
+    tiny_task: Task,
+    tiny_data: TaskData,
+) -> None:
+    """Over three steps of the harness: equal gradients are not enough if they go astray."""
+    few, losses = TaskData(tiny_data.train.first(24), tiny_data.test), []
+    for each in (VARIANTS[name].implementations[0], implementation):
+        spec = make_spec(
+            variant=name, implementation=each, batch_size=8, hidden_size=6, learning_rate=0.02
+        )
+        training = Training(spec, tiny_task, few)
+        with training.active():
+            batches = training.draw_batches()
+            losses.append([training.step(batch).item() for batch in (*batches, batches[0])])
+    assert losses[1] == pytest.approx(losses[0], rel=1e-4)
+
+
 def test_variant_is_explained(variant: str) -> None:
     explanation = VARIANTS[variant].explanation
     summary, *_ = explanation.splitlines()

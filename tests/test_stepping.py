@@ -51,6 +51,19 @@ def test_a_schedule_reaches_over_all_epochs(
     assert 0 < after < between < 1e-3
 
 
+@pytest.mark.parametrize("shares", [1, 2])
+def test_a_gradient_reaches_its_own_weight_however_it_lies_in_memory(
+    make_spec: MakeSpec, shares: int
+) -> None:
+    """Adam's first step is the learning rate against the sign of the gradient."""
+    weight = torch.nn.Parameter(torch.zeros(3, 4))
+    update = Update(make_spec(learning_rate=0.1), [weight], 1)
+    gradient = torch.randn(4, 3, generator=torch.Generator().manual_seed(0)).t()
+    assert not gradient.is_contiguous()
+    update.apply([(gradient / shares,) for _ in range(shares)])
+    torch.testing.assert_close(weight.detach(), -0.1 * gradient.sign(), rtol=1e-4, atol=1e-6)
+
+
 def test_shares_of_a_batch_are_summed_and_cut_together(make_spec: MakeSpec) -> None:
     weight = torch.nn.Parameter(torch.zeros(2))
     update = Update(make_spec(clip_norm=1.0), [weight], 1)

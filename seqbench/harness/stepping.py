@@ -56,10 +56,12 @@ class Update:
     def apply(self, shares: Sequence[Gradients]) -> None:
         """Take one step along the sum of the gradients of a batch's shares."""
         for parameter, first, *others in zip(self._parameters, *shares, strict=True):
-            if first is not None:
-                for other in others:
-                    first.add_(other)
-            parameter.grad = first
+            if first is None:
+                parameter.grad = None
+                continue
+            for other in others:
+                first.add_(other)
+            parameter.grad = _lay_out_like(parameter, first)
         if self._scaler:
             self._scaler.unscale_(self._optimizer)
         if self._clip_norm is not None:
@@ -91,6 +93,17 @@ class Update:
         """Go on to the schedule's next step size."""
         if self._schedule:
             self._schedule.step()
+
+
+def _lay_out_like(parameter: Tensor, gradient: Tensor) -> Tensor:
+    """Return a gradient whose numbers lie in memory as the parameter's do.
+
+    Adam's fused kernel goes through both in the order of memory and looks at no strides; a
+    gradient that is a transposed view would go to the wrong weights.
+    """
+    if gradient.stride() == parameter.stride():
+        return gradient
+    return torch.empty_like(parameter, requires_grad=False).copy_(gradient)
 
 
 class CapturedStep:
