@@ -123,9 +123,7 @@ def test_an_environment_is_made_with_what_is_wanted_before_the_constraints(
 ) -> None:
     """What makes the environment and pip are replaced by what writes down what they are told."""
     monkeypatch.setattr("platformdirs.user_cache_dir", lambda name: str(tmp_path))
-    monkeypatch.setattr(
-        environments.venv, "create", lambda folder, with_pip: folder.mkdir(parents=True)
-    )
+    monkeypatch.setattr("venv.create", lambda folder, with_pip: folder.mkdir(parents=True))
     project = tmp_path / "mini"
     project.mkdir()
     (project / "constraints.txt").write_text("Torch==2.13.0\nnumpy==2.4.6\n")
