@@ -14,11 +14,11 @@ from pytest_benchmark.fixture import BenchmarkFixture
 from torch import Tensor
 
 from benchmarks.conftest import Compare
+from benchmarks.rows import Rows
 from seqbench.harness.training import Training
 from seqbench.models.model import VARIANTS
 from seqbench.models.sequence_model import SequenceModel, build_model
 from seqbench.spec import RunSpec
-from seqbench.tasks.task import Classification, Split, TaskData
 
 BATCH = 128
 ROUNDS = 5
@@ -27,20 +27,6 @@ ROUNDS_SIDE_BY_SIDE = 30
 
 IMPLEMENTED = [(name, each) for name in VARIANTS for each in VARIANTS[name].implementations]
 FUSED = [name for name in VARIANTS if "fused" in VARIANTS[name].implementations]
-
-
-class Rows(Classification):
-    """One batch of noise in the shape of row-mnist: 128 examples, 28 steps of 28 features."""
-
-    features = 28
-    time = 28
-    outputs = 10
-
-    def load(self, data_dir: Path) -> TaskData:
-        stream = torch.Generator().manual_seed(0)
-        inputs = torch.rand(BATCH, self.time, self.features, generator=stream)
-        targets = torch.randint(self.outputs, (BATCH,), generator=stream)
-        return TaskData(Split(inputs, targets), Split(inputs, targets))
 
 
 def make_spec(variant: str, implementation: str) -> RunSpec:
@@ -64,13 +50,13 @@ def make_model(variant: str, implementation: str) -> SequenceModel:
 
 def make_training(variant: str, implementation: str) -> Training:
     """Return a training whose epoch is one step."""
-    task = Rows()
+    task = Rows(BATCH)
     return Training(make_spec(variant, implementation), task, task.load(Path()))
 
 
 def make_bare_step(variant: str, implementation: str) -> Callable[[], None]:
     """Return a training step without the harness."""
-    task, model = Rows(), make_model(variant, implementation)
+    task, model = Rows(BATCH), make_model(variant, implementation)
     examples = task.load(Path()).train
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-3, fused=True)
 
@@ -96,14 +82,14 @@ def implemented(request: pytest.FixtureRequest) -> tuple[str, str]:
 
 @pytest.mark.benchmark(group="forward")
 def bench_forward(benchmark: BenchmarkFixture, implemented: tuple[str, str]) -> None:
-    model, inputs = make_model(*implemented), Rows().load(Path()).train.inputs
+    model, inputs = make_model(*implemented), Rows(BATCH).load(Path()).train.inputs
     with torch.inference_mode():
         benchmark.pedantic(model, (inputs,), rounds=count_rounds(implemented[0]), warmup_rounds=1)
 
 
 @pytest.mark.benchmark(group="backward")
 def bench_backward(benchmark: BenchmarkFixture, implemented: tuple[str, str]) -> None:
-    task, model = Rows(), make_model(*implemented)
+    task, model = Rows(BATCH), make_model(*implemented)
     examples = task.load(Path()).train
     weights = list(model.parameters())
 

@@ -7,38 +7,23 @@ row-mnist. Scores are those of a short training on the bundled digits.
 from collections.abc import Callable
 from pathlib import Path
 
-import torch
-
+from benchmarks.rows import Rows
 from seqbench.gate.benchmark import Benchmark, Trained
 from seqbench.harness.sharing import prepare_thread
 from seqbench.harness.training import Training
 from seqbench.models.model import fastest_implementation
 from seqbench.spec import RunSpec
-from seqbench.tasks.task import TASKS, Classification, Split, TaskData
+from seqbench.tasks.task import TASKS
 
 BATCH = 32
 EPOCHS = 5
 VARIANTS = ("rnn", "birnn", "gru", "bigru", "lstm", "bilstm")
 
 
-class Rows(Classification):
-    """One batch of noise in the shape of row-mnist: 28 steps of 28 features, 10 classes."""
-
-    features = 28
-    time = 28
-    outputs = 10
-
-    def load(self, data_dir: Path) -> TaskData:
-        stream = torch.Generator().manual_seed(0)
-        inputs = torch.rand(BATCH, self.time, self.features, generator=stream)
-        targets = torch.randint(self.outputs, (BATCH,), generator=stream)
-        return TaskData(Split(inputs, targets), Split(inputs, targets))
-
-
 def make_step(variant: str) -> Callable[[], object]:
     """Return an epoch of one training step: 2 layers of 128 units, a batch of 32."""
     prepare_thread(1)
-    task = Rows()
+    task = Rows(BATCH)
     spec = RunSpec(
         task="row-mnist",
         variant=variant,

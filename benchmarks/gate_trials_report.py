@@ -34,9 +34,9 @@ of the head's in another, for the same seconds of samples. With 0 % the two comm
 _NOTES = """\
 Found: called slower; with 0 % called slower or faster, which is a false alarm. Between: the 95 %
 interval of that share by Clopper and Pearson, as if trials were independent; those of one run
-share its processes. Same, undecided: called the same, or not decided within the budget; the others
-have no undecided. The gate's error rate was 1 % for a whole run. Between 0 % and its margin of 5 %
-the gate may call a change slower or the same.
+share its processes. Slower to undecided: what was said; undecided is what the budget left so, and
+the others are never. The gate's error rate was 1 % for a whole run. Between 0 % and its margin of
+5 % the gate may call a change slower or the same.
 """
 _CAPTION = """\
 What was measured in each trial, by injected slowdown (grey lines). Left: the gate's median over
@@ -67,7 +67,7 @@ def write_report(results: Path, folder: Path) -> Path:
         "Again, or on with it: `nox -s gate-trials`.",
     ]
     page = folder / "README.md"
-    page.write_text("\n".join(f"{part}\n" for part in parts), encoding="utf-8")
+    page.write_text("\n\n".join(part.strip() for part in parts) + "\n", encoding="utf-8")
     return page
 
 
@@ -77,8 +77,9 @@ def count_verdicts(trials: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        ``method``, ``slowdown``, ``trials``, ``found`` (see the page's notes), ``same``,
-        ``undecided``; ``share`` of trials found, with ``low`` and ``high``, its interval.
+        ``method``, ``slowdown``, ``trials``, ``found`` (see the page's notes), ``slower``,
+        ``faster``, ``same``, ``undecided``; ``share`` of trials found, with ``low`` and ``high``,
+        its interval.
     """
     rows = []
     for (method, slowdown), part in trials.groupby(["method", "slowdown"]):
@@ -91,6 +92,8 @@ def count_verdicts(trials: pd.DataFrame) -> pd.DataFrame:
                 "slowdown": slowdown,
                 "trials": len(part),
                 "found": int(found),
+                "slower": int(said.get("slower", 0)),
+                "faster": int(said.get("faster", 0)),
                 "same": int(said.get("same", 0)),
                 "undecided": int(said.get("inconclusive", 0)),
                 "share": found / len(part),
@@ -156,12 +159,24 @@ def _format_rates(counted: pd.DataFrame) -> str:
             str(row.trials),
             f"{row.found} ({row.share:.1%})",
             f"{row.low:.1%} to {row.high:.1%}",
+            str(row.slower),
+            str(row.faster),
             str(row.same),
             str(row.undecided),
         ]
         for row in counted.itertuples()
     ]
-    headers = ["slowdown", "method", "trials", "found", "between", "same", "undecided"]
+    headers = [
+        "slowdown",
+        "method",
+        "trials",
+        "found",
+        "between",
+        "slower",
+        "faster",
+        "same",
+        "undecided",
+    ]
     return format_markdown(rows, headers)
 
 

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from seqbench import plots, speed, stats, tables
 from seqbench.figures import (
@@ -27,6 +26,7 @@ from seqbench.speed_findings import describe_speed
 from seqbench.store import Results
 from seqbench.tables import escape, format_markdown, format_table
 from seqbench.targets import summarise_targets
+from seqbench.templating import render_page
 
 PAGE = "README.md"
 
@@ -73,15 +73,8 @@ def _format_page(
         *describe_speed(phases, profiles, race, reached),
         *format_findings(summary, differences, effects, uneven, published, len(failed)),
     ]
-    templates = Environment(
-        loader=PackageLoader("seqbench"),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        autoescape=False,  # it is Markdown; `escape` escapes what comes from outside
-    )
-    return templates.get_template("report.md.j2").render(
+    return render_page(
+        "report.md.j2",
         name=results.name,
         runs=len(labelled),
         findings=findings,

@@ -5,6 +5,8 @@ import os
 import shutil
 import socket
 import string
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -268,3 +270,25 @@ def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(socket, "create_connection", refuse)
     monkeypatch.setattr(socket, "getaddrinfo", refuse)
+
+
+@pytest.fixture
+def run_without_torch() -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Return what runs a seqbench command in a folder, in a process in which torch is missing."""
+    code = """
+import sys
+
+class NoTorch:
+    def find_spec(name, *rest):
+        if name.partition(".")[0] == "torch":
+            raise ImportError("torch is not there")
+sys.meta_path.insert(0, NoTorch)
+from seqbench.cli import main
+main()
+"""
+
+    def run(cwd: Path, *words: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-W", "error", "-c", code, *words]
+        return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=120)
+
+    return run

@@ -12,6 +12,7 @@ import sys
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 from seqbench.errors import ExitCode
@@ -201,6 +202,23 @@ def test_a_benchmark_that_fails_on_the_heads_side_ends_no_other(
     assert "the base fails in it" in back.stdout
 
 
+def test_a_base_that_fails_only_later_is_not_comparable(repository: Repository) -> None:
+    change = "def step(variant):\n    global now\n    if now > 0.5:\n        raise ValueError\n"
+    step = "def step(variant):\n    global now\n"
+    repository.replace("Breaks down", "mini/harness.py", step, change)
+    repository.replace("Holds", "mini/harness.py", "now > 0.5", "False")
+    done = gate(repository, "--base", "main~1", *SOON)
+    assert done.returncode == ExitCode.NOTHING_MEASURED, done.stderr
+    assert {row[0] for row in rows_of(done.stdout).values()} == {"not comparable"}
+
+
+def test_two_benchmarks_of_one_name_are_an_error(repository: Repository) -> None:
+    repository.replace("Twice", "benchmarks/gate.py", '("elman", "gated")', '("elman", "elman")')
+    done = gate(repository, "--base", "main~1", *SOON)
+    assert done.returncode == ExitCode.NOTHING_MEASURED
+    assert "have the same name" in done.stderr
+
+
 def test_speed_that_was_bought_with_accuracy_is_shown_as_just_that(repository: Repository) -> None:
     faster = HARNESS.replace("now += ", "now += 0.8 * ").replace("return 0.9 +", "return 0.85 +")
     repository.commit("Skip half of the gates", {"mini/harness.py": faster})
@@ -303,8 +321,12 @@ def test_an_interruption_leaves_no_worktree_and_no_process(repository: Repositor
     assert process.stdout is not None
     while "pair 1:" not in process.stdout.readline():
         time.sleep(0.01)
+    sides: list[psutil.Process] = []
+    while len(sides) < 2:  # of the next pair
+        sides = psutil.Process(process.pid).children()
     process.send_signal(signal.SIGTERM)
     _, said = process.communicate(timeout=60)
+    assert not psutil.wait_procs(sides, timeout=10)[1]
     assert process.returncode == ExitCode.INTERRUPTED
     assert "interrupted" in said
     assert len(repository.git("worktree", "list").splitlines()) == 1

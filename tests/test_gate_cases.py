@@ -1,14 +1,19 @@
 """Benchmarks of the gate on their way to a verdict: rules, scores, what a side cannot do."""
 
 import math
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from seqbench.errors import SettingError
 from seqbench.gate.agent import check_origin
-from seqbench.gate.cases import Case, Rules
+from seqbench.gate.cases import Case, Part, Rules
+from seqbench.gate.processes import VersionError
 from seqbench.gate.verdicts import Verdict
+from seqbench.gate.versions import Version
+
+VERSION = Version("main", "c" * 40, "A project", False, Path())
 
 DECLARED: dict[str, Any] = {
     "name": "rnn",
@@ -63,6 +68,21 @@ def test_a_training_that_comes_to_nothing_is_worse_than_any_and_equal_to_its_lik
         alike.add_seed((math.nan, (seed,)), (math.nan, (-seed,)))
     assert score_of(worse) == Verdict.WORSE
     assert score_of(alike) == Verdict.SAME
+
+
+@pytest.mark.parametrize(("part", "other"), [("time", "score"), ("score", "time")])
+def test_what_only_the_base_cannot_do_leaves_the_other_part_to_be_compared(
+    part: Part, other: Part
+) -> None:
+    case = make_case()
+    case.add_pair(1.0, 1.0)
+    case.add_seed((0.9, ()), (0.8, ()))
+    case.fail(part, VersionError("base", VERSION, "no such gate"))
+    assert getattr(case, part).verdict == Verdict.NOT_COMPARABLE
+    assert getattr(case, other).verdict == Verdict.INCONCLUSIVE
+    assert case.stuck == (part == "time")
+    case.fail(part, VersionError("head", VERSION, "no such gate"))
+    assert {finding.verdict for finding in case.findings} == {Verdict.FAILED}
 
 
 def test_without_a_training_there_is_no_score() -> None:

@@ -23,21 +23,32 @@ class Rows:
     size = SIZE
 
 
+if SIZE:
+    from mini import extras
+else:
+    extras = None
+
+
 def make_step(variant):
     """Return a step."""
+    extras
     rows = Rows()
     return lambda: harness.step(rows, variant, shapes.WIDE)  # done when it returns
 
 
 def other():
     return math.pi
+
+
+BENCHMARKS = [(variant, make_step) for variant in ("rnn", "lstm")]
 '''
 
 
 def digest(tmp_path: Path, text: str = FILE, settings: object = "rnn", wide: str = "4") -> str:
     folder = tmp_path / "bench"
     folder.mkdir(exist_ok=True)
-    (folder / "shapes.py").write_text(f"WIDE = {wide}\n")
+    (folder / "shapes.py").write_text("from bench import widths\n\nWIDE = widths.WIDE\n")
+    (folder / "widths.py").write_text(f"WIDE = {wide}\n")
     file = folder / "gate.py"
     file.write_text(text)
     return digest_benchmark(folder, file, "make_step", {"variant": settings})
@@ -51,6 +62,7 @@ def digest(tmp_path: Path, text: str = FILE, settings: object = "rnn", wide: str
         ("rows = Rows()", "rows = (\n        Rows()\n    )"),
         ("UNUSED = 3", "UNUSED = 4\nMORE = 5"),
         ("return math.pi", "return math.e"),
+        ('("rnn", "lstm")', '("rnn", "lstm", "gru")'),  # its variable is no other's
         ('"""Rows."""', '"""Rows of an image."""'),
         ("from mini import harness", "\nfrom mini import harness"),
     ],
@@ -70,6 +82,10 @@ def test_what_a_benchmark_does_not_do_leaves_it_the_same(
         ("rows = Rows()", "rows = Rows"),
         ("def make_step(variant)", "def make_step(variant, more=1)"),
         ("from mini import harness", "from mini import quick as harness"),
+        ("UNUSED = 3", "UNUSED = 3\nSIZE += 1"),
+        ("UNUSED = 3", "UNUSED = 3\nharness.set_threads(2)"),  # defines nothing, so it may matter
+        ("extras = None", "extras = 1"),
+        ("from mini import extras", "from mini import more as extras"),
     ],
 )
 def test_what_it_does_makes_it_another(tmp_path: Path, before: str, after: str) -> None:
@@ -77,7 +93,7 @@ def test_what_it_does_makes_it_another(tmp_path: Path, before: str, after: str) 
     assert digest(tmp_path, FILE.replace(before, after)) != digest(tmp_path)
 
 
-def test_settings_and_files_beside_it_count(tmp_path: Path) -> None:
+def test_settings_and_files_beside_it_count_at_any_remove(tmp_path: Path) -> None:
     assert digest(tmp_path, settings="lstm") != digest(tmp_path)
     assert digest(tmp_path, wide="5") != digest(tmp_path)
 

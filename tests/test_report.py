@@ -2,11 +2,10 @@
 
 import json
 import re
-import subprocess
-import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from subprocess import CompletedProcess
 from typing import Any
 
 import pytest
@@ -17,6 +16,8 @@ from seqbench.report import write_report
 from seqbench.store import Results, ResultWriter, load_results
 
 MakeRun = Callable[..., tuple[RunRecord, list[EpochRecord]]]
+
+RunWithoutTorch = Callable[..., CompletedProcess[str]]
 
 
 def test_the_same_csv_gives_the_same_bytes(result_folder: Path, tmp_path: Path) -> None:
@@ -184,23 +185,11 @@ def test_what_a_setting_gains_is_a_finding(tmp_path: Path, make_run: MakeRun) ->
     assert "loses 0.10 points with `mean`" in text
 
 
-def test_reports_are_made_without_torch(result_folder: Path, tmp_path: Path) -> None:
-    code = f"""
-import sys
-
-class NoTorch:
-    def find_spec(name, *rest):
-        if name.partition(".")[0] == "torch":
-            raise ImportError("torch is not there")
-sys.meta_path.insert(0, NoTorch)
-sys.argv = ["seqbench", "report", {str(result_folder)!r}, "--reports", {str(tmp_path / "out")!r}]
-from seqbench.cli import main
-try:
-    main()
-except SystemExit as end:
-    assert not end.code, end.code
-"""
-    subprocess.run([sys.executable, "-c", code], check=True)
+def test_reports_are_made_without_torch(
+    result_folder: Path, tmp_path: Path, run_without_torch: RunWithoutTorch
+) -> None:
+    done = run_without_torch(tmp_path, "report", str(result_folder), "--reports", "out")
+    assert done.returncode == 0, done.stderr
     assert (tmp_path / "out" / "sample" / "README.md").is_file()
 
 

@@ -2,7 +2,6 @@
 
 import shutil
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -122,28 +121,12 @@ def test_folders_are_ordered_by_when_they_were_made_then_by_name(
 
 
 def test_the_command_needs_neither_torch_nor_a_network(
-    repository: Path, write_result: WriteResult
+    repository: Path,
+    write_result: WriteResult,
+    run_without_torch: Callable[..., subprocess.CompletedProcess[str]],
 ) -> None:
     write_result(repository / "results" / "sample", 1)
     commit(repository)
-    done = run_command(repository, "history", "sample")
+    done = run_without_torch(repository, "history", "sample")
     assert done.returncode == ExitCode.OK, done.stderr
     assert done.stdout.endswith("history: reports/history/sample/README.md\n")
-
-
-def run_command(cwd: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    code = f"""
-import sys
-
-class NoTorch:
-    def find_spec(name, *rest):
-        if name.partition(".")[0] == "torch":
-            raise ImportError("torch is not there")
-sys.meta_path.insert(0, NoTorch)
-sys.argv = ["seqbench", *{list(words)!r}]
-from seqbench.cli import main
-main()
-"""
-    return subprocess.run(
-        [sys.executable, "-W", "error", "-c", code], cwd=cwd, capture_output=True, text=True
-    )

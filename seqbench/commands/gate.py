@@ -10,6 +10,7 @@ import typer
 
 from seqbench.commands.console import interruptible, say, tell_progress
 from seqbench.errors import SettingError, UsageError
+from seqbench.gate.benchmark import DEFAULT_FILE
 from seqbench.options import split_list
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ def gate(
     ] = None,
     benchmarks: Annotated[
         Path, typer.Option(help="The benchmark file, relative to the repository.", metavar="FILE")
-    ] = Path("benchmarks/gate.py"),
+    ] = DEFAULT_FILE,
     only: Annotated[
         list[str] | None, typer.Option(help="Only these benchmarks.", metavar="NAME,…")
     ] = None,
@@ -54,8 +55,9 @@ def gate(
         _named("Share of runs in which any verdict may be wrong. Default: 0.01."),
     ] = None,
     budget: Annotated[
-        float, typer.Option(help="Stop after so many seconds.", metavar="SECONDS")
-    ] = 300.0,
+        float | None,
+        typer.Option(help="Stop after so many seconds. Default: 300.", metavar="SECONDS"),
+    ] = None,
     summary: Annotated[
         Path | None, typer.Option(help="Write the summary here, as Markdown.", metavar="FILE")
     ] = None,
@@ -84,8 +86,8 @@ def gate(
     one_score_margin, score_margins = _parse_named("score_margin", score_margin)
     rate, rates = _parse_named("error_rate", error_rate)
     rules = Rules(
-        budget_s=budget,
-        error_rate=0.01 if rate is None else rate,
+        budget_s=Rules.budget_s if budget is None else budget,
+        error_rate=Rules.error_rate if rate is None else rate,
         margin=one_margin,
         score_margin=one_score_margin,
         error_rates=rates,

@@ -41,6 +41,8 @@ class Agent:
         found.loader.exec_module(module)
         check_origin(root)
         self.benchmarks = {each.name: each for each in module.BENCHMARKS}
+        if len(self.benchmarks) < len(module.BENCHMARKS):
+            raise ValueError(f"two of BENCHMARKS in {file} have the same name")
         self.works: dict[str, Callable[[], object]] = {}
 
     def describe(self) -> list[dict[str, Any]]:

@@ -6,7 +6,11 @@ code has its own copy and imports it in its own environment.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
+
+DEFAULT_FILE = Path("benchmarks/gate.py")
+"""Where a benchmark file is looked for, relative to the repository."""
 
 MARGIN = 0.05
 SCORE_MARGIN = 0.02

@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from seqbench.errors import SettingError, UnknownNameError
 from seqbench.gate.processes import VersionError
@@ -14,6 +14,8 @@ from seqbench.gate.versions import Version
 
 Scored = tuple[float, tuple[float, ...]]
 """Score and trace of a training."""
+
+Part = Literal["time", "score"]
 
 
 @dataclass(frozen=True)
@@ -112,12 +114,20 @@ class Case:
         self.base_scores.append(base)
         self.head_scores.append(head)
 
-    def fail(self, error: VersionError) -> None:
-        """Take in that a version failed over it; what only the base cannot do is no failure."""
+    def fail(self, part: Part, error: VersionError) -> None:
+        """Take in that a version failed over its time or its score.
+
+        What only the base cannot do is no failure, and leaves the other part to be compared.
+        """
         if error.side == "head":
             self.failure = error.fault
         else:
-            self.time_obstacle = self.score_obstacle = f"the base fails in it: {error.fault}"
+            setattr(self, f"{part}_obstacle", f"the base fails in it: {error.fault}")
+
+    @property
+    def stuck(self) -> bool:
+        """Whether its time cannot be measured any more."""
+        return bool(self.failure or self.time_obstacle)
 
     def wants_seeds(self, first: int) -> bool:
         """Tell whether its score is to be compared with another seed; ``first`` are in any case."""

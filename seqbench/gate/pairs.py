@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import psutil
 
-from seqbench.gate.cases import Case
+from seqbench.gate.cases import Case, Part
 from seqbench.gate.processes import EndedError, Sides, VersionError
 
 _SAMPLED_S = 1.5  # a pair's samples; to start its processes takes longer
@@ -52,7 +52,7 @@ def measure_pair(sides: Sides, cases: Sequence[Case], first: str) -> float:
     """
     turns: dict[str, _Turns] = {}
     for case in cases:
-        with blaming(case):
+        with blaming(case, "time"):
             call_s = max(*sides.ask_both("prepare", case.name), 1e-9)
             turns[case.name] = _Turns(max(1, round(_LEAST_SAMPLE_S / call_s)), call_s)
     sides.ask_both("settle", find_idlest_core())
@@ -60,25 +60,25 @@ def measure_pair(sides: Sides, cases: Sequence[Case], first: str) -> float:
     orders = (first, second, second, first), (second, first, first, second)
     for number in range(_count_rounds(turns)):
         for case in cases:
-            if (each := turns.get(case.name)) and not case.failure:
-                with blaming(case):
+            if (each := turns.get(case.name)) and not case.stuck:
+                with blaming(case, "time"):
                     for name in orders[number % 2]:
                         seconds = sides.ask(name, "time", case.name, each.calls)
                         each.samples_s[name].append(seconds)
     for case in cases:
-        if (each := turns.get(case.name)) and not case.failure:
+        if (each := turns.get(case.name)) and not case.stuck:
             base_s, head_s = (_trim_mean(each.samples_s[name]) for name in ("base", "head"))
             case.add_pair(base_s / each.calls, head_s / each.calls)
     return sum(sum(map(sum, each.samples_s.values())) for each in turns.values())
 
 
 @contextmanager
-def blaming(case: Case) -> Iterator[None]:
+def blaming(case: Case, part: Part) -> Iterator[None]:
     """Tell a case of what a side fails in; an end of its process goes on to whoever started it."""
     try:
         yield
     except VersionError as error:
-        case.fail(error)
+        case.fail(part, error)
         if isinstance(error, EndedError):
             raise
 
@@ -87,8 +87,8 @@ def find_idlest_core() -> int | None:
     """Return the core that has least to do just now; None where processes cannot be kept on one."""
     if not hasattr(os, "sched_getaffinity"):
         return None
-    busy = psutil.cpu_percent(_LOOK_S, percpu=True)
-    return min(os.sched_getaffinity(0), key=lambda core: (busy[core], -core))
+    busy = dict(enumerate(psutil.cpu_percent(_LOOK_S, percpu=True)))  # a container may hide some
+    return min(os.sched_getaffinity(0), key=lambda core: (busy.get(core, 100.0), -core))
 
 
 def _count_rounds(turns: dict[str, Any]) -> int:

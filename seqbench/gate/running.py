@@ -13,9 +13,6 @@ from seqbench.gate.pairs import blaming, measure_pair
 from seqbench.gate.processes import EndedError, start_sides
 from seqbench.gate.versions import Versions
 
-DEFAULT_FILE = Path("benchmarks/gate.py")
-"""The benchmark file, relative to a version's folder."""
-
 FIRST_SEEDS = 2
 """Seeds that must be equal to the last bit on both sides for a score to pass at once."""
 
@@ -118,6 +115,6 @@ def _compare_scores(
             sides.ask_both("load")
             while open_ := list_open():
                 for case in open_:
-                    with blaming(case):
+                    with blaming(case, "score"):
                         case.add_seed(*sides.ask_both("train", case.name, len(case.base_scores)))
                 say(f"scores: {len(open_)} of {len(cases)} compared with one more seed")

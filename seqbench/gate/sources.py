@@ -1,18 +1,21 @@
 """When a benchmark is the same in two versions: by its settings, and by its source.
 
-Its source is the function that makes the work and all that this uses of the benchmark file and of
-files beside it, without comments and docstrings. What it imports from elsewhere is what is
-measured.
+Its source is the function that makes the work and all that this uses of the benchmark file, with
+the statements there that define nothing, and the files beside it that are imported, whole; comments
+and docstrings are left out. What it imports from elsewhere is what is measured.
 """
 
 import ast
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 _SHOWN = 12
+_ALL = "*"
+_SCOPES = ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp | ast.Lambda
 
 
 def digest_benchmark(folder: Path, file: Path, name: str, settings: Mapping[str, Any]) -> str:
@@ -34,36 +37,54 @@ def digest_benchmark(folder: Path, file: Path, name: str, settings: Mapping[str,
 
 
 def _list_parts(file: Path, name: str, folder: Path) -> Iterator[str]:
-    """Yield, in Python's own notation, the definitions that a function is made of."""
-    tree = ast.parse(file.read_bytes())
-    defined = dict(_list_definitions(tree))
-    waiting, seen = [name.partition(".")[0]], set()
-    if waiting[0] not in defined:
-        waiting = list(defined)
+    """Yield, in Python's own notation, the statements that a function depends on."""
+    waiting, seen = [(file.resolve(), name.partition(".")[0])], set()
     while waiting:
-        each = waiting.pop()
-        if each in seen or each not in defined:
+        place = waiting.pop()
+        if place in seen:
             continue
-        seen.add(each)
-        node = defined[each]
-        yield f"{each}: {_dump(node)}"
-        waiting += [used.id for used in ast.walk(node) if isinstance(used, ast.Name)]
-        if isinstance(node, ast.Import | ast.ImportFrom):
-            for beside in _find_beside(node, folder):
-                if beside != file.resolve():
-                    yield f"{beside.name}: {_dump(ast.parse(beside.read_bytes()))}"
+        seen.add(place)
+        path, wanted = place
+        defined, always = _list_statements(ast.parse(path.read_bytes()))
+        known = wanted in defined
+        if not known and wanted != _ALL:
+            waiting += [(path, _ALL)] if path == file.resolve() and len(seen) == 1 else []
+            continue
+        for node in [*always, *(defined[wanted] if known else chain(*defined.values()))]:
+            yield f"{path.name} {_dump(node)}"
+            waiting += [(path, used.id) for used in ast.walk(node) if isinstance(used, ast.Name)]
+            for each in ast.walk(node):
+                if isinstance(each, ast.Import | ast.ImportFrom):
+                    waiting += [(beside, _ALL) for beside in _find_beside(each, folder)]
 
 
-def _list_definitions(tree: ast.Module) -> Iterator[tuple[str, ast.stmt]]:
-    """Yield the names that a module's own statements define, each with its statement."""
-    for node in tree.body:
-        if isinstance(node, ast.FunctionDef | ast.ClassDef | ast.AsyncFunctionDef):
-            yield node.name, node
-        elif isinstance(node, ast.Import | ast.ImportFrom):
-            yield from ((each.asname or each.name.partition(".")[0], node) for each in node.names)
-        else:
-            stored = (each for each in ast.walk(node) if isinstance(each, ast.Name))
-            yield from ((each.id, node) for each in stored if isinstance(each.ctx, ast.Store))
+def _list_statements(tree: ast.Module) -> tuple[dict[str, list[ast.stmt]], list[ast.stmt]]:
+    """Return a module's statements by the names that they define, and those that define none.
+
+    The latter, such as a setting of torch's, count for every benchmark.
+    """
+    defined: dict[str, list[ast.stmt]] = {}
+    always = []
+    documented = ast.get_docstring(tree, clean=False) is not None
+    for node in tree.body[documented:]:
+        names = set(_list_names(node))
+        for name in names:
+            defined.setdefault(name, []).append(node)
+        if not names:
+            always.append(node)
+    return defined, always
+
+
+def _list_names(node: ast.AST) -> Iterator[str]:
+    """Yield the names that a statement defines in its module, not those inside what it defines."""
+    if isinstance(node, ast.FunctionDef | ast.ClassDef | ast.AsyncFunctionDef):
+        yield node.name
+    elif isinstance(node, ast.Import | ast.ImportFrom):
+        yield from (each.asname or each.name.partition(".")[0] for each in node.names)
+    elif isinstance(node, ast.Name):
+        yield from [node.id] if isinstance(node.ctx, ast.Store) else []
+    elif not isinstance(node, _SCOPES):
+        yield from chain.from_iterable(map(_list_names, ast.iter_child_nodes(node)))
 
 
 def _find_beside(node: ast.Import | ast.ImportFrom, folder: Path) -> Iterator[Path]:

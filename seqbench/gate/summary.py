@@ -6,9 +6,10 @@ from collections.abc import Iterator, Sequence
 from statistics import median
 
 from seqbench.formatting import format_difference, format_interval, format_seconds, join_words
+from seqbench.gate.benchmark import DEFAULT_FILE
 from seqbench.gate.cases import Case, Rules
 from seqbench.gate.headline import format_headline, format_percent, rank, sort_worst_first
-from seqbench.gate.running import DEFAULT_FILE, Outcome
+from seqbench.gate.running import Outcome
 from seqbench.gate.verdicts import Verdict
 from seqbench.tables import escape, format_markdown
 
@@ -158,6 +159,6 @@ def _describe_measuring(outcome: Outcome) -> str:
         f"each of which both versions took turns on one core. *Change* is the median over pairs; "
         f"*between* holds it however often one looks, and any verdict of this run is wrong in at "
         f"most {100 * outcome.rules.error_rate:g} % of runs. *Same*: all of it within "
-        f"{margin}; *slower* or *faster*: no change is ruled out; *could have shown*: the smallest "
-        f"change that this much evidence tells from none."
+        f"{margin}; *slower* or *faster*: that nothing changed is ruled out; *could have shown*: "
+        f"the smallest change that this much evidence tells from none."
     )

@@ -4,7 +4,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -96,8 +96,8 @@ def check_out_versions(
             yield Versions(*equipped, tuple(listed.splitlines()), tuple(base_env))
         finally:
             for side in sides:
-                shutil.rmtree(side, ignore_errors=True)
-            ask_git(top, "worktree", "prune")
+                with suppress(UsageError):  # it was not made
+                    ask_git(top, "worktree", "remove", "--force", "--force", str(side))
 
 
 def _equip(version: Version, environment: Environment) -> Version:

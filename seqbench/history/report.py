@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import pandas as pd
-from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from seqbench.history.findings import describe_history
 from seqbench.history.plots import plot_history
@@ -12,6 +11,7 @@ from seqbench.history.trends import History
 from seqbench.plots import save_figure
 from seqbench.report import PAGE
 from seqbench.tables import format_table
+from seqbench.templating import render_page
 
 FIGURE = "history.png"
 POINTS = "points.csv"
@@ -25,16 +25,9 @@ def write_history(history: History, folder: Path, command: str) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     history.points.to_csv(folder / POINTS, index=False, lineterminator="\n")
     save_figure(plot_history(history), folder / FIGURE)
-    templates = Environment(
-        loader=PackageLoader("seqbench"),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        autoescape=False,  # it is Markdown; `escape` escapes what comes from outside
-    )
     page = folder / PAGE
-    text = templates.get_template("history.md.j2").render(
+    text = render_page(
+        "history.md.j2",
         name=history.line.name,
         command=command,
         findings=list(describe_history(history)),
