@@ -51,6 +51,12 @@ def test_the_readmes_table_is_the_committed_reports() -> None:
     assert set(rows) <= set(report.splitlines())
 
 
+def test_the_gates_headline_is_that_of_the_committed_run() -> None:
+    headline = (ROOT / "reports" / "gate" / "README.md").read_text().splitlines()[0]
+    for page in ("README.md", "docs/gate.md"):
+        assert headline in " ".join((ROOT / page).read_text().split())
+
+
 def test_files_that_the_pages_link_to_are_there() -> None:
     for page in [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("reports/*/*.md")]:
         for target in re.findall(r"\]\(([^)#]+)\)", page.read_text()):
