@@ -76,12 +76,19 @@ def regress(session: nox.Session) -> None:
 
 @nox.session(name="gate-trials")
 def gate_trials(session: nox.Session) -> None:
-    """Measure the gate itself, sitting by sitting, and write its report; takes hours in all.
+    """Measure the gate itself until all trials are there, and write its report; takes hours.
 
-    Arguments are those of `benchmarks/gate_trials.py`, such as `--minutes 30`.
+    `--minutes 30` goes on for so long, however many there are; trials accumulate.
     """
     install(session, "test")
     session.run("python", "-m", "benchmarks.gate_trials", *session.posargs)
+
+
+@nox.session(name="history-trials")
+def history_trials(session: nox.Session) -> None:
+    """Measure the change points of `seqbench history` on simulated series; takes minutes."""
+    install(session)
+    session.run("python", "-m", "benchmarks.history_trials")
 
 
 @nox.session

@@ -203,29 +203,39 @@ def add_rows(file: Path, rows: Sequence[dict[str, object]]) -> None:
         writer.writerows(rows)
 
 
-def find_next(run: int, done: Counter[float]) -> tuple[int, float] | None:
-    """Return the next run with the slowdown that lacks the largest share of its runs, if any."""
-    lacking = {slowdown: 1 - done[slowdown] / wanted for slowdown, wanted in WANTED.items()}
-    slowdown = max(lacking, key=lambda each: lacking[each])
-    return (run, slowdown) if lacking[slowdown] > 0 else None
+def choose_slowdown(done: Counter[float]) -> float:
+    """Return the slowdown of which the smallest share of the wanted runs is done."""
+    return min(WANTED, key=lambda slowdown: done[slowdown] / WANTED[slowdown])
 
 
-def read_done() -> tuple[int, Counter[float]]:
-    """Return the number of the next run, and the runs so far by slowdown."""
-    file = RESULTS / "trials.csv"
+def is_complete(done: Counter[float]) -> bool:
+    """Return whether all that are wanted are done."""
+    return all(done[slowdown] >= wanted for slowdown, wanted in WANTED.items())
+
+
+def read_done(results: Path) -> tuple[int, Counter[float]]:
+    """Return the number of the next run, and the runs so far by slowdown.
+
+    Pairs are written first: a run that was killed before its trials were has taken its number.
+    """
+    begun = [int(row["run"]) for row in _read_rows(results / "pairs.csv")]
+    done = {int(row["run"]): float(row["slowdown"]) for row in _read_rows(results / "trials.csv")}
+    return max([*begun, *done], default=-1) + 1, Counter(done.values())
+
+
+def _read_rows(file: Path) -> list[dict[str, str]]:
     if not file.exists():
-        return 0, Counter()
+        return []
     with file.open() as opened:
-        runs = {int(row["run"]): float(row["slowdown"]) for row in csv.DictReader(opened)}
-    return max(runs) + 1, Counter(runs.values())
+        return list(csv.DictReader(opened))
 
 
 def main() -> None:
-    """Run trials until all that are wanted are there, or the sitting is over."""
+    """Run trials until all that are wanted are there or, with --minutes, for that long."""
     parser = argparse.ArgumentParser(description=main.__doc__)
-    parser.add_argument("--minutes", type=float, default=float("inf"), help="end the sitting then")
+    parser.add_argument("--minutes", type=float, help="go on so long, however many there are")
     arguments = parser.parse_args()
-    end = time.monotonic() + 60 * arguments.minutes
+    end = time.monotonic() + 60 * (arguments.minutes or 0)
     RESULTS.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="seqbench-trials-") as place:
         clone = Path(place) / "clone"
@@ -235,8 +245,11 @@ def main() -> None:
         for slowdown in WANTED:
             _git(clone, "checkout", "--quiet", "--detach", base)
             heads[slowdown] = slow_down(clone, slowdown) if slowdown else base
-        while time.monotonic() < end and (following := find_next(*read_done())):
-            run, slowdown = following
+        while True:
+            run, done = read_done(RESULTS)
+            if is_complete(done) if arguments.minutes is None else time.monotonic() >= end:
+                break
+            slowdown = choose_slowdown(done)
             outcome = try_once(clone, base, heads[slowdown], run, slowdown)
             verdicts = ", ".join(f"{case.name} {case.time.verdict}" for case in outcome.cases)
             print(f"run {run}, {slowdown:.0%}: {verdicts}; {outcome.seconds:.0f} s", flush=True)

@@ -57,6 +57,14 @@ def test_the_gates_headline_is_that_of_the_committed_run() -> None:
         assert headline in " ".join((ROOT / page).read_text().split())
 
 
+def test_what_the_history_finds_is_said_as_it_was_counted() -> None:
+    report = (ROOT / "reports" / "history-trials" / "README.md").read_text().splitlines()
+    said = (ROOT / "docs" / "history.md").read_text().splitlines()
+    found = [line for line in report if line.startswith("- ")]
+    assert len(found) == 5
+    assert set(found) <= set(said)
+
+
 def test_files_that_the_pages_link_to_are_there() -> None:
     for page in [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("reports/*/*.md")]:
         for target in re.findall(r"\]\(([^)#]+)\)", page.read_text()):

@@ -9,7 +9,15 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from benchmarks.gate_trials import COLUMNS, WANTED, find_next, judge_as_others, slow_down
+from benchmarks.gate_trials import (
+    COLUMNS,
+    WANTED,
+    choose_slowdown,
+    is_complete,
+    judge_as_others,
+    read_done,
+    slow_down,
+)
 from benchmarks.gate_trials_report import METHODS, count_verdicts, describe, write_report
 from tests.repositories import Repository
 
@@ -53,13 +61,19 @@ def test_the_plain_bootstrap_has_the_interval_that_scipy_gives() -> None:
 
 def test_the_slowdown_that_lacks_most_of_its_runs_is_next_until_none_does() -> None:
     done: Counter[float] = Counter()
-    for run in range(sum(WANTED.values())):
-        found = find_next(run, done)
-        assert found is not None
-        assert found[0] == run
-        done[found[1]] += 1
+    while not is_complete(done):
+        done[choose_slowdown(done)] += 1
     assert done == WANTED
-    assert find_next(sum(WANTED.values()), done) is None
+    assert choose_slowdown(done) in WANTED  # a sitting may go on
+
+
+def test_a_run_that_was_killed_before_its_trials_were_written_keeps_its_number(
+    tmp_path: Path,
+) -> None:
+    assert read_done(tmp_path) == (0, Counter())
+    (tmp_path / "pairs.csv").write_text("run,pair\n0,0\n0,1\n1,0\n2,0\n")
+    (tmp_path / "trials.csv").write_text("run,slowdown\n0,0.05\n0,0.05\n1,0.0\n")
+    assert read_done(tmp_path) == (3, Counter({0.05: 1, 0.0: 1}))
 
 
 class Clock:
