@@ -83,7 +83,7 @@ def test_the_worst_comes_first_and_the_same_is_called_the_same(repository: Repos
     done = gate(repository, "--base", "main~1", *SOON)
     assert done.returncode == ExitCode.REGRESSION_FOUND, done.stderr
     assert list(rows_of(done.stdout)) == ["gated", "elman"]
-    assert "; elman the same; all 2 with equal scores." in done.stdout
+    assert "; elman the same; both with equal scores." in done.stdout
     assert "--only gated" in done.stdout
 
 
@@ -91,7 +91,7 @@ def test_a_commit_of_documentation_passes(repository: Repository) -> None:
     repository.commit("Say more", {"README.md": "mini, a project\n"})
     done = gate(repository, "--base", "main~1", *SOON)
     assert done.returncode == ExitCode.OK, done.stderr
-    assert "### No regression: all 2 the same; all 2 with equal scores." in done.stdout
+    assert "### No regression: both the same; both with equal scores." in done.stdout
     assert {row[0] for row in rows_of(done.stdout).values()} == {"same"}
 
 
@@ -107,7 +107,7 @@ def test_a_benchmark_that_changed_is_not_comparable(repository: Repository) -> N
     assert rows["elman"][:2] == ["not comparable", "—"]
     assert rows["elman"][7] == "equal to the last bit"  # how it is scored is the same
     assert "Not comparable: elman and gated (its time: its source changed)." in done.stdout
-    assert "### Nothing measured: all 2 not comparable; all 2 with equal scores." in done.stdout
+    assert "### Nothing measured: both not comparable; both with equal scores." in done.stdout
     assert done.returncode == ExitCode.NOTHING_MEASURED
 
 
@@ -124,8 +124,7 @@ def test_nothing_comparable_is_nothing_measured(repository: Repository) -> None:
     done = gate(repository, "--base", "main~1", *SOON)
     assert done.returncode == ExitCode.NOTHING_MEASURED
     assert (
-        "### Nothing measured: all 2 not comparable; all 2 with scores not comparable."
-        in done.stdout
+        "### Nothing measured: both not comparable; both with scores not comparable." in done.stdout
     )
 
 

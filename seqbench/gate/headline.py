@@ -8,6 +8,9 @@ from seqbench.formatting import format_difference, join_words
 from seqbench.gate.cases import Case
 from seqbench.gate.verdicts import Finding, Verdict
 
+_TOLD_IN_FULL = 3
+"""Benchmarks; of more that changed, one line would have too many figures to be read."""
+
 _TITLES = {
     ExitCode.OK: "No regression",
     ExitCode.REGRESSION_FOUND: "Regression",
@@ -63,28 +66,42 @@ def _known(value: float) -> float:
 
 
 def _tell(cases: Sequence[Case]) -> Iterator[str]:
-    """Yield what is to be said of each benchmark that changed, then how many did not."""
-    for case in sort_worst_first(cases):
-        if case.time.verdict in (Verdict.SLOWER, Verdict.FASTER):
-            yield f"{case.name} is {_format_times(case)}"
-        if case.score is not None and case.score.verdict in (Verdict.WORSE, Verdict.BETTER):
-            yield f"{case.name}'s {case.metric} is {_format_gain(case)}"
-        if trade := describe_trade(case):
-            yield f"so {case.name} {trade}"
-    for part, verdict, words in (
-        ("time", Verdict.FAILED, "failed on the head's side"),
-        ("time", Verdict.INCONCLUSIVE, "undecided"),
-        ("time", Verdict.NOT_COMPARABLE, "not comparable"),
-        ("time", Verdict.SAME, "the same"),
-        ("score", Verdict.INCONCLUSIVE, "with scores undecided"),
-        ("score", Verdict.NOT_COMPARABLE, "with scores not comparable"),
-        ("score", Verdict.EQUAL, "with equal scores"),
+    """Yield what is to be said of the benchmarks that changed, then which did not."""
+    changed = [case for case in sort_worst_first(cases) if any(_tell_changes(case))]
+    for case in changed[:_TOLD_IN_FULL]:
+        yield from _tell_changes(case)
+    more = changed[_TOLD_IN_FULL:]
+    for among, part, verdict, words in (
+        (more, "time", Verdict.SLOWER, "slower too"),
+        (more, "time", Verdict.FASTER, "faster too"),
+        (more, "score", Verdict.WORSE, "worse too"),
+        (more, "score", Verdict.BETTER, "better too"),
+        (cases, "time", Verdict.FAILED, "failed on the head's side"),
+        (cases, "time", Verdict.INCONCLUSIVE, "undecided"),
+        (cases, "time", Verdict.NOT_COMPARABLE, "not comparable"),
+        (cases, "time", Verdict.SAME, "the same"),
+        (cases, "score", Verdict.INCONCLUSIVE, "with scores undecided"),
+        (cases, "score", Verdict.NOT_COMPARABLE, "with scores not comparable"),
+        (cases, "score", Verdict.EQUAL, "with equal scores"),
     ):
-        found = [case.name for case in cases if _verdict_of(case, part) == verdict]
+        found = [case.name for case in among if _verdict_of(case, part) == verdict]
         if found:
             every = len(found) == len(cases) > 1
-            names = f"all {len(cases)}" if every else join_words(found)
-            yield f"{names} {words}"
+            yield f"{_count_all(len(cases)) if every else join_words(found)} {words}"
+
+
+def _count_all(count: int) -> str:
+    return "both" if count == 2 else f"all {count}"
+
+
+def _tell_changes(case: Case) -> Iterator[str]:
+    """Yield in what a benchmark's time and score changed, and what is traded for what."""
+    if case.time.verdict in (Verdict.SLOWER, Verdict.FASTER):
+        yield f"{case.name} is {_format_times(case)}"
+    if case.score is not None and case.score.verdict in (Verdict.WORSE, Verdict.BETTER):
+        yield f"{case.name}'s {case.metric} is {_format_gain(case)}"
+    if trade := describe_trade(case):
+        yield f"so {case.name} {trade}"
 
 
 def _verdict_of(case: Case, part: str) -> Verdict | None:

@@ -45,7 +45,7 @@ def format_summary(outcome: Outcome) -> str:
 
 
 def format_command(outcome: Outcome) -> str:
-    """Return the command that measures again what was not the same, or else everything."""
+    """Return the command that measures again what was not the same, or else all that was."""
     versions = outcome.versions
     words = ["seqbench", "gate", "--base", versions.base.commit[:10]]
     head = versions.head
@@ -53,6 +53,7 @@ def format_command(outcome: Outcome) -> str:
     words += [word for each in versions.base_env for word in ("--base-env", each)]
     worth_it = (*_ALARMING, Verdict.INCONCLUSIVE)
     names = [case.name for case in sort_worst_first(outcome.cases) if rank(case) in worth_it]
+    names = names or list(outcome.rules.only)
     words += ["--only", ",".join(names)] if names else []
     words += ["--benchmarks", str(outcome.file)] if outcome.file != DEFAULT_FILE else []
     return shlex.join([*words, *_format_rules(outcome.rules)])
@@ -157,8 +158,8 @@ def _describe_measuring(outcome: Outcome) -> str:
     return (
         f"Measured in {format_seconds(outcome.seconds)}: {outcome.pairs} pairs of processes, in "
         f"each of which both versions took turns on one core. *Change* is the median over pairs; "
-        f"*between* holds it however often one looks, and any verdict of this run is wrong in at "
-        f"most {100 * outcome.rules.error_rate:g} % of runs. *Same*: all of it within "
-        f"{margin}; *slower* or *faster*: that nothing changed is ruled out; *could have shown*: "
-        f"the smallest change that this much evidence tells from none."
+        f"*between* holds it however often one looks, and at most "
+        f"{100 * outcome.rules.error_rate:g} % of such runs have a verdict that is wrong. *Same*: "
+        f"all of it within {margin}; *slower* or *faster*: that nothing changed is ruled out; "
+        f"*could have shown*: the smallest change that this much evidence tells from none."
     )
