@@ -1,7 +1,8 @@
 """Two stored results side by side: scores paired by seed, times where the machines are alike."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,8 +13,8 @@ from seqbench.pooling import list_differences
 from seqbench.stats import GROUP, adjust_holm, compare_pairs, name_groups
 from seqbench.store import Results
 
-OF_SPEED = ("machine", "threads")
-"""The parts of an environment that must be equal for times to be compared."""
+_OF_SPEED = ("machine", "threads")
+_KEEPS_SPEED = "machine.memory_bytes: "
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,16 @@ class Comparison:
     only_second: int
 
 
+def list_speed_differences(first: Mapping[str, Any], second: Mapping[str, Any]) -> Iterator[str]:
+    """Yield in what two environments differ so that their times are not to be compared.
+
+    Everything about machine and threads counts but the size of the memory: what a kernel leaves of
+    it changes when the kernel does, and times do not depend on it.
+    """
+    differences = list_differences(first, second, _OF_SPEED)
+    yield from (each for each in differences if not each.startswith(_KEEPS_SPEED))
+
+
 def compare_results(first: Results, second: Results) -> Comparison:
     """Compare two results, the second with the first.
 
@@ -53,7 +64,7 @@ def compare_results(first: Results, second: Results) -> Comparison:
             f"{first.name} and {second.name} have no run of the same settings and seed in common "
             f"that ended well in both"
         )
-    alike = not list(list_differences(first.environment, second.environment, OF_SPEED))
+    alike = not list(list_speed_differences(first.environment, second.environment))
     return Comparison(
         differences=list(list_differences(first.environment, second.environment)),
         alike=alike,

@@ -24,9 +24,11 @@ TIMES = {"a": [1.0, 1.0, 1.0], "b": [1.1, 1.2, 1.3]}
 def gather(tmp_path: Path, make_run: MakeRun) -> Gather:
     """Return a maker of a result of three seeds, with a part of its environment."""
 
-    def make(name: str, cpu: str = "A", torch: str = "1", **settings: Any) -> Results:
-        software = {"torch": torch}
-        environment = {"environment_id": "abc", "machine": {"cpu": cpu}, "software": software}
+    def make(
+        name: str, cpu: str = "A", torch: str = "1", memory: int = 8, **settings: Any
+    ) -> Results:
+        machine, software = {"cpu": cpu, "memory_bytes": memory}, {"torch": torch}
+        environment = {"environment_id": "abc", "machine": machine, "software": software}
         with ResultWriter(tmp_path / name, environment) as writer:
             for seed, (score, seconds) in enumerate(zip(SCORES[name], TIMES[name], strict=True)):
                 writer.add(*make_run(score, seconds, seed=seed, **settings))
@@ -73,6 +75,12 @@ def test_unlike_machines_have_no_ratio_of_times(gather: Gather) -> None:
     told = list(describe_comparison("a", "b", found))
     assert told[:2] == ["The environments of a and b differ in:", "  machine.cpu: A, B"]
     assert "The machines are not alike, so times are not compared." in told
+
+
+def test_memory_that_a_kernel_takes_makes_no_other_machine(gather: Gather) -> None:
+    found = compare_results(gather("a", memory=8000), gather("b", memory=7990))
+    assert found.alike
+    assert found.differences == ["machine.memory_bytes: 8000, 7990"]
 
 
 def test_other_software_on_the_same_machine_is_compared_and_told(gather: Gather) -> None:

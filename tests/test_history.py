@@ -93,7 +93,7 @@ def test_another_machine_begins_a_series_of_times_and_is_no_change(
     assert select(history, figure="score")["points"] == 28
     assert select(history, figure="score")["machine"] == ALL_MACHINES
     told = " ".join(describe_history(history))
-    assert "15 was made on machine 2, the one before on another: machine.cpu: A, B." in told
+    assert "15 was made on machine 2, the one before on another: `machine.cpu: A, B`." in told
 
 
 def test_machines_that_take_turns_have_a_series_each(

@@ -8,7 +8,7 @@ import pandas as pd
 from seqbench.history.change_points import LEAST_POINTS
 from seqbench.history.tables import format_effect, format_range, format_value
 from seqbench.history.trends import CHANGE, FIGURES, NONE, PERHAPS, TOO_FEW, History
-from seqbench.tables import escape, format_p
+from seqbench.tables import format_p
 
 
 def describe_history(history: History) -> Iterator[str]:
@@ -42,7 +42,12 @@ def describe_change(row: Any) -> str:
     )
     if not pd.isna(row.seeds_low) and row.seeds_low <= 0 <= row.seeds_high:
         text += " Over seeds it is not decided: others might not show it."
-    return f"{text} Differs there: {escape(row.also)}." if row.also else text
+    return f"{text} Differs there: {_quote(row.also)}." if row.also else text
+
+
+def _quote(text: str) -> str:
+    """Return text as it stands, on the screen and in Markdown."""
+    return "`" + text.replace("`", "'") + "`"
 
 
 def _with_sign(p: float) -> str:
@@ -67,7 +72,7 @@ def _describe_machines(machines: pd.DataFrame) -> Iterator[str]:
         if row.differs:
             yield (
                 f"{row.point} was made on machine {row.machine}, the one before on another: "
-                f"{escape(row.differs)}. Times of the two are not compared."
+                f"{_quote(row.differs)}. Times of the two are not compared."
             )
 
 

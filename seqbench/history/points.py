@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from seqbench.comparing import OF_SPEED
+from seqbench.comparing import list_speed_differences
 from seqbench.history.revisions import Line
 from seqbench.pooling import format_differences, list_differences
 from seqbench.stats import GROUP, name_groups
@@ -36,12 +36,12 @@ def list_machines(line: Line) -> pd.DataFrame:
         alike = [
             number
             for number, kind in enumerate(kinds, start=1)
-            if not list(list_differences(kind, environment, OF_SPEED))
+            if not list(list_speed_differences(kind, environment))
         ]
         if not alike:
             kinds.append(environment)
         machine = alike[0] if alike else len(kinds)
-        differs = list(list_differences(before, environment, OF_SPEED)) if before else []
+        differs = list(list_speed_differences(before, environment)) if before else []
         rows.append(
             {
                 "position": position,
