@@ -57,6 +57,23 @@ def test_the_gates_headline_is_that_of_the_committed_run() -> None:
         assert headline in " ".join((ROOT / page).read_text().split())
 
 
+def test_the_gates_trials_are_told_as_they_were_counted() -> None:
+    report = (ROOT / "reports" / "gate-trials" / "README.md").read_text()
+    readme = (ROOT / "README.md").read_text()
+    wanted = {"pytest-benchmark": 2, "mann-whitney": 1, "bootstrap": 1}
+    alarms, found = (
+        next(line for line in report.splitlines() if line.startswith(f"- The gate {what}"))
+        for what in ("gave false alarms", "found a slowdown of 5%")
+    )
+    section = readme.split("## Is this change slower?")[1].split("\n## ")[0]
+    for line in (alarms, found):
+        assert re.search(r"in (\d+ of \d+) trials", line)[1] in section  # type: ignore[index]
+    for method, of_each in wanted.items():
+        for line in (alarms, found)[:of_each]:
+            share = re.search(rf"{method} in (\d+)%", line)[1]  # type: ignore[index]
+            assert f"{share} %" in section
+
+
 def test_what_the_history_finds_is_said_as_it_was_counted() -> None:
     report = (ROOT / "reports" / "history-trials" / "README.md").read_text().splitlines()
     said = (ROOT / "docs" / "history.md").read_text().splitlines()
