@@ -136,6 +136,8 @@ def _describe_scores(task: str, device: str, group: pd.DataFrame, compared: pd.D
     metric = group["metric"].iloc[0]
     higher = group["higher_is_better"].iloc[0]
     ranked = group.sort_values("score", ascending=not higher, kind="stable")
+    if not compared.empty:  # of equal ones, the one that the others were compared with
+        ranked = ranked[ranked["label"] == compared["best"].iloc[0]]
     best = ranked.iloc[0]
     seeds = f"{best.seeds} seed{'s' if best.seeds > 1 else ''}"
     text = (

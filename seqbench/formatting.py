@@ -14,7 +14,9 @@ def format_difference(difference: float, metric: str) -> str:
     """Return a difference of two scores: accuracy in percentage points."""
     if math.isnan(difference):
         return "—"
-    return f"{100 * difference:.2f} points" if metric == "accuracy" else f"{difference:.3g}"
+    if metric != "accuracy":
+        return f"{difference:.3g}"
+    return f"{round(100 * difference, 2) + 0.0:.2f} points"  # + 0.0: never −0.00
 
 
 def format_interval(low: float, high: float, metric: str) -> str:

@@ -70,6 +70,24 @@ def test_the_page_says_what_the_numbers_say(result_folder: Path, tmp_path: Path)
     assert "seqbench run" in text
 
 
+def test_of_equal_means_one_is_called_best_and_the_other_no_worse(
+    tmp_path: Path, make_run: MakeRun
+) -> None:
+    # both sum to 2.8529, but not in floating point
+    scores = {"gru": [0.9484, 0.9567, 0.9478], "lstm": [0.9524, 0.9544, 0.9461]}
+    with ResultWriter(tmp_path / "a", {}) as writer:
+        for variant, of_seeds in scores.items():
+            for seed, score in enumerate(of_seeds):
+                writer.add(*make_run(score, variant=variant, seed=seed))
+    text = write_report(load_results(tmp_path / "a"), tmp_path / "report").read_text()
+    told = re.search(
+        r"\*\*(\w+)\*\* has the best .* Not told apart by 3 seeds: (\w+) by (.*?) \(", text
+    )
+    assert told is not None
+    assert {told[1], told[2]} == {"gru", "lstm"}
+    assert told[3] == "0.00 points"
+
+
 def test_a_difference_is_claimed_only_if_it_holds(tmp_path: Path, make_run: MakeRun) -> None:
     scores = {"rnn": [0.80, 0.81, 0.79], "gru": [0.951, 0.950, 0.952], "lstm": [0.95, 0.96, 0.94]}
     with ResultWriter(tmp_path / "a", {}) as writer:
