@@ -15,12 +15,19 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.signal import lfilter, lfiltic
 
 from benchmarks.history_trials_report import write_report
 from seqbench.history.chance import count_changes
-from seqbench.history.change_points import find_changes
-from seqbench.history.segmentation import Numbers, cut, decorrelate, penalise, standardise
+from seqbench.history.change_points import MOST_CHANGES, find_changes
+from seqbench.history.segmentation import (
+    Numbers,
+    correlate,
+    cut,
+    decorrelate,
+    fit_levels,
+    penalise,
+    standardise,
+)
 
 ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "results" / "history-trials"
@@ -30,7 +37,6 @@ NEAR = 2
 """Points that a change may be found beside its place."""
 
 _OUTLIERS = {"outlier": 1, "outliers": 2}
-_MOST = 8  # changes that are looked for, as in `change_points`
 
 
 @dataclass(frozen=True)
@@ -83,11 +89,7 @@ def draw(condition: Condition, count: int) -> tuple[Numbers, NDArray[np.int64]]:
         shocks = random.standard_t(3, (count, points)) / np.sqrt(3)
     else:
         shocks = random.standard_normal((count, points))
-    series = shocks.copy()
-    innovation, memory = [np.sqrt(1 - rho**2)], [1.0, -rho]
-    for each in range(count):
-        start = lfiltic(innovation, memory, [shocks[each, 0]])
-        series[each, 1:] = lfilter(innovation, memory, shocks[each, 1:], zi=start)[0]
+    series = correlate(shocks, rho)
     places = random.integers(points // 3, points - points // 3, count)
     after = np.arange(points) >= places[:, None]
     if condition.shape in _OUTLIERS:
@@ -154,16 +156,12 @@ OTHERS: dict[str, Callable[[Numbers], float]] = {
 def _gains(white: Numbers) -> bool:
     """Return whether the modified BIC prefers any cuts of a decorrelated series to none."""
     points = white.shape[1]
-    ways = cut(white, count_changes(points, _MOST))
-    left = [_sum_squares(white[0], way[0]) for way in ways]
+    ways = cut(white, count_changes(points, MOST_CHANGES))
+    left = [fit_levels(white, way, 0.0)[2][0] for way in ways]  # white: no ρ is left
     return any(
         points / 2 * np.log(left[0] / rest) > penalise(way, points)[0]
         for rest, way in zip(left[1:], ways[1:], strict=True)
     )
-
-
-def _sum_squares(series: Numbers, places: NDArray[np.int64]) -> float:
-    return float(sum(((part - part.mean()) ** 2).sum() for part in np.split(series, places)))
 
 
 def run_trials(scale: float = 1.0) -> pd.DataFrame:

@@ -14,7 +14,6 @@ from seqbench.stats import GROUP, adjust_holm, compare_pairs, name_groups
 from seqbench.store import Results
 
 _OF_SPEED = ("machine", "threads")
-_KEEPS_SPEED = "machine.memory_bytes: "
 
 
 @dataclass(frozen=True)
@@ -41,13 +40,18 @@ class Comparison:
 
 
 def list_speed_differences(first: Mapping[str, Any], second: Mapping[str, Any]) -> Iterator[str]:
-    """Yield in what two environments differ so that their times are not to be compared.
+    """Return in what two environments differ so that their times are not to be compared.
 
     Everything about machine and threads counts but the size of the memory: what a kernel leaves of
     it changes when the kernel does, and times do not depend on it.
     """
-    differences = list_differences(first, second, _OF_SPEED)
-    yield from (each for each in differences if not each.startswith(_KEEPS_SPEED))
+    return list_differences(_leave_out_memory(first), _leave_out_memory(second), _OF_SPEED)
+
+
+def _leave_out_memory(environment: Mapping[str, Any]) -> dict[str, Any]:
+    machine = {**environment.get("machine", {})}
+    machine.pop("memory_bytes", None)
+    return {**environment, "machine": machine}
 
 
 def compare_results(first: Results, second: Results) -> Comparison:

@@ -7,7 +7,15 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from seqbench.history.change_points import LEAST_POINTS, find_changes
-from seqbench.history.segmentation import cut, fit_levels, penalise, score_cuts, standardise
+from seqbench.history.segmentation import (
+    correlate,
+    cut,
+    decorrelate,
+    fit_levels,
+    penalise,
+    score_cuts,
+    standardise,
+)
 
 Series = NDArray[np.float64]
 
@@ -151,6 +159,13 @@ def test_least_squares_are_those_of_the_decorrelated_model() -> None:
     assert coefficients[0] == pytest.approx(expected)
     assert squares[0] == pytest.approx(residual @ weights @ residual)
     assert inverse[0] == pytest.approx(np.linalg.inv(columns.T @ weights @ columns))
+
+
+@pytest.mark.parametrize("rho", [0.0, 0.6, 0.9])
+def test_noise_that_is_made_is_taken_apart_again(rho: float) -> None:
+    shocks = np.random.default_rng(4).standard_normal((3, 20))
+    noise = correlate(shocks, rho)
+    assert decorrelate(noise, rho) == pytest.approx(np.sqrt(1 - rho**2) * shocks)
 
 
 def test_many_series_at_once_are_each_one_alone() -> None:

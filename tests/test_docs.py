@@ -71,7 +71,7 @@ def test_the_gates_trials_are_told_as_they_were_counted() -> None:
     for method, of_each in wanted.items():
         for line in (alarms, found)[:of_each]:
             share = re.search(rf"{method} in (\d+)%", line)[1]  # type: ignore[index]
-            assert f"{share} %" in section
+            assert f" {share} %" in section
 
 
 def test_what_the_history_finds_is_said_as_it_was_counted() -> None:

@@ -44,6 +44,14 @@ def test_three_changes_are_told_in_full_and_the_others_are_named() -> None:
     )
 
 
+def test_a_trade_is_told_however_many_others_changed() -> None:
+    ratios = {"rnn": 1.1, "birnn": 1.4, "gru": 1.3, "bigru": 1.2, "lstm": 0.8}
+    told = format_headline(make_cases(ratios, {"lstm": -0.1}))
+    assert (
+        "; lstm trades accuracy for speed; rnn slower too; lstm faster too; lstm worse too" in told
+    )
+
+
 def test_what_became_faster_and_worse_is_a_trade() -> None:
     (case,) = make_cases({"rnn": 0.8}, {"rnn": -0.1})
     assert format_headline([case]) == (

@@ -5,7 +5,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.history_trials import ODD, STEPS, WITHOUT, Condition, draw, estimate_rho, run_trials
+from benchmarks.history_trials import (
+    ODD,
+    STEPS,
+    WITHOUT,
+    Condition,
+    draw,
+    estimate_rho,
+    run_trials,
+    try_history,
+    try_other,
+)
 from benchmarks.history_trials_report import describe, write_report
 
 
@@ -43,6 +53,16 @@ def test_rho_is_estimated_through_steps(rho: float) -> None:
     series = draw(Condition(20_000, rho), 1)[0][0]
     series[7_000:] += 5
     assert estimate_rho(series) == pytest.approx(rho, abs=0.05)
+
+
+def test_what_is_plain_is_counted_and_what_is_not_there_is_not() -> None:
+    plain = try_history(Condition(30, 0.0, step=40.0), 20)
+    assert (plain["found"], plain["placed"], plain["place_holds"]) == (20, 20, 20)
+    assert 15 <= int(str(plain["step_holds"])) <= 20  # of 95 %
+    without = try_history(Condition(30, 0.0), 20)
+    assert (without["found"], without["placed"]) == (0, 0)
+    assert try_other("independent", Condition(100, 0.9), 20)["found"] == 20
+    assert int(str(try_other("independent", Condition(100, 0.0), 20)["found"])) <= 3
 
 
 def test_the_report_says_what_the_counts_do(tmp_path: Path) -> None:

@@ -71,6 +71,7 @@ def _tell(cases: Sequence[Case]) -> Iterator[str]:
     for case in changed[:_TOLD_IN_FULL]:
         yield from _tell_changes(case)
     more = changed[_TOLD_IN_FULL:]
+    yield from (f"{case.name} {trade}" for case in more if (trade := describe_trade(case)))
     for among, part, verdict, words in (
         (more, "time", Verdict.SLOWER, "slower too"),
         (more, "time", Verdict.FASTER, "faster too"),

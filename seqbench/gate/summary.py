@@ -45,7 +45,7 @@ def format_summary(outcome: Outcome) -> str:
 
 
 def format_command(outcome: Outcome) -> str:
-    """Return the command that measures again what was not the same, or else all that was."""
+    """Return the command that measures again what was not the same, or else everything again."""
     versions = outcome.versions
     words = ["seqbench", "gate", "--base", versions.base.commit[:10]]
     head = versions.head

@@ -10,7 +10,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from seqbench.history.segmentation import Numbers, score_cuts, standardise
+from seqbench.history.segmentation import Numbers, correlate, score_cuts, standardise
 
 _POINTS_FOR_EACH = 10
 _SERIES = 1000
@@ -64,10 +64,7 @@ def _simulate(points: int) -> tuple[Numbers, ...]:
     most = count_changes(points, _CHANGES)
     found = []
     for rho in _RHOS:
-        drawn = random.standard_normal((_SERIES, points))
-        noise = drawn.copy()
-        for each in range(1, points):
-            noise[:, each] = rho * noise[:, each - 1] + np.sqrt(1 - rho**2) * drawn[:, each]
+        noise = correlate(random.standard_normal((_SERIES, points)), rho)
         parts = np.array_split(standardise(noise), max(1, points // 10))  # bounds the memory
         gains = [score_cuts(part, most)[0][:, 1:].max(axis=1) for part in parts]
         found.append(np.concatenate(gains))

@@ -38,7 +38,9 @@ from seqbench.intervals import CONFIDENCE
 LEAST_POINTS = 12
 """Points that it takes to say anything: with 8, four of ten steps of 5 σ are missed."""
 
-_MOST_CHANGES = 8
+MOST_CHANGES = 8
+"""Changes that are looked for in a long series; in a short one there is no room for so many."""
+
 _ERROR = 1 - CONFIDENCE
 _NEARBY = 2.0
 """Log-likelihood that a place, or ρ, may fall short of the best one and still be possible."""
@@ -127,7 +129,7 @@ def find_changes(values: ArrayLike) -> Trend:
     standard = standardise(series[None])
     if not standard.any():
         return Trend(len(series), 0.0, 0.0, 1.0, ())
-    most = count_changes(len(series), _MOST_CHANGES)
+    most = count_changes(len(series), MOST_CHANGES)
     scores, chosen = score_cuts(standard, most)
     number = int(scores[0].argmax())
     gain = float(scores[0, 1:].max())

@@ -43,6 +43,17 @@ def decorrelate(columns: Numbers, rho: float) -> Numbers:
     return white
 
 
+def correlate(shocks: Numbers, rho: float) -> Numbers:
+    """Return AR(1) noise of variance 1 from independent shocks (series, points) of variance 1.
+
+    It is stationary from the first point on; `decorrelate` takes it apart again.
+    """
+    noise = shocks.copy()
+    for each in range(1, noise.shape[1]):
+        noise[:, each] = rho * noise[:, each - 1] + np.sqrt(1 - rho**2) * shocks[:, each]
+    return noise
+
+
 def cut(white: Numbers, most: int) -> list[Places]:
     """Return the cuts into 1 to ``most`` + 1 pieces that leave the least sum of squares.
 
