@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from benchmarks.conftest import Compare
-from seqbench.harness.training import Training, warm_up
+from seqbench.harness.training import Training
 from seqbench.models.sequence_model import build_model
 from seqbench.spec import RunSpec
 from seqbench.tasks.task import TASKS, Task, TaskData

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from benchmarks.conftest import Compare, note_ratios
-from seqbench.harness.training import Training, warm_up
+from seqbench.harness.training import Training
 from seqbench.plan import plan_runs
 from seqbench.spec import RunSpec
 from seqbench.suites import SUITES

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from seqbench.columns import at_least, column, matching, one_of
 from seqbench.spec import RunSpec
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 
 STATUSES = (
     "ok",
@@ -254,13 +254,30 @@ class RunRecord:
         check=_NOT_NEGATIVE,
         default=None,
     )
+    shares: int | None = column(
+        "how many threads shared each batch in training; with one, threads work within operators",
+        check=at_least(1),
+        default=None,
+        since=5,
+    )
+    one_share_reason: str | None = column(
+        "why the threads did not share batches, as observed; empty where they did or nothing "
+        "was to be shared",
+        check=_LINE,
+        default=None,
+        since=5,
+    )
     deterministic: bool | None = column(
-        "whether an equal run gives equal losses to the last bit; empty where it was not watched",
+        "whether the run is reproducible to the last bit on its machine: as observed, its first "
+        "steps done twice; empty where it was not watched",
         default=None,
         since=4,
     )
     nondeterministic_operators: str | None = column(
         "the operators that prevented it, by torch's names", check=_LINE, default=None, since=4
+    )
+    nondeterminism: str | None = column(
+        "what else prevented it, as observed", check=_LINE, default=None, since=5
     )
     started_at: str = column(
         "when the run began, UTC",

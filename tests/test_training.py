@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from seqbench.harness.seeding import derive_seed
-from seqbench.harness.training import Training, warm_up
+from seqbench.harness.training import Training
 from seqbench.models.model import VARIANTS
 from seqbench.models.sequence_model import build_model
 from seqbench.spec import RunSpec

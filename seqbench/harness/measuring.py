@@ -19,11 +19,13 @@ from seqbench.harness.profiling import profile_steps
 from seqbench.harness.sampling import Sample, Sampler, Sampling
 from seqbench.harness.sharing import Sharing
 from seqbench.harness.timing import SampleClock
-from seqbench.harness.training import WARM_UP_BATCHES, Training
+from seqbench.harness.training import Training
 from seqbench.models.products import TRAINING_PASSES, count_bytes, count_flops
 from seqbench.records import Load, ProfileRecord, TimingRecord
 from seqbench.spec import RunSpec
 from seqbench.tasks.task import Task, TaskData
+
+WARM_UP_STEPS = 3
 
 LIMITS = Sampling(width=0.05, budget_s=0.1, least=3, most=20)
 """How carefully the machine's limits are measured: shortly, since every run does it."""
@@ -49,6 +51,8 @@ class Measuring:
     ----------
     spec, task, data
         As for `Training`; the spec's batch size and the task's length are the shape measured.
+    shares
+        How many threads share a batch in training.
     clock, watch
         What times, and what watches the machine: to be replaced in tests.
     """
@@ -58,6 +62,7 @@ class Measuring:
         spec: RunSpec,
         task: Task,
         data: TaskData,
+        shares: int = 1,
         *,
         clock: SampleClock | None = None,
         watch: LoadWatch | None = None,
@@ -66,6 +71,7 @@ class Measuring:
         self.spec = replace(spec, schedule="constant")  # one that ends would end the measuring
         self.task = task
         self.data = data
+        self.shares = shares
         self.clock = clock or SampleClock(spec.device)
         self.watch = watch or LoadWatch()
 
@@ -86,7 +92,7 @@ class Measuring:
     def measure_speed(self, sampling: Sampling) -> list[TimingRecord]:
         """Return samples of every phase of the model's work."""
         sampler = Sampler(self.clock, sampling, self.watch)
-        training = Training(self.spec, self.task, self.data)
+        training = Training(self.spec, self.task, self.data, self.shares)
         training.model.train()
         batch = training.draw_batches()[0]
         with training.active():
@@ -109,11 +115,11 @@ class Measuring:
 
     def profile_step(self) -> list[ProfileRecord]:
         """Return what a training step spends, operator by operator."""
-        training = Training(self.spec, self.task, self.data)
+        training = Training(self.spec, self.task, self.data, self.shares)
         training.model.train()
         batch = training.draw_batches()[0]
         with training.active():
-            for _ in range(WARM_UP_BATCHES):
+            for _ in range(WARM_UP_STEPS):
                 training.step(batch)
             taken = profile_steps(lambda: training.step(batch), self.clock)
         return [

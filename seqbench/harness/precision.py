@@ -35,14 +35,16 @@ def check_precision(precision: str, device: str) -> None:
         raise UnsupportedError("float16 is trained on GPUs only here: use bfloat16 on a CPU")
 
 
-def autocast(precision: str, device: str) -> AbstractContextManager[object]:
+def autocast(precision: str, device: str, *, shared: bool) -> AbstractContextManager[object]:
     """Return the context of one forward pass: autocast for the short types, nothing otherwise.
 
-    It holds for the thread that enters it.
+    It holds for the thread that enters it. Its cache of cast weights is the process's, not the
+    thread's: where threads share a batch (``shared``), one would take, or clear, what belongs to
+    the graph of another, so each casts its own.
     """
     if DTYPES[precision] is torch.float32:
         return nullcontext()
-    return torch.autocast(device, dtype=DTYPES[precision])
+    return torch.autocast(device, dtype=DTYPES[precision], cache_enabled=not shared)
 
 
 @contextmanager

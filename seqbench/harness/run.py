@@ -9,10 +9,10 @@ from statistics import median
 
 import torch
 
-from seqbench.errors import UnsupportedError
-from seqbench.harness.agreement import check_agreement
+from seqbench.errors import ContractError, UnsupportedError
 from seqbench.harness.checkpoint import dump_checkpoint
 from seqbench.harness.determinism import Determinism
+from seqbench.harness.equivalence import check_equivalence
 from seqbench.harness.load import LoadWatch
 from seqbench.harness.measuring import (
     Measuring,
@@ -21,14 +21,15 @@ from seqbench.harness.measuring import (
     median_rate,
 )
 from seqbench.harness.memory import PeakMemory
+from seqbench.harness.observation import observe
 from seqbench.harness.sampling import Sampling
 from seqbench.harness.saving import Saved, Traces, dump_saved
-from seqbench.harness.training import Evaluation, Training, warm_up
+from seqbench.harness.training import Evaluation, Training
 from seqbench.models.products import TRAINING_PASSES, count_flops
 from seqbench.models.sequence_model import build_model, count_parameters
 from seqbench.records import EpochRecord, EvaluationRecord, RunRecord
 from seqbench.spec import RunSpec
-from seqbench.tasks.task import Task, TaskData
+from seqbench.tasks.task import Task, TaskData, fingerprint
 
 log = logging.getLogger(__name__)
 
@@ -99,11 +100,15 @@ class Job:
 
 @dataclass(frozen=True)
 class Ended:
-    """What came of a run: its row, what it left besides, and its weights."""
+    """What came of a run: its row, what it left besides, and its weights.
+
+    ``spoiled`` tells that its examples are not any more what was loaded: others must not use them.
+    """
 
     record: RunRecord
     traces: Traces
     checkpoint: bytes | None = None
+    spoiled: bool = False
 
 
 @dataclass
@@ -136,9 +141,7 @@ class Run:
         status, error = "ok", None
         try:
             with self.determinism.active():
-                if self.job.saved is None:
-                    self._measure()
-                if self.spec.epochs and not self._train(epoch_finished):
+                if not self._go(epoch_finished):
                     status = "diverged"
                     error = f"a loss was not finite in epoch {len(self.traces.epochs)}"
         except UnsupportedError as reason:
@@ -148,10 +151,33 @@ class Run:
             status, error = "failed", describe_error(reason)
             if is_out_of_memory(reason):
                 status = "out-of-memory"
+        spoiled = fingerprint(self.data) != self.problem.fingerprint
+        if spoiled and status != "failed":
+            fault = f"changed the examples of {self.spec.task} while it ran: copy what is changed"
+            reason = ContractError("variant or task,", self.spec.variant, fault)
+            status, error = "failed", describe_error(reason)
         record = record_run(self.job, self.problem, self.traces, status, error)
-        return Ended(record, self.traces, self.checkpoint)
+        return Ended(record, self.traces, self.checkpoint, spoiled)
 
-    def _measure(self) -> None:
+    def _go(self, epoch_finished: EpochFinished) -> bool:
+        """Observe, measure and train; tell whether every loss was finite."""
+        data = self.data.to(self.spec.device)
+        forget_compiled()
+        self._observe(data)
+        if self.job.saved is None:
+            self._measure(data)
+        return self.spec.epochs == 0 or self._train(data, epoch_finished)
+
+    def _observe(self, data: TaskData) -> None:
+        """Find out how batches may be shared and whether the run repeats."""
+        traces, seen = self.traces, observe(self.spec, self.task, data)
+        traces.nondeterminism = traces.nondeterminism or seen.nondeterminism
+        if self.job.saved is None:
+            traces.shares, traces.one_share_reason = seen.shares, seen.one_share_reason
+        elif seen.keeps_state:
+            traces.nondeterminism = "it was resumed, and keeps state that no checkpoint holds"
+
+    def _measure(self, data: TaskData) -> None:
         """Count, check the implementation, measure the limits and, if asked for, the speed."""
         traces = self.traces
         with torch.device("meta"):
@@ -163,10 +189,8 @@ class Run:
             )
         traces.parameters = count_parameters(model)
         traces.flops_per_sample = count_flops(model, self.task.time)
-        data = self.data.to(self.spec.device)
-        forget_compiled()
-        check_agreement(self.spec, self.task, data)
-        measuring = Measuring(self.spec, self.task, data)
+        check_equivalence(self.spec, self.task, data, traces.shares)
+        measuring = Measuring(self.spec, self.task, data, traces.shares)
         traces.timings += measuring.measure_limits()
         if self.job.sampling is not None:
             memory = PeakMemory(self.spec.device)
@@ -174,12 +198,10 @@ class Run:
             traces.peak_memory_bytes = memory.bytes
             traces.profile += measuring.profile_step()
 
-    def _train(self, epoch_finished: EpochFinished) -> bool:
+    def _train(self, data: TaskData, epoch_finished: EpochFinished) -> bool:
         """Train the epochs that are left; tell whether every loss was finite."""
-        data = self.data.to(self.spec.device)
-        warm_up(self.spec, self.task, data)
         before, memory = self.traces.peak_memory_bytes, PeakMemory(self.spec.device)
-        training = Training(self.spec, self.task, data)
+        training = Training(self.spec, self.task, data, self.traces.shares)
         if self.job.saved:
             training.load_state_dict(self.job.saved.training)
         elif self.job.sampling is not None:
@@ -187,6 +209,8 @@ class Run:
         for epoch in range(len(self.traces.epochs) + 1, self.spec.epochs + 1):
             record = self._train_epoch(training, epoch)
             self.traces.epochs.append(record)
+            if training.shares > 1 and training.drawn:
+                self.traces.nondeterminism = "threads that shared a batch drew random numbers"
             if not (math.isfinite(record.train_loss) and math.isfinite(record.test_loss)):
                 return False
             peak = memory.bytes
@@ -305,8 +329,13 @@ def record_run(
         peak_flops_per_s=peak,
         peak_fraction=flops_per_s / peak if flops_per_s and peak else None,
         peak_memory_bytes=traces.peak_memory_bytes if finished else None,
-        deterministic=not traces.nondeterministic if traces.watched else None,
+        shares=traces.shares,
+        one_share_reason=traces.one_share_reason,
+        deterministic=(
+            not (traces.nondeterministic or traces.nondeterminism) if traces.watched else None
+        ),
         nondeterministic_operators=", ".join(traces.nondeterministic) or None,
+        nondeterminism=traces.nondeterminism,
         started_at=traces.started_at,
         environment_id=job.environment_id,
         data_fingerprint=problem.fingerprint,

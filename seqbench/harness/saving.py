@@ -26,8 +26,11 @@ class Traces:
     flops_per_sample: int | None = None
     peak_memory_bytes: int | None = None
     target_time_s: float | None = None
+    shares: int = 1
+    one_share_reason: str | None = None
     watched: bool = False
     nondeterministic: list[str] = field(default_factory=list)
+    nondeterminism: str | None = None
     epochs: list[EpochRecord] = field(default_factory=list)
     evaluations: list[EvaluationRecord] = field(default_factory=list)
     timings: list[TimingRecord] = field(default_factory=list)

@@ -6,10 +6,12 @@ their initialisation or dropout drew before.
 """
 
 import hashlib
-from collections.abc import Iterator, Mapping
+import random
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Literal
+from typing import Any, Literal
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -23,43 +25,84 @@ def derive_seed(seed: int, stream: Stream) -> int:
 
 
 class GlobalStream:
-    """A stream for code that can only draw from torch's global generators: layers and dropout.
+    """A stream for code that can only draw from global generators: layers, dropout, plugins.
 
-    While it is `active`, torch's generators stand where this stream stopped the last time; then
-    they are put back as they were. So two runs can take turns in one process, and no run depends
-    on what drew random numbers before it.
+    While it is `active`, the global generators of torch, NumPy and Python's ``random`` stand where
+    this stream stopped the last time; then they are put back as they were. So two runs can take
+    turns in one process, and no run depends on what drew random numbers before it.
     """
 
     def __init__(self, seed: int, device: str) -> None:
         self.devices = ["cuda"] if device == "cuda" else []
-        with torch.random.fork_rng(self.devices):
+        with self._put_back():
             torch.manual_seed(seed)
-            self._keep()
+            np.random.seed(seed % 2**32)  # noqa: NPY002, it is the global one that is meant
+            random.seed(seed)
+            self._state = read_streams(self.devices)
+        self._first = self._state
 
     @contextmanager
     def active(self) -> Iterator[None]:
-        """Let torch's global generators go on where this stream stopped."""
-        with torch.random.fork_rng(self.devices):
-            torch.set_rng_state(self._cpu_state)
-            if self.devices:
-                torch.cuda.set_rng_state(self._cuda_state)
+        """Let the global generators go on where this stream stopped."""
+        with self._put_back():
+            set_streams(self._state)
             try:
                 yield
             finally:
-                self._keep()
+                self._state = read_streams(self.devices)
 
-    def state_dict(self) -> dict[str, Tensor]:
+    @property
+    def drawn(self) -> bool:
+        """Whether anything was drawn from it so far."""
+        return not same_streams(self._first, self._state)
+
+    def state_dict(self) -> dict[str, Any]:
         """Return where the stream stands."""
-        states = {"cpu": self._cpu_state}
-        return states | ({"cuda": self._cuda_state} if self.devices else {})
+        return self._state
 
-    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on from where another stream stood."""
-        self._cpu_state = state["cpu"]
-        if self.devices:
-            self._cuda_state = state["cuda"]
+        self._state = dict(state)
 
-    def _keep(self) -> None:
-        self._cpu_state = torch.get_rng_state()
-        if self.devices:
-            self._cuda_state = torch.cuda.get_rng_state()
+    @contextmanager
+    def _put_back(self) -> Iterator[None]:
+        before = read_streams(self.devices)
+        try:
+            yield
+        finally:
+            set_streams(before)
+
+
+def read_streams(devices: Sequence[str] = ()) -> dict[str, Any]:
+    """Return where the global generators stand, in tensors and plain numbers."""
+    name, key, *rest = np.random.get_state()  # noqa: NPY002
+    states: dict[str, Any] = {
+        "cpu": torch.get_rng_state(),
+        "numpy": (str(name), torch.from_numpy(key.astype(np.int64)), *rest),
+        "python": random.getstate(),
+    }
+    return states | ({"cuda": torch.cuda.get_rng_state()} if devices else {})
+
+
+def same_streams(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Tell whether two states of the global generators are equal."""
+    return _to_plain(one) == _to_plain(other)
+
+
+def _to_plain(state: Any) -> Any:
+    if isinstance(state, Tensor):
+        return state.tolist()
+    if isinstance(state, Mapping):
+        return {name: _to_plain(each) for name, each in state.items()}
+    return tuple(map(_to_plain, state)) if isinstance(state, tuple | list) else state
+
+
+def set_streams(state: Mapping[str, Any]) -> None:
+    """Let the global generators go on where `read_streams` found them."""
+    torch.set_rng_state(state["cpu"])
+    name, key, *rest = state["numpy"]
+    np.random.set_state((name, key.numpy().astype(np.uint32), *rest))  # noqa: NPY002
+    version, numbers, gauss = state["python"]
+    random.setstate((version, tuple(numbers), gauss))
+    if "cuda" in state:
+        torch.cuda.set_rng_state(state["cuda"])

@@ -2,14 +2,15 @@
 
 A recurrent network is a long row of small products, and two threads multiply 128 × 128 numbers no
 faster than one. The examples of a batch do not meet in it, though, so each thread takes a share of
-them through forward and backward pass, and the gradients are summed. Models that draw random
-numbers while they train are not shared out: their threads would draw in an order left to chance.
+them through forward and backward pass, and the gradients are summed. Whether a model allows that is
+observed before it is trained, see `observation`.
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from functools import cache
+from threading import Event
 from typing import TypeVar
 
 import torch
@@ -40,33 +41,46 @@ class Sharing:
         """Let torch use, inside one operator, as many threads as belong to one share.
 
         The caller's own operators too: a team of threads that has just finished one goes on
-        spinning for a while and would hold up the shares.
+        spinning for a while and would hold up the shares. Blocks may lie within each other; each
+        leaves the calling thread as it was.
         """
-        before = torch.get_num_threads()
+        threads, flushes = torch.get_num_threads(), _flushes_denormals()
         prepare_thread(self._inside)
         try:
             yield
         finally:
-            torch.set_num_threads(before)
-            torch.set_flush_denormal(False)
+            torch.set_num_threads(threads)
+            torch.set_flush_denormal(flushes)
 
     def map(self, work: Callable[[Part], Result], parts: Iterable[Part]) -> list[Result]:
-        """Return ``work`` of each part in order, done on as many threads as there are shares."""
+        """Return ``work`` of each part in order, done on as many threads as there are shares.
+
+        If one fails, no further part is begun, and its error is raised once all threads are done.
+        """
         if self.shares == 1:
             return [work(part) for part in parts]
         inference = torch.is_inference_mode_enabled()  # a thread has its own, so it is handed over
         waiting = iter(list(enumerate(parts)))  # whoever is free takes the next
         results: dict[int, Result] = {}
+        failed = Event()
 
         def take_parts() -> None:
             with torch.inference_mode(inference):
                 for place, part in waiting:
-                    results[place] = work(part)
+                    if failed.is_set():
+                        return
+                    try:
+                        results[place] = work(part)
+                    except BaseException:
+                        failed.set()
+                        raise
 
-        others = [
-            _pool(self.shares - 1, self._inside).submit(take_parts) for _ in range(self.shares - 1)
-        ]
-        take_parts()
+        pool = _pool(self.shares - 1, self._inside)
+        others = [pool.submit(take_parts) for _ in range(self.shares - 1)]
+        try:
+            take_parts()
+        finally:
+            wait(others)  # or they would compute on, into whatever follows
         for other in others:
             other.result()
         return [results[place] for place in range(len(results))]
@@ -88,6 +102,11 @@ def prepare_thread(inside: int) -> None:
     torch.set_flush_denormal(True)
 
 
-def share_batches(threads: int, batch_size: int) -> Sharing:
-    """Return the sharing of batches of ``batch_size`` examples among ``threads`` threads."""
-    return Sharing(threads, max(1, min(threads, batch_size // FEWEST_EXAMPLES)))
+def _flushes_denormals() -> bool:
+    """Tell whether the calling thread takes 0 for numbers below the smallest normal one."""
+    return float(torch.full((), 2.0**-126, dtype=torch.float32, device="cpu") * 0.5) == 0.0
+
+
+def count_shares(threads: int, batch_size: int) -> int:
+    """Return into how many shares ``threads`` threads divide batches of ``batch_size`` examples."""
+    return max(1, min(threads, batch_size // FEWEST_EXAMPLES))

@@ -16,20 +16,35 @@ _EAGER_STEPS = 3  # before a capture, so that libraries have chosen kernels and 
 
 
 class Update:
-    """Adam with what a spec asks for around it: cut gradients, a schedule, scaled losses.
+    """Adam with what a spec asks for around it: clipping, a schedule, scaled losses.
+
+    Gradients are summed into tensors of its own, which lie in memory as the parameters do. So
+    nothing is added into, or scaled in, a tensor that autograd or a model holds elsewhere: one
+    tensor may well be the gradient of two parameters. And Adam's fused kernel, which goes through
+    both in the order of memory and looks at no strides, finds each number beside its weight.
 
     Parameters
     ----------
     spec
-        Gives step size, schedule, greatest gradient norm and precision.
+        Gives learning rate, schedule, gradient-clipping norm and precision.
     parameters
         What is trained.
     steps
         How many steps the run has, for the schedule.
+    projections
+        Called after each step: what keeps weights within their bounds.
     """
 
-    def __init__(self, spec: RunSpec, parameters: Sequence[torch.nn.Parameter], steps: int) -> None:
+    def __init__(
+        self,
+        spec: RunSpec,
+        parameters: Sequence[torch.nn.Parameter],
+        steps: int,
+        projections: Sequence[Callable[[], object]] = (),
+    ) -> None:
         self._parameters = parameters
+        self._gradients = [torch.empty_like(each, requires_grad=False) for each in parameters]
+        self._projections = projections
         self._clip_norm = spec.clip_norm
         rate = spec.learning_rate
         self._optimizer = torch.optim.Adam(
@@ -53,24 +68,28 @@ class Update:
         """Return what is to be differentiated in place of ``loss``."""
         return self._scaler.scale(loss) if self._scaler else loss
 
-    def apply(self, shares: Sequence[Gradients]) -> None:
-        """Take one step along the sum of the gradients of a batch's shares."""
-        for parameter, first, *others in zip(self._parameters, *shares, strict=True):
-            if first is None:
-                parameter.grad = None
-                continue
-            for other in others:
-                first.add_(other)
-            parameter.grad = _lay_out_like(parameter, first)
+    def collect(self, shares: Sequence[Gradients]) -> None:
+        """Give each parameter its gradient: the sum over a batch's shares, unscaled and clipped."""
+        for parameter, own, *parts in zip(
+            self._parameters, self._gradients, *shares, strict=True
+        ):
+            known = [part for part in parts if part is not None]
+            parameter.grad = _sum_into(own, known) if known else None
         if self._scaler:
             self._scaler.unscale_(self._optimizer)
         if self._clip_norm is not None:
             torch.nn.utils.clip_grad_norm_(self._parameters, self._clip_norm)
+
+    def apply(self, shares: Sequence[Gradients]) -> None:
+        """Take one step along the sum of the gradients of a batch's shares."""
+        self.collect(shares)
         if self._scaler:
             self._scaler.step(self._optimizer)
             self._scaler.update()
         else:
             self._optimizer.step()
+        for project in self._projections:
+            project()
 
     def state_dict(self) -> dict[str, Any]:
         """Return all that the next step depends on besides the parameters."""
@@ -95,15 +114,14 @@ class Update:
             self._schedule.step()
 
 
-def _lay_out_like(parameter: Tensor, gradient: Tensor) -> Tensor:
-    """Return a gradient whose numbers lie in memory as the parameter's do.
-
-    Adam's fused kernel goes through both in the order of memory and looks at no strides; a
-    gradient that is a transposed view would go to the wrong weights.
-    """
-    if gradient.stride() == parameter.stride():
-        return gradient
-    return torch.empty_like(parameter, requires_grad=False).copy_(gradient)
+def _sum_into(own: Tensor, parts: Sequence[Tensor]) -> Tensor:
+    """Return ``own``, filled with the sum of ``parts`` in their order."""
+    if len(parts) == 1:
+        return own.copy_(parts[0])
+    torch.add(parts[0], parts[1], out=own)
+    for part in parts[2:]:
+        own.add_(part)
+    return own
 
 
 class CapturedStep:

@@ -9,18 +9,16 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from seqbench.errors import UnsupportedError
 from seqbench.harness.memory import keep_freed_memory
-from seqbench.harness.precision import DTYPES, autocast, check_precision, products_in
+from seqbench.harness.precision import autocast, check_precision, products_in
 from seqbench.harness.seeding import GlobalStream, derive_seed
-from seqbench.harness.sharing import Sharing, share_batches
+from seqbench.harness.sharing import Sharing
 from seqbench.harness.stepping import CapturedStep, Gradients, Update
 from seqbench.harness.timing import Stopwatch
-from seqbench.models.sequence_model import build_model, encode_checked
+from seqbench.models.model import list_projections
+from seqbench.models.sequence_model import build_model
 from seqbench.spec import RunSpec
 from seqbench.tasks.task import Split, Task, TaskData
-
-WARM_UP_BATCHES = 3
 
 
 @dataclass(frozen=True)
@@ -43,16 +41,17 @@ class Training:
         Gives sizes, loss and score.
     data
         The task's data, on the spec's device already.
+    shares
+        How many threads share a batch in training; in inference each takes one of its own. What a
+        model allows is found by `observation.choose_shares`.
 
     Raises
     ------
     UnsupportedError
         If the spec's settings do not go together here.
-    ContractError
-        If the variant's encoder gives a wrong shape.
     """
 
-    def __init__(self, spec: RunSpec, task: Task, data: TaskData) -> None:
+    def __init__(self, spec: RunSpec, task: Task, data: TaskData, shares: int = 1) -> None:
         check_precision(spec.precision, spec.device)
         keep_freed_memory()
         self.spec = spec
@@ -64,40 +63,23 @@ class Training:
         self.parameters = [each for each in self.model.parameters() if each.requires_grad]
         self._order = torch.Generator().manual_seed(derive_seed(spec.seed, "order"))
         self._dropout = GlobalStream(derive_seed(spec.seed, "dropout"), spec.device)
-        draws = self._try_out()
-        shared = spec.device == "cpu" and self.model.encoder.reentrant and not draws
-        self._sharing = (
-            share_batches(spec.threads, spec.batch_size) if shared else Sharing(spec.threads, 1)
-        )
+        self.shares = shares
+        self._sharing = Sharing(spec.threads, shares)
         batches = -(-len(data.train) // spec.batch_size)
-        self._update = Update(spec, self.parameters, max(1, spec.epochs) * batches)
+        steps = max(1, spec.epochs) * batches
+        self.update = Update(spec, self.parameters, steps, list_projections(self.model))
         self._learn = CapturedStep(self._step, spec) if spec.cuda_graph else self._step
 
-    def _try_out(self) -> bool:
-        """Encode one example and check what comes of it; tell whether that drew random numbers."""
-        spec, example = self.spec, self.model.as_real(self.data.train.inputs[:1])
-        with torch.random.fork_rng(self._dropout.devices), torch.no_grad():
-            before = torch.get_rng_state()
-            with autocast(spec.precision, spec.device):
-                encoding = encode_checked(spec, self.model.encoder, example)
-            draws = not torch.equal(before, torch.get_rng_state())
-        if encoding.steps.dtype != DTYPES[spec.precision]:
-            raise UnsupportedError(
-                f"{spec.variant} ({spec.implementation}) does not compute in {spec.precision} "
-                f"here: it gives {encoding.steps.dtype}"
-            )
-        return draws
-
     @property
-    def shares(self) -> int:
-        """How many threads share a batch in training; in inference each takes one of its own."""
-        return self._sharing.shares
+    def drawn(self) -> bool:
+        """Whether anything drew random numbers in training or evaluation so far."""
+        return self._dropout.drawn
 
     def state_dict(self) -> dict[str, Any]:
         """Return all that the epochs to come depend on: weights, optimiser, random streams."""
         return {
             "model": self.model.state_dict(),
-            "update": self._update.state_dict(),
+            "update": self.update.state_dict(),
             "order": self._order.get_state(),
             "dropout": self._dropout.state_dict(),
         }
@@ -105,7 +87,7 @@ class Training:
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on from where another training of an equal spec stood, to the last bit."""
         self.model.load_state_dict(state["model"])
-        self._update.load_state_dict(state["update"])
+        self.update.load_state_dict(state["update"])
         self._order.set_state(state["order"])
         self._dropout.load_state_dict(state["dropout"])
 
@@ -134,7 +116,7 @@ class Training:
         Returns
         -------
         loss, seconds
-            The mean loss over the epoch's examples, each seen before the step that learns from
+            The mean loss over the epoch's answers, each seen before the step that learns from
             it, and the seconds from the first batch to the end of the last step.
         """
         self.model.train()
@@ -150,8 +132,8 @@ class Training:
                 if len(losses) < len(batches):
                     pause(len(losses), watch.seconds)
                     self.model.train()
-        sizes = torch.tensor([len(batch) for batch in batches], dtype=torch.float64)
-        loss = torch.stack(losses).cpu().double() @ sizes / sizes.sum()
+        answers = torch.stack([self._count_answers(batch) for batch in batches]).cpu().double()
+        loss = torch.stack(losses).cpu().double() @ answers / answers.sum()
         return loss.item(), watch.seconds
 
     def draw_batches(self) -> tuple[Tensor, ...]:
@@ -162,7 +144,7 @@ class Training:
     def step(self, batch: Tensor) -> Tensor:
         """Learn from the training examples numbered in ``batch``; return their mean loss."""
         loss = self._learn(batch)
-        self._update.advance()
+        self.update.advance()
         return loss
 
     def forward(self, batch: Tensor) -> list[Tensor]:
@@ -206,35 +188,30 @@ class Training:
 
     def _step(self, batch: Tensor) -> Tensor:
         loss, gradients = self.differentiate(batch)
-        self._update.apply(gradients)
+        self.update.apply(gradients)
         return loss
 
     def _loss_of(self, batch: Tensor) -> Callable[[Tensor], Tensor]:
+        whole = self._count_answers(batch) if self.shares > 1 else None
+
         def loss_of(share: Tensor) -> Tensor:
             inputs = self.data.train.inputs.index_select(0, share)
             targets = self.data.train.targets.index_select(0, share)
-            return self.task.loss(self._outputs(inputs), targets) * (len(share) / len(batch))
+            loss = self.task.loss(self._outputs(inputs), targets)
+            return loss if whole is None else loss * (self.task.count_answers(targets) / whole)
 
         return loss_of
 
+    def _count_answers(self, batch: Tensor) -> Tensor:
+        """Return how many answers the loss of a batch is a mean over, at least 1."""
+        targets = self.data.train.targets.index_select(0, batch)
+        return self.task.count_answers(targets).clamp(min=1)
+
     def _outputs(self, inputs: Tensor) -> Tensor:
-        with autocast(self.spec.precision, self.spec.device):
+        with autocast(self.spec.precision, self.spec.device, shared=self.shares > 1):
             outputs: Tensor = self.model(inputs)
-        return outputs.float()
+        return outputs.to(self.model.head.weight.dtype)
 
     def _gradients_of(self, loss: Tensor, *, keep: bool = False) -> Gradients:
-        loss = self._update.scale(loss)
+        loss = self.update.scale(loss)
         return torch.autograd.grad(loss, self.parameters, retain_graph=keep, allow_unused=True)
-
-
-def warm_up(spec: RunSpec, task: Task, data: TaskData) -> None:
-    """Pay for loading kernels and filling caches, before the clock runs and memory is watched.
-
-    A training of its own does that, with few examples, and is thrown away: what it learns and
-    draws cannot reach the one that is measured.
-    """
-    examples = WARM_UP_BATCHES * spec.batch_size
-    few = data.train.first(examples)
-    rehearsal = Training(spec, task, TaskData(train=few, test=few))
-    rehearsal.train_epoch()
-    rehearsal.evaluate(few)

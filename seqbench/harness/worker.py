@@ -112,8 +112,8 @@ class Worker:
                     break
                 answer = self._connection.recv()
                 if isinstance(answer, Ended):
-                    if answer.record.status == "out-of-memory":
-                        self._end()  # what is left of its memory is in pieces
+                    if answer.spoiled or answer.record.status == "out-of-memory":
+                        self._end()  # its examples, or what is left of its memory, are in pieces
                     return answer
                 last = answer.saved
                 epoch_finished(answer.record, last)
