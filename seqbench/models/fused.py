@@ -98,6 +98,18 @@ def in_order(values: Tensor, reverse: bool) -> list[Tensor]:
     return steps[::-1] if reverse else steps
 
 
+def find_earlier(low: int, high: int, time: int, reverse: bool) -> tuple[int, int, int]:
+    """Return which steps of a block have an earlier state, and how far away in time it lies.
+
+    Those are all from the first number up to, but without, the second: all but the step that was
+    read first. Its earlier state is 0, so hidden weights get no gradient from it, and since it is
+    left out of the sum no rounding either.
+    """
+    if reverse:
+        return low, min(high, time - 1), 1
+    return max(low, 1), high, -1
+
+
 def reach(
     time: int,
     reverse: bool,

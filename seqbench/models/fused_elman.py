@@ -15,6 +15,7 @@ from seqbench.models.fused import (
     FusedEncoder,
     Outputs,
     block_of,
+    find_earlier,
     in_order,
     reach,
     scripted,
@@ -180,10 +181,8 @@ def _differentiate(
         sum_bias += flat.sum(0)
         # the faster way round if features are few
         sum_input.addmm_(read.flatten(0, 1).t(), flat)
-        if reverse:
-            later, earlier = inside[: time - 1 - low], states[low + 1 : high + 1]
-        else:
-            later, earlier = inside[1:] if low == 0 else inside, states[max(0, low - 1) : high - 1]
+        first, end, shift = find_earlier(low, high, time, reverse)
+        later, earlier = inside[first - low : end - low], states[first + shift : end + shift]
         sum_hidden.addmm_(later.flatten(0, 1).t(), earlier.flatten(0, 1))
         if of_inputs is not None:
             torch.mm(flat, input_weight, out=of_inputs[low:high].flatten(0, 1))

@@ -23,6 +23,7 @@ from seqbench.models.fused import (
     FusedEncoder,
     Outputs,
     block_of,
+    find_earlier,
     in_order,
     reach,
     scripted,
@@ -58,7 +59,7 @@ class _GruLayer(torch.autograd.Function):
     ) -> Outputs:
         folded = _fold(input_weight, hidden_weight, input_bias, hidden_bias)
         states, first, last, gates, before = _run(inputs, *folded, reverse, BLOCK)
-        ctx.save_for_backward(inputs, gates, before, *folded[:2])
+        ctx.save_for_backward(inputs, states, gates, before, *folded[:2])
         ctx.reverse = reverse
         ctx.set_materialize_grads(False)
         return states, first, last
@@ -71,9 +72,10 @@ class _GruLayer(torch.autograd.Function):
         from_first: Float[Tensor, "batch hidden"] | None,
         from_last: Float[Tensor, "batch hidden"] | None,
     ) -> tuple[Tensor | None, Tensor, Tensor, Tensor, Tensor, None]:
-        inputs, gates, before, of_input, of_hidden = ctx.saved_tensors
+        inputs, states, gates, before, of_input, of_hidden = ctx.saved_tensors
         gradients = _differentiate(
             inputs,
+            states,
             gates,
             before,
             of_input,
@@ -177,6 +179,7 @@ def _find_factors(gates: Tensor, before: Tensor, factors: Tensor) -> None:
 @scripted
 def _differentiate(
     inputs: Tensor,
+    states: Tensor,
     gates: Tensor,
     before: Tensor,
     of_input: Tensor,
@@ -219,17 +222,19 @@ def _differentiate(
             gradients[place].mul_(feels)
             feels.mul_(z[place]).addbmm_(of_state[place], of_hidden)
         flat = inside.flatten(1, 2)
-        states, read = before[low:high].flatten(0, 1), inputs[low:high].flatten(0, 1)
+        read = inputs[low:high].flatten(0, 1)
+        first, end, shift = find_earlier(low, high, time, reverse)
+        later = inside[:, first - low : end - low].flatten(1, 2)
+        earlier = states[first + shift : end + shift].flatten(0, 1)
         sum_bias += flat.sum(1)
         for gate in range(3):
-            sum_hidden[gate].addmm_(flat[gate].t(), states)
+            sum_hidden[gate].addmm_(later[gate].t(), earlier)
             # the faster way round if features are few
             sum_input[gate].addmm_(read.t(), flat[gate + 1])
             if of_inputs is not None:
                 into = of_inputs[low:high].flatten(0, 1)
                 into.addmm_(flat[gate + 1], of_input[gate], alpha=2.0)
     double = 2 * _scale(of_hidden)  # ∂loss/∂u is twice ∂loss/∂h
-    sum_hidden = 2 * sum_hidden - sum_bias[:3].unsqueeze(2)  # h = 2 u − 1
     return (
         of_inputs,
         (sum_input.transpose(1, 2) * double).flatten(0, 1),
