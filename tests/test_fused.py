@@ -11,11 +11,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from seqbench.models import fused_elman, fused_gru, fused_lstm
+from seqbench.models import fused_elman, fused_gru
 from seqbench.models.fused import FusedEncoder, block_of, reach
 from seqbench.models.fused_elman import FusedElmanEncoder
 from seqbench.models.fused_gru import FusedGruEncoder
-from seqbench.models.fused_lstm import FusedLstmEncoder
 from seqbench.models.model import EncoderSizes
 from seqbench.models.native import NativeEncoder
 from seqbench.models.readout import READOUTS
@@ -24,7 +23,6 @@ FUSED: dict[str, tuple[Callable[..., FusedEncoder], Callable[..., nn.RNNBase], d
     "tanh": (FusedElmanEncoder, nn.RNN, {"nonlinearity": "tanh"}),
     "relu": (FusedElmanEncoder, nn.RNN, {"nonlinearity": "relu"}),
     "gru": (FusedGruEncoder, nn.GRU, {}),
-    "lstm": (FusedLstmEncoder, nn.LSTM, {}),
 }
 
 
@@ -68,7 +66,7 @@ def test_fused_equals_native_in_outputs_and_every_gradient(
 def test_blocks_of_steps_change_nothing(
     monkeypatch: pytest.MonkeyPatch, kind: str, bidirectional: bool, time: int
 ) -> None:
-    for module in (fused_elman, fused_gru, fused_lstm):
+    for module in (fused_elman, fused_gru):
         monkeypatch.setattr(module, "BLOCK", 3)
     pair = build_pair(kind, EncoderSizes(2, 4, 2, bidirectional=bidirectional))
     inputs, results = torch.randn(3, time, 2, dtype=torch.float64), []

@@ -84,7 +84,6 @@ class Variant:
     implementations: tuple[str, ...] = ("native",)
     bidirectional: bool = False
     on_request: bool = False
-    fused_from: int = 1
 
     def __call__(self, sizes: EncoderSizes) -> Encoder:
         return self.build(replace(sizes, bidirectional=self.bidirectional))
@@ -100,7 +99,6 @@ class VariantRegistry(Registry[Variant]):
         implementations: tuple[str, ...] = ("native",),
         both_directions: bool = False,
         on_request: bool = False,
-        fused_from: int = 1,
     ) -> Callable[[Build], Build]:
         """Return a decorator that files a function from `EncoderSizes` to `Encoder`.
 
@@ -116,14 +114,11 @@ class VariantRegistry(Registry[Variant]):
             the name, is the same in two directions.
         on_request
             Whether suites that run every variant leave it out; it is still there by name.
-        fused_from
-            From how many directions on its fused implementation, if it has one, is the fastest on
-            the CPU.
         """
 
         def file(build: Build) -> Build:
             explanation = cleandoc(build.__doc__ or "")
-            made = Variant(build, explanation, implementations, False, on_request, fused_from)
+            made = Variant(build, explanation, implementations, False, on_request)
             self.register(name)(made)
             if both_directions:
                 twin = replace(
@@ -172,13 +167,11 @@ def select_variants(patterns: Iterable[str] | None) -> tuple[str, ...]:
 def fastest_implementation(name: str, device: str) -> str:
     """Return what a variant runs in if nobody says otherwise.
 
-    That is its ordinary one, but on the CPU the fused one where that pays: on CUDA torch's own
+    That is its ordinary one, but on the CPU the fused one where there is one: on CUDA torch's own
     is cuDNN's, one kernel for a whole sequence.
     """
-    variant = VARIANTS[name]
-    pays = 1 + variant.bidirectional >= variant.fused_from
-    fused = device == "cpu" and pays and "fused" in variant.implementations
-    return "fused" if fused else variant.implementations[0]
+    offered = VARIANTS[name].implementations
+    return "fused" if device == "cpu" and "fused" in offered else offered[0]
 
 
 def fits_task(variant: Variant, task: Task) -> bool:
