@@ -9,7 +9,12 @@ from torch import Tensor, nn
 
 from seqbench.errors import UnknownNameError, UnsupportedError
 from seqbench.models.compiled import compile_step
-from seqbench.models.model import VARIANTS, EncoderSizes, fastest_implementation, select_variants
+from seqbench.models.model import (
+    VARIANTS,
+    EncoderSizes,
+    fastest_implementation,
+    select_variants,
+)
 from seqbench.models.native import NativeEncoder
 from seqbench.models.readout import READOUTS, Encoding
 from seqbench.models.sequence_model import SequenceModel, build_model
@@ -119,7 +124,7 @@ def test_an_implementation_that_a_variant_does_not_have_is_refused(
     build_model(make_spec(variant="mingru", implementation="scan"), features=3, outputs=2)
 
 
-def test_a_run_takes_the_fastest_implementation_unless_told_otherwise() -> None:
+def test_the_fastest_implementation_is_the_one_that_won_the_race() -> None:
     assert fastest_implementation("rnn", "cpu") == "fused"
     assert fastest_implementation("bigru", "cpu") == "fused"
     assert (

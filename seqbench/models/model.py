@@ -165,10 +165,13 @@ def select_variants(patterns: Iterable[str] | None) -> tuple[str, ...]:
 
 
 def fastest_implementation(name: str, device: str) -> str:
-    """Return what a variant runs in if nobody says otherwise.
+    """Return the implementation in which a variant trains fastest, in float32.
 
-    That is its ordinary one, but on the CPU the fused one where there is one: on CUDA torch's own
-    is cuDNN's, one kernel for a whole sequence.
+    On the CPU that is the fused one where there is one, else the ordinary one. So it came out in
+    the suite ``implementations`` (row-mnist, 2 layers of 128 units, batch 128), where medians of
+    training steps were compared: a fused one was 1.24 to 1.57 times as fast as a native one,
+    compiled and reference are slower; a scan and its loop are within 10 % of each other. On CUDA
+    it was not raced: torch's own is cuDNN's there, one kernel for a whole sequence.
     """
     offered = VARIANTS[name].implementations
     return "fused" if device == "cpu" and "fused" in offered else offered[0]
