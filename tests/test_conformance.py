@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from seqbench.harness.training import Training
-from seqbench.models.model import VARIANTS, Encoder, EncoderSizes
+from seqbench.models.model import VARIANTS, Encoder, EncoderSizes, list_projections
 from seqbench.models.readout import READOUTS
 from seqbench.plan import plan_runs
 from seqbench.spec import RunSpec
@@ -212,6 +212,14 @@ def test_weights_come_back_from_a_state_dict(variant: str) -> None:
     assert not torch.equal(first(inputs).steps, second(inputs).steps)
     second.load_state_dict(first.state_dict())
     assert torch.equal(first(inputs).steps, second(inputs).steps)
+
+
+def test_weights_start_within_the_bounds_that_their_layers_keep(variant: str) -> None:
+    encoder = build(variant)
+    before = [parameter.detach().clone() for parameter in encoder.parameters()]
+    for project in list_projections(encoder):
+        project()
+    assert all(map(torch.equal, before, encoder.parameters()))
 
 
 def test_two_equal_runs_give_equal_losses_to_the_last_bit(

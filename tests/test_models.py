@@ -13,6 +13,7 @@ from seqbench.models.model import (
     VARIANTS,
     EncoderSizes,
     fastest_implementation,
+    list_projections,
     select_variants,
 )
 from seqbench.models.native import NativeEncoder
@@ -122,6 +123,27 @@ def test_an_implementation_that_a_variant_does_not_have_is_refused(
         with pytest.raises(UnsupportedError, match=expected):
             build_model(spec, features=3, outputs=2)
     build_model(make_spec(variant="mingru", implementation="scan"), features=3, outputs=2)
+
+
+def test_a_method_is_a_projection_and_a_layer_of_that_name_is_none() -> None:
+    class Bounded(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.weight = nn.Parameter(torch.tensor([-3.0, 0.5]))
+
+        @torch.no_grad()
+        def project(self) -> None:
+            self.weight.clamp_(-1, 1)
+
+    class Attending(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.project = nn.Linear(2, 2)
+
+    bounded = Bounded()
+    (project,) = list_projections(nn.Sequential(bounded, Attending(), nn.Linear(2, 2)))
+    project()
+    assert bounded.weight.tolist() == [-1.0, 0.5]
 
 
 def test_the_fastest_implementation_is_the_one_that_won_the_race() -> None:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from inspect import cleandoc
+from typing import Any
 
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -59,6 +60,10 @@ class Encoder(nn.Module, ABC):
 
     Its floating-point operations are counted by a rule, each weight once for each step. A module
     in it, or it itself, that works otherwise says so with a method ``products``, see `products`.
+
+    A module in it, or it itself, that keeps weights within bounds has a method ``project``, which
+    is called after each step of the optimiser, see `list_projections`. Its weights start within
+    them.
     """
 
     width: int
@@ -175,6 +180,20 @@ def fastest_implementation(name: str, device: str) -> str:
     """
     offered = VARIANTS[name].implementations
     return "fused" if device == "cpu" and "fused" in offered else offered[0]
+
+
+def list_projections(model: nn.Module) -> list[Callable[[], None]]:
+    """Return the methods ``project`` of a model's modules, to be called after each optimiser step.
+
+    A module that keeps its weights within bounds has one: it takes nothing, and puts the weights
+    back in place, without a gradient.
+    """
+    bounded: list[Any] = [
+        module
+        for module in model.modules()
+        if hasattr(type(module), "project")  # of the class: a layer may have that name as well
+    ]
+    return [module.project for module in bounded]
 
 
 def fits_task(variant: Variant, task: Task) -> bool:
