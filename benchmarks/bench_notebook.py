@@ -191,7 +191,7 @@ def unpacked(data_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
         ("rnn", nn.RNN, "fused", 5),
         ("rnn", nn.RNN, "native", 5),
         ("lstm", nn.LSTM, "native", 3),
-        ("bilstm", nn.LSTM, "fused", 3),
+        ("bilstm", nn.LSTM, "native", 3),
     ],
 )
 def bench_epoch_against_the_notebooks_loop(

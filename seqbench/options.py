@@ -1,15 +1,15 @@
 """Settings as a person types them: text to axes of a grid, and axes back to a command."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from shlex import quote
 from typing import Any
 
-from seqbench.columns import columns
+from seqbench.columns import columns, one_of
 from seqbench.errors import SettingError
 from seqbench.registry import NAME
-from seqbench.spec import RunSpec
+from seqbench.spec import FASTEST, IMPLEMENTATIONS, RunSpec
 
 MOST_SEEDS = 1000
 
@@ -49,6 +49,8 @@ def parse_axes(options: Mapping[str, Iterable[str] | None]) -> dict[str, tuple[A
         If a text does not fit the field.
     """
     declared = {each.name: each for each in columns(RunSpec)}
+    implementations = one_of(*IMPLEMENTATIONS, FASTEST)  # which the plan gives its name
+    declared["implementation"] = replace(declared["implementation"], check=implementations)
     axes: dict[str, tuple[Any, ...]] = {}
     for setting, values in options.items():
         if values is None:

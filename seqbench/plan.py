@@ -16,7 +16,7 @@ from seqbench.errors import SettingError
 from seqbench.harness.device import default_threads, resolve_device
 from seqbench.models.model import VARIANTS, fastest_implementation, fits_task, select_variants
 from seqbench.models.sequence_model import build_model, check_model, count_parameters
-from seqbench.spec import RunSpec, expand
+from seqbench.spec import FASTEST, RunSpec, expand
 from seqbench.tasks.task import TASKS, make_task
 
 TOLERANCE = 0.02
@@ -38,8 +38,9 @@ def plan_runs(
         Values by `RunSpec` field. Without ``device`` and ``threads`` those of this machine are
         taken; without ``variant`` every one that does not wait to be asked for; a name with ``*``
         stands for all that fit. Variants that nobody named are left out where they do not fit
-        the task. Without ``readout``, ``length`` and ``implementation`` the task's and the
-        variant's own are taken.
+        the task. Without ``readout`` and ``length`` the task's own are taken, without
+        ``implementation`` the variant's ordinary one; for "fastest" the one that
+        `fastest_implementation` names.
     match_parameters
         Choose each hidden size so that the model has this many parameters, see `match_hidden_size`.
     measure
@@ -77,8 +78,8 @@ def _plan_grid(axes: Axes) -> list[RunSpec]:
     named = axes.get("variant", ())
     settled = {**here, **axes, "variant": select_variants(axes.get("variant"))}
     specs = []
-    for spec in expand(settled):
-        spec = _settle(spec, axes)
+    for settings in expand(settled):
+        spec = RunSpec(**_settle(settings))
         task = make_task(spec)
         if spec.variant in named or fits_task(VARIANTS[spec.variant], task):
             check_model(spec, task)
@@ -86,14 +87,17 @@ def _plan_grid(axes: Axes) -> list[RunSpec]:
     return specs
 
 
-def _settle(spec: RunSpec, chosen: Axes) -> RunSpec:
-    task = TASKS[spec.task]
-    own: dict[str, Any] = {
+def _settle(chosen: Mapping[str, Any]) -> dict[str, Any]:
+    task, variant = TASKS[chosen["task"]], chosen["variant"]
+    own = {
         "readout": task.readouts[0],
         "length": task.default_length,
-        "implementation": fastest_implementation(spec.variant, spec.device),
+        "implementation": VARIANTS[variant].implementations[0],
     }
-    return replace(spec, **{name: value for name, value in own.items() if name not in chosen})
+    settings = {**own, **chosen}
+    if settings["implementation"] == FASTEST:
+        settings["implementation"] = fastest_implementation(variant, settings["device"])
+    return settings
 
 
 def match_hidden_size(spec: RunSpec, parameters: int) -> RunSpec:

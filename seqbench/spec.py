@@ -16,6 +16,9 @@ from seqbench.errors import SettingError
 from seqbench.registry import NAME
 
 IMPLEMENTATIONS = ("native", "fused", "compiled", "scan", "reference")
+FASTEST = "fastest"
+"""What a grid may say for an implementation; `plan` puts the name of the fastest in its place."""
+
 PRECISIONS = ("float32", "tf32", "bfloat16", "float16")
 SCHEDULES = ("constant", "one-cycle")
 
@@ -127,8 +130,8 @@ class RunSpec:
         return f"{self.task}-{self.variant}-s{self.seed}-{digest}"
 
 
-def expand(axes: Mapping[str, Iterable[Any]]) -> list[RunSpec]:
-    """Return one spec for each combination of the axes' values.
+def expand(axes: Mapping[str, Iterable[Any]]) -> list[dict[str, Any]]:
+    """Return the settings of one run for each combination of the axes' values.
 
     Seeds vary slowest and variants fastest, so that a slow spell of the machine falls on one
     round of all variants rather than on all rounds of one variant.
@@ -136,12 +139,12 @@ def expand(axes: Mapping[str, Iterable[Any]]) -> list[RunSpec]:
     Parameters
     ----------
     axes
-        Values by `RunSpec` field; a field without an axis keeps its default.
+        Values by `RunSpec` field.
 
     Raises
     ------
     SettingError
-        If a value is out of its range, or an axis is given twice the same value or none.
+        If an axis is given twice the same value or none.
     """
     values = {name: tuple(choices) for name, choices in axes.items()}
     for name, choices in values.items():
@@ -149,6 +152,6 @@ def expand(axes: Mapping[str, Iterable[Any]]) -> list[RunSpec]:
             raise SettingError(name, ",".join(map(str, choices)), "one or more different values")
     order = sorted(values, key=lambda name: {"seed": 0, "variant": 2}.get(name, 1))
     return [
-        RunSpec(**dict(zip(order, combination, strict=True)))
+        dict(zip(order, combination, strict=True))
         for combination in itertools.product(*(values[name] for name in order))
     ]

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from seqbench.harness.training import Training
-from seqbench.models.model import VARIANTS, Encoder, EncoderSizes
+from seqbench.models.model import VARIANTS, Encoder, EncoderSizes, list_projections
 from seqbench.models.readout import READOUTS
 from seqbench.plan import plan_runs
 from seqbench.spec import RunSpec
@@ -25,6 +25,7 @@ SIZES = EncoderSizes(features=3, hidden=6, layers=2, time=TIME)
 
 BOTH_DIRECTIONS = [name for name in VARIANTS if VARIANTS[name].bidirectional]
 ONE_DIRECTION = [name for name in VARIANTS if not VARIANTS[name].bidirectional]
+WITH_TWIN = [each for name in BOTH_DIRECTIONS for each in (name.removeprefix("bi"), name)]
 FURTHER_IMPLEMENTATIONS = [
     (name, further) for name in VARIANTS for further in VARIANTS[name].implementations[1:]
 ]
@@ -84,6 +85,38 @@ def test_gradients_reach_every_parameter(variant: str) -> None:
             assert gradient is not None, f"{name}, read out by {readout}"
             assert gradient.any(), f"{name}, read out by {readout}"
             assert gradient.isfinite().all(), name
+
+
+@pytest.mark.parametrize("readout", tuple(READOUTS))
+@pytest.mark.parametrize("name", WITH_TWIN)
+def test_a_weight_that_cannot_matter_gets_no_gradient_at_all(name: str, readout: str) -> None:
+    """Adam divides a gradient by its own size, so that rounding alone would move such a weight."""
+    inputs = torch.randn(64, TIME, SIZES.features)
+    ordinary = build(name)
+    state = ordinary.state_dict()
+    idle = [
+        key
+        for key, gradient in differentiate(ordinary.double(), inputs.double(), readout).items()
+        if gradient is None or not gradient.any()
+    ]
+    for implementation in VARIANTS[name].implementations:
+        encoder = build(name, implementation)
+        encoder.load_state_dict(state)
+        gradients = differentiate(encoder, inputs, readout)
+        for key in idle:
+            gradient = gradients[key]
+            assert gradient is None or not gradient.any(), f"{key} in {implementation}"
+
+
+def differentiate(encoder: Encoder, inputs: Tensor, readout: str) -> dict[str, Tensor | None]:
+    """Return every parameter's gradient, by name."""
+    outputs = READOUTS[readout](encoder(inputs))
+    wanted = torch.linspace(-1, 1, outputs.numel()).view_as(outputs).to(outputs.dtype)
+    parameters = dict(encoder.named_parameters())
+    gradients = torch.autograd.grad(
+        (outputs - wanted).square().sum(), list(parameters.values()), allow_unused=True
+    )
+    return dict(zip(parameters, gradients, strict=True))
 
 
 @pytest.mark.parametrize(("name", "implementation"), FURTHER_IMPLEMENTATIONS)
@@ -179,6 +212,14 @@ def test_weights_come_back_from_a_state_dict(variant: str) -> None:
     assert not torch.equal(first(inputs).steps, second(inputs).steps)
     second.load_state_dict(first.state_dict())
     assert torch.equal(first(inputs).steps, second(inputs).steps)
+
+
+def test_weights_start_within_the_bounds_that_their_layers_keep(variant: str) -> None:
+    encoder = build(variant)
+    before = [parameter.detach().clone() for parameter in encoder.parameters()]
+    for project in list_projections(encoder):
+        project()
+    assert all(map(torch.equal, before, encoder.parameters()))
 
 
 def test_two_equal_runs_give_equal_losses_to_the_last_bit(

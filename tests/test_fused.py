@@ -1,21 +1,21 @@
 """The fused layers: equal to torch.nn's and to finite differences, through every read-out."""
 
-import os
 import subprocess
 import sys
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
+from pkgutil import iter_modules
 from typing import Any
 
 import pytest
 import torch
 from torch import Tensor, nn
 
-from seqbench.models import fused_elman, fused_gru, fused_lstm
+from seqbench import models
 from seqbench.models.fused import FusedEncoder, block_of, reach
 from seqbench.models.fused_elman import FusedElmanEncoder
 from seqbench.models.fused_gru import FusedGruEncoder
-from seqbench.models.fused_lstm import FusedLstmEncoder
 from seqbench.models.model import EncoderSizes
 from seqbench.models.native import NativeEncoder
 from seqbench.models.readout import READOUTS
@@ -24,7 +24,6 @@ FUSED: dict[str, tuple[Callable[..., FusedEncoder], Callable[..., nn.RNNBase], d
     "tanh": (FusedElmanEncoder, nn.RNN, {"nonlinearity": "tanh"}),
     "relu": (FusedElmanEncoder, nn.RNN, {"nonlinearity": "relu"}),
     "gru": (FusedGruEncoder, nn.GRU, {}),
-    "lstm": (FusedLstmEncoder, nn.LSTM, {}),
 }
 
 
@@ -68,8 +67,7 @@ def test_fused_equals_native_in_outputs_and_every_gradient(
 def test_blocks_of_steps_change_nothing(
     monkeypatch: pytest.MonkeyPatch, kind: str, bidirectional: bool, time: int
 ) -> None:
-    for module in (fused_elman, fused_gru, fused_lstm):
-        monkeypatch.setattr(module, "BLOCK", 3)
+    monkeypatch.setattr("seqbench.models.fused.BLOCK", 3)
     pair = build_pair(kind, EncoderSizes(2, 4, 2, bidirectional=bidirectional))
     inputs, results = torch.randn(3, time, 2, dtype=torch.float64), []
     for encoder in pair:
@@ -87,17 +85,36 @@ def test_blocks_cover_all_steps_from_either_end() -> None:
     assert from_end == [(4, 7), (1, 4), (0, 1)]
 
 
-def test_a_python_without_torchscript_runs_the_same_code() -> None:
+def test_a_torch_without_torchscript_gives_outputs_and_gradients_equal_to_torchs_own() -> None:
     here = Path(__file__)
-    tests = [f"{here}::{name}" for name in ("test_blocks_of_steps_change_nothing",)]
-    done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *tests],
-        cwd=here.parents[1],
-        env=os.environ | {"PYTORCH_JIT": "0"},
-        capture_output=True,
-        text=True,
+    tests = [
+        f"{here}::test_fused_equals_native_in_outputs_and_every_gradient",
+        f"{here}::test_blocks_of_steps_change_nothing",
+    ]
+    code = (
+        "import sys, pytest, torch\n"
+        "del torch.jit.script\n"
+        f"sys.exit(pytest.main(['-q', '-p', 'no:cacheprovider', *{tests}]))"
     )
-    assert done.returncode == 0, done.stdout
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=here.parents[1], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+SCRIPTED = {
+    f"{module}.{name}": function
+    for _, module, _ in iter_modules(models.__path__)
+    for name, function in vars(import_module(f"{models.__name__}.{module}")).items()
+    if isinstance(function, torch.jit.ScriptFunction)
+}
+
+
+@pytest.mark.parametrize("name", SCRIPTED)
+def test_no_scripted_function_moves_a_number_to_the_device_or_waits_for_one(name: str) -> None:
+    graph: Any = SCRIPTED[name].inlined_graph
+    for operation in ("aten::tensor", "aten::item", "aten::Int", "prim::NumToTensor"):
+        assert not graph.findAllNodes(operation, recurse=True)
 
 
 @pytest.mark.parametrize("kind", FUSED)

@@ -9,7 +9,13 @@ from torch import Tensor, nn
 
 from seqbench.errors import UnknownNameError, UnsupportedError
 from seqbench.models.compiled import compile_step
-from seqbench.models.model import VARIANTS, EncoderSizes, fastest_implementation, select_variants
+from seqbench.models.model import (
+    VARIANTS,
+    EncoderSizes,
+    fastest_implementation,
+    list_projections,
+    select_variants,
+)
 from seqbench.models.native import NativeEncoder
 from seqbench.models.readout import READOUTS, Encoding
 from seqbench.models.sequence_model import SequenceModel, build_model
@@ -109,7 +115,7 @@ def test_an_implementation_that_a_variant_does_not_have_is_refused(
     make_spec: Callable[..., RunSpec],
 ) -> None:
     for variant, implementation, offered in (
-        ("lstm", "scan", "native or fused or compiled or reference"),
+        ("lstm", "scan", "native or compiled or reference"),
         ("mingru", "native", "scan or reference"),
     ):
         expected = f"{variant} has no implementation {implementation}, only {offered}"
@@ -119,13 +125,32 @@ def test_an_implementation_that_a_variant_does_not_have_is_refused(
     build_model(make_spec(variant="mingru", implementation="scan"), features=3, outputs=2)
 
 
-def test_a_run_takes_the_fastest_implementation_unless_told_otherwise() -> None:
+def test_a_method_is_a_projection_and_a_layer_of_that_name_is_none() -> None:
+    class Bounded(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.weight = nn.Parameter(torch.tensor([-3.0, 0.5]))
+
+        @torch.no_grad()
+        def project(self) -> None:
+            self.weight.clamp_(-1, 1)
+
+    class Attending(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.project = nn.Linear(2, 2)
+
+    bounded = Bounded()
+    (project,) = list_projections(nn.Sequential(bounded, Attending(), nn.Linear(2, 2)))
+    project()
+    assert bounded.weight.tolist() == [-1.0, 0.5]
+
+
+def test_the_fastest_implementation_is_the_one_that_won_the_race() -> None:
     assert fastest_implementation("rnn", "cpu") == "fused"
+    assert fastest_implementation("bigru", "cpu") == "fused"
     assert (
-        fastest_implementation("gru", "cpu") == fastest_implementation("bilstm", "cpu") == "fused"
-    )
-    assert (
-        fastest_implementation("rnn", "cuda") == fastest_implementation("lstm", "cpu") == "native"
+        fastest_implementation("rnn", "cuda") == fastest_implementation("bilstm", "cpu") == "native"
     )
     assert fastest_implementation("lru", "cpu") == fastest_implementation("lru", "cuda") == "scan"
 

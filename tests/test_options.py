@@ -50,6 +50,14 @@ def test_options_may_be_repeated_or_listed_and_those_not_given_are_no_axes() -> 
     }
 
 
+def test_the_fastest_implementation_is_an_option_and_a_wrong_one_is_told_of_it() -> None:
+    chosen = parse_axes({"implementation": ["native,fastest"]})
+    assert chosen == {"implementation": ("native", "fastest")}
+    assert format_command(None, chosen, None) == "seqbench run --implementation native,fastest"
+    with pytest.raises(SettingError, match=r"implementation must be .*native, .*, fastest, not"):
+        parse_axes({"implementation": ["quickest"]})
+
+
 def test_a_name_of_its_own_is_part_of_the_command() -> None:
     assert format_command(None, {"task": ("row-digits",)}, "mine") == (
         "seqbench run --task row-digits --name mine"

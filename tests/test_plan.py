@@ -9,6 +9,7 @@ from seqbench.models.model import VARIANTS
 from seqbench.models.sequence_model import build_model, count_parameters
 from seqbench.plan import TOLERANCE, match_hidden_size, plan_runs
 from seqbench.spec import RunSpec
+from seqbench.suites import SUITES
 from seqbench.tasks.task import make_task
 
 HERE = {"device": ("cpu",), "threads": (1,), "seed": (0,)}
@@ -18,10 +19,55 @@ def test_what_depends_on_the_task_and_the_variant_is_settled() -> None:
     specs = plan_runs([{**HERE, "task": ("row-digits", "adding", "copying"), "variant": ("rnn",)}])
     settled = {spec.task: (spec.length, spec.readout, spec.implementation) for spec in specs}
     assert settled == {
-        "row-digits": (None, "last", "fused"),
-        "adding": (100, "last", "fused"),
-        "copying": (100, "each", "fused"),
+        "row-digits": (None, "last", "native"),
+        "adding": (100, "last", "native"),
+        "copying": (100, "each", "native"),
     }
+
+
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+def test_a_run_takes_its_variants_ordinary_implementation_unless_told_otherwise(
+    device: str,
+) -> None:
+    axes = {**HERE, "task": ("row-digits",), "variant": ("*",), "device": (device,)}
+    for spec in plan_runs([axes]):
+        assert spec.implementation == VARIANTS[spec.variant].implementations[0]
+
+
+def test_the_fastest_implementation_is_asked_for_by_that_word_and_planned_by_its_own_name() -> None:
+    axes = {**HERE, "task": ("row-digits",), "variant": ("rnn", "bigru", "bilstm", "lru")}
+    planned = {
+        device: {
+            spec.variant: spec.implementation
+            for spec in plan_runs([{**axes, "device": (device,), "implementation": ("fastest",)}])
+        }
+        for device in ("cpu", "cuda")
+    }
+    assert planned == {
+        "cpu": {"rnn": "fused", "bigru": "fused", "bilstm": "native", "lru": "scan"},
+        "cuda": {"rnn": "native", "bigru": "native", "bilstm": "native", "lru": "scan"},
+    }
+
+
+def test_the_fastest_implementation_beside_its_own_name_is_run_once() -> None:
+    axes = {**HERE, "task": ("row-digits",), "variant": ("rnn", "lstm")}
+    specs = plan_runs([{**axes, "implementation": ("native", "fastest")}])
+    assert {(spec.variant, spec.implementation) for spec in specs} == {
+        ("rnn", "native"),
+        ("rnn", "fused"),
+        ("lstm", "native"),
+    }
+    assert len(specs) == 3
+
+
+def test_suites_whose_results_depend_on_the_implementation_name_it() -> None:
+    for suite in ("speedrun", "implementations"):
+        assert all("implementation" in grid for grid in SUITES[suite].grids), suite
+
+
+@pytest.mark.parametrize("suite", ["quick", "notebook", "mnist", "readout", "init", "memory"])
+def test_suites_whose_scores_are_compared_have_five_seeds(suite: str) -> None:
+    assert {spec.seed for spec in plan_runs(SUITES[suite].grids)} == {0, 1, 2, 3, 4}
 
 
 def test_what_was_chosen_is_kept() -> None:

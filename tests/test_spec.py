@@ -73,8 +73,8 @@ def test_defaults_are_the_notebooks() -> None:
 def test_a_grid_has_every_combination_once_seeds_outermost(
     seeds: list[int], variants: list[str], sizes: list[int]
 ) -> None:
-    specs = expand(REQUIRED | {"hidden_size": sizes, "variant": variants, "seed": seeds})
-    assert [(spec.seed, spec.hidden_size, spec.variant) for spec in specs] == [
+    combined = expand(REQUIRED | {"hidden_size": sizes, "variant": variants, "seed": seeds})
+    assert [(each["seed"], each["hidden_size"], each["variant"]) for each in combined] == [
         (seed, size, variant) for seed in seeds for size in sizes for variant in variants
     ]
 

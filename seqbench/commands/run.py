@@ -66,7 +66,10 @@ def run(
     readout: Annotated[list[str] | None, _axis("Read-outs. Default: the task's first one.")] = None,
     implementation: Annotated[
         list[str] | None,
-        _axis("native, fused, compiled, scan or reference. Default: the variant's fastest."),
+        _axis(
+            "native, fused, compiled, scan or reference; or fastest, the fastest on this device. "
+            "Default: the variant's ordinary one."
+        ),
     ] = None,
     precision: Annotated[
         list[str] | None, _axis("float32, tf32, bfloat16 or float16. Default: float32.")

@@ -1,4 +1,4 @@
-"""What the fused recurrences have in common: layers by layers of one autograd function each.
+"""What the fused recurrences have in common: all of a layer but its two functions of tensors.
 
 torch.nn's own forward pass allocates tensors at each step and its backward pass forms a product of
 weight gradients for each. A fused layer does together what need not wait for the step before: the
@@ -9,12 +9,13 @@ can hold.
 
 import warnings
 from abc import abstractmethod
-from collections.abc import Callable
-from typing import Any, TypeVar
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, TypeVar
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 
 from seqbench.errors import UnsupportedError
 from seqbench.models.native import NativeEncoder
@@ -46,6 +47,64 @@ def scripted(function: Function) -> Function:
         return torch.jit.script(function)  # type: ignore[no-any-return]
 
 
+class FusedLayer(NamedTuple):
+    """One direction of one layer, h_0 = 0: what a fused recurrence brings.
+
+    Both functions are `scripted`. ``weights`` are those of input and state and their biases, as
+    torch.nn has them, ``reverse`` tells whether the sequence is read from its end, ``block`` is
+    `BLOCK`.
+
+    Parameters
+    ----------
+    run
+        (inputs, weights, reverse, block) → the states (time, batch, hidden), and what
+        ``differentiate`` needs besides. Inputs are (time, batch, features).
+    differentiate
+        (inputs, weights, states, kept, from_above, from_first, from_last, reverse, wants_inputs,
+        block) → the gradient of the inputs, None if it is not wanted, and those of the weights.
+        ``kept`` is what ``run`` handed on, ``from_…`` are the gradients of `Outputs`, None where
+        the loss does not depend on one.
+    """
+
+    run: Callable[..., tuple[Tensor, list[Tensor]]]
+    differentiate: Callable[..., tuple[Tensor | None, list[Tensor]]]
+
+
+class _Reading(torch.autograd.Function):
+    """A `FusedLayer` as a function that autograd knows."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        layer: FusedLayer,
+        reverse: bool,
+        inputs: Float[Tensor, "time batch features"],
+        *weights: Tensor,
+    ) -> Outputs:
+        states, kept = layer.run(inputs, list(weights), reverse, BLOCK)
+        ctx.save_for_backward(inputs, states, *weights, *kept)
+        ctx.layer, ctx.reverse, ctx.weights = layer, reverse, len(weights)
+        ctx.set_materialize_grads(False)
+        return states, states[0].clone(), states[-1].clone()
+
+    @staticmethod
+    @once_differentiable
+    def backward(
+        ctx: Any,
+        from_above: Float[Tensor, "time batch hidden"] | None,
+        from_first: Float[Tensor, "batch hidden"] | None,
+        from_last: Float[Tensor, "batch hidden"] | None,
+    ) -> tuple[Tensor | None, ...]:
+        inputs, states, *others = ctx.saved_tensors
+        weights, kept = others[: ctx.weights], others[ctx.weights :]
+        outside = from_above, from_first, from_last
+        wants_inputs = ctx.needs_input_grad[2]
+        of_inputs, of_weights = ctx.layer.differentiate(
+            inputs, weights, states, kept, *outside, ctx.reverse, wants_inputs, BLOCK
+        )
+        return None, None, of_inputs, *of_weights
+
+
 class FusedEncoder(NativeEncoder):
     """`NativeEncoder` in another implementation: equal weights, names and initial values.
 
@@ -57,11 +116,10 @@ class FusedEncoder(NativeEncoder):
         Under autocast: what works in place has the type of the weights.
     """
 
+    @property
     @abstractmethod
-    def read(
-        self, steps: Float[Tensor, "time batch features"], weights: list[Tensor], reverse: bool
-    ) -> Outputs:
-        """Read a sequence with one direction of one layer, from the end if ``reverse``."""
+    def layer(self) -> FusedLayer:
+        """What reads a sequence with one direction of one layer."""
 
     def forward(self, inputs: Float[Tensor, "batch time features"]) -> Encoding:
         if torch.is_autocast_enabled(inputs.device.type):
@@ -72,14 +130,20 @@ class FusedEncoder(NativeEncoder):
             if layer > 0 and drops:
                 steps = nn.functional.dropout(steps, self.recurrence.dropout)
             if len(weights) == 1:
-                steps, _, at_end = self.read(steps, list(weights[0]), False)
+                steps, _, at_end = self._read(steps, weights[0], False)
                 final = at_end[None]
             else:
-                forwards, _, end = self.read(steps, list(weights[0]), False)
-                backwards, start, first_read = self.read(steps, list(weights[1]), True)
+                forwards, _, end = self._read(steps, weights[0], False)
+                backwards, start, first_read = self._read(steps, weights[1], True)
                 steps = torch.cat([forwards, backwards], dim=2)
                 final, at_end = torch.stack([end, start]), torch.cat([end, first_read], dim=1)
         return Encoding(steps.transpose(0, 1), final, at_end)
+
+    def _read(
+        self, steps: Float[Tensor, "time batch features"], weights: Sequence[Tensor], reverse: bool
+    ) -> Outputs:
+        read: Callable[..., Outputs] = _Reading.apply
+        return read(self.layer, reverse, steps, *weights)
 
 
 def block_of(done: int, size: int, time: int, from_end: bool) -> tuple[int, int]:
@@ -96,6 +160,18 @@ def in_order(values: Tensor, reverse: bool) -> list[Tensor]:
     """Return ``values`` step by step, first to last in time or, if ``reverse``, last to first."""
     steps = list(values.unbind(0))
     return steps[::-1] if reverse else steps
+
+
+def find_earlier(low: int, high: int, time: int, reverse: bool) -> tuple[int, int, int]:
+    """Return which steps of a block have an earlier state, and how far away in time it lies.
+
+    Those are all from the first number up to, but without, the second: all but the step that was
+    read first. Its earlier state is 0, so hidden weights get no gradient from it, and since it is
+    left out of the sum no rounding either.
+    """
+    if reverse:
+        return low, min(high, time - 1), 1
+    return max(low, 1), high, -1
 
 
 def reach(

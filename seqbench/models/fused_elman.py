@@ -3,18 +3,17 @@
 For what such layers have in common see `fused`. Inside the loop two operations a step are left.
 """
 
+from functools import partial
 from typing import Any
 
 import torch
-from jaxtyping import Float
 from torch import Tensor, nn
-from torch.autograd.function import once_differentiable
 
 from seqbench.models.fused import (
-    BLOCK,
     FusedEncoder,
-    Outputs,
+    FusedLayer,
     block_of,
+    find_earlier,
     in_order,
     reach,
     scripted,
@@ -28,78 +27,20 @@ class FusedElmanEncoder(FusedEncoder):
     def __init__(self, sizes: EncoderSizes, **options: Any) -> None:
         super().__init__(nn.RNN, sizes, **options)
 
-    def read(
-        self, steps: Float[Tensor, "time batch features"], weights: list[Tensor], reverse: bool
-    ) -> Outputs:
-        relu = self.recurrence.mode == "RNN_RELU"
-        outputs: Outputs = _ElmanLayer.apply(  # type: ignore[no-untyped-call]
-            steps, *weights, reverse, relu
-        )
-        return outputs
-
-
-class _ElmanLayer(torch.autograd.Function):
-    """One direction of one layer: h_t = φ(W_ih x_t + b_ih + W_hh h_{t-1} + b_hh), h_0 = 0.
-
-    φ is tanh or, with ``relu``, max(0, ·).
-    """
-
-    @staticmethod
-    def forward(
-        ctx: Any,
-        inputs: Float[Tensor, "time batch features"],
-        input_weight: Float[Tensor, "hidden features"],
-        hidden_weight: Float[Tensor, "hidden hidden"],
-        input_bias: Float[Tensor, " hidden"],
-        hidden_bias: Float[Tensor, " hidden"],
-        reverse: bool,
-        relu: bool,
-    ) -> Outputs:
-        outputs = _run(
-            inputs, input_weight, hidden_weight, input_bias, hidden_bias, reverse, relu, BLOCK
-        )
-        ctx.save_for_backward(inputs, input_weight, hidden_weight, outputs[0])
-        ctx.reverse, ctx.relu = reverse, relu
-        ctx.set_materialize_grads(False)
-        return outputs
-
-    @staticmethod
-    @once_differentiable
-    def backward(
-        ctx: Any,
-        from_above: Float[Tensor, "time batch hidden"] | None,
-        from_first: Float[Tensor, "batch hidden"] | None,
-        from_last: Float[Tensor, "batch hidden"] | None,
-    ) -> tuple[Tensor | None, Tensor, Tensor, Tensor, Tensor, None, None]:
-        inputs, input_weight, hidden_weight, states = ctx.saved_tensors
-        of_inputs, of_input_weight, of_hidden_weight, of_bias = _differentiate(
-            inputs,
-            input_weight,
-            hidden_weight,
-            states,
-            from_above,
-            from_first,
-            from_last,
-            ctx.reverse,
-            ctx.relu,
-            ctx.needs_input_grad[0],
-            BLOCK,
-        )
-        return of_inputs, of_input_weight, of_hidden_weight, of_bias, of_bias, None, None
+    @property
+    def layer(self) -> FusedLayer:
+        return LAYERS[self.recurrence.mode]
 
 
 @scripted
 def _run(
-    inputs: Tensor,
-    input_weight: Tensor,
-    hidden_weight: Tensor,
-    input_bias: Tensor,
-    hidden_bias: Tensor,
-    reverse: bool,
-    relu: bool,
-    block: int,
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Return `Outputs` of a layer; the arguments have the shapes of `_ElmanLayer`'s."""
+    inputs: Tensor, weights: list[Tensor], reverse: bool, block: int, relu: bool
+) -> tuple[Tensor, list[Tensor]]:
+    """Return the states h_t = φ(W_ih x_t + b_ih + W_hh h_{t-1} + b_hh), and nothing besides.
+
+    φ is tanh or, with ``relu``, max(0, ·).
+    """
+    input_weight, hidden_weight, input_bias, hidden_bias = weights
     time, batch, hidden = inputs.size(0), inputs.size(1), hidden_weight.size(0)
     states = inputs.new_empty(time, batch, hidden)
     bias = input_bias + hidden_bias
@@ -123,27 +64,26 @@ def _run(
         if not relu:
             before = before.clone()
             torch.add(minus, flat, alpha=2, out=flat)
-    return states, states[0].clone(), states[-1].clone()
+    kept: list[Tensor] = []
+    return states, kept
 
 
 @scripted
 def _differentiate(
     inputs: Tensor,
-    input_weight: Tensor,
-    hidden_weight: Tensor,
+    weights: list[Tensor],
     states: Tensor,
+    kept: list[Tensor],
     from_above: Tensor | None,
     from_first: Tensor | None,
     from_last: Tensor | None,
     reverse: bool,
-    relu: bool,
     wants_inputs: bool,
     block: int,
-) -> tuple[Tensor | None, Tensor, Tensor, Tensor]:
-    """Return the gradients of inputs, input weights, hidden weights and either bias.
-
-    The first is None if nobody ``wants_inputs``; the others have their tensors' shapes.
-    """
+    relu: bool,
+) -> tuple[Tensor | None, list[Tensor]]:
+    """Return the gradient of the inputs, if somebody wants it, and those of the weights."""
+    input_weight, hidden_weight = weights[0], weights[1]
     time = states.size(0)
     start, stop = reach(time, reverse, from_above, from_first, from_last)
     sum_input = torch.zeros_like(input_weight.t()).contiguous()
@@ -180,11 +120,16 @@ def _differentiate(
         sum_bias += flat.sum(0)
         # the faster way round if features are few
         sum_input.addmm_(read.flatten(0, 1).t(), flat)
-        if reverse:
-            later, earlier = inside[: time - 1 - low], states[low + 1 : high + 1]
-        else:
-            later, earlier = inside[1:] if low == 0 else inside, states[max(0, low - 1) : high - 1]
+        first, end, shift = find_earlier(low, high, time, reverse)
+        later, earlier = inside[first - low : end - low], states[first + shift : end + shift]
         sum_hidden.addmm_(later.flatten(0, 1).t(), earlier.flatten(0, 1))
         if of_inputs is not None:
             torch.mm(flat, input_weight, out=of_inputs[low:high].flatten(0, 1))
-    return of_inputs, sum_input.t(), sum_hidden, sum_bias
+    return of_inputs, [sum_input.t(), sum_hidden, sum_bias, sum_bias]
+
+
+LAYERS = {
+    mode: FusedLayer(partial(_run, relu=relu), partial(_differentiate, relu=relu))
+    for mode, relu in (("RNN_TANH", False), ("RNN_RELU", True))
+}
+"""By torch.nn's name for the nonlinearity."""

@@ -11,18 +11,14 @@ The gradient of what each gate adds up is ∂loss/∂h_t times a factor that the
 settled. Factors are made for a block of steps at once, few enough to stay in the cache.
 """
 
-from typing import Any
-
 import torch
-from jaxtyping import Float
 from torch import Tensor, nn
-from torch.autograd.function import once_differentiable
 
 from seqbench.models.fused import (
-    BLOCK,
     FusedEncoder,
-    Outputs,
+    FusedLayer,
     block_of,
+    find_earlier,
     in_order,
     reach,
     scripted,
@@ -36,69 +32,19 @@ class FusedGruEncoder(FusedEncoder):
     def __init__(self, sizes: EncoderSizes) -> None:
         super().__init__(nn.GRU, sizes)
 
-    def read(
-        self, steps: Float[Tensor, "time batch features"], weights: list[Tensor], reverse: bool
-    ) -> Outputs:
-        outputs: Outputs = _GruLayer.apply(steps, *weights, reverse)  # type: ignore[no-untyped-call]
-        return outputs
-
-
-class _GruLayer(torch.autograd.Function):
-    """One direction of one layer, h_0 = 0. The equations are those of `gru`."""
-
-    @staticmethod
-    def forward(
-        ctx: Any,
-        inputs: Float[Tensor, "time batch features"],
-        input_weight: Float[Tensor, "units features"],
-        hidden_weight: Float[Tensor, "units hidden"],
-        input_bias: Float[Tensor, " units"],
-        hidden_bias: Float[Tensor, " units"],
-        reverse: bool,
-    ) -> Outputs:
-        folded = _fold(input_weight, hidden_weight, input_bias, hidden_bias)
-        states, first, last, gates, before = _run(inputs, *folded, reverse, BLOCK)
-        ctx.save_for_backward(inputs, gates, before, *folded[:2])
-        ctx.reverse = reverse
-        ctx.set_materialize_grads(False)
-        return states, first, last
-
-    @staticmethod
-    @once_differentiable
-    def backward(
-        ctx: Any,
-        from_above: Float[Tensor, "time batch hidden"] | None,
-        from_first: Float[Tensor, "batch hidden"] | None,
-        from_last: Float[Tensor, "batch hidden"] | None,
-    ) -> tuple[Tensor | None, Tensor, Tensor, Tensor, Tensor, None]:
-        inputs, gates, before, of_input, of_hidden = ctx.saved_tensors
-        gradients = _differentiate(
-            inputs,
-            gates,
-            before,
-            of_input,
-            of_hidden,
-            from_above,
-            from_first,
-            from_last,
-            ctx.reverse,
-            ctx.needs_input_grad[0],
-            BLOCK,
-        )
-        return *gradients, None
+    @property
+    def layer(self) -> FusedLayer:
+        return LAYER
 
 
 def _scale(like: Tensor) -> Tensor:
     """Return what the blocks r, z, n are multiplied by, (3, 1, 1)."""
     scale = like.new_ones(3, 1, 1)
-    scale[2] = 2
+    scale[2].fill_(2)
     return scale
 
 
-@scripted
-def _fold(
-    input_weight: Tensor, hidden_weight: Tensor, input_bias: Tensor, hidden_bias: Tensor
-) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+def _fold(weights: list[Tensor]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Return weights that fit u and s: in blocks by gate, the candidate's doubled.
 
     (3, hidden, features) for the input, (3, hidden, hidden) for the state, (3, 1, hidden) to add
@@ -106,6 +52,7 @@ def _fold(
     meet the input are r, z, n, those that meet the state n, r, z. So of four blocks n from the
     state, r, z, n from the input each takes three that lie side by side.
     """
+    input_weight, hidden_weight, input_bias, hidden_bias = weights
     hidden = hidden_weight.size(1)
     scale = _scale(hidden_weight)
     of_input = input_weight.view(3, hidden, -1) * scale
@@ -119,24 +66,19 @@ def _fold(
 
 @scripted
 def _run(
-    inputs: Tensor,
-    of_input: Tensor,
-    of_hidden: Tensor,
-    input_bias: Tensor,
-    state_bias: Tensor,
-    reverse: bool,
-    block: int,
-) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-    """Return `Outputs` of a layer, and for the backward pass its gates and the states before.
+    inputs: Tensor, weights: list[Tensor], reverse: bool, block: int
+) -> tuple[Tensor, list[Tensor]]:
+    """Return the states, and for the backward pass gates, states before, and folded weights.
 
     Gates are (4, time, batch, hidden): n from the state, r, z, s; the states before each step
-    (time, batch, hidden), as u.
+    (time, batch, hidden), as u; weights those of input and state.
     """
+    of_input, of_hidden, input_bias, state_bias = _fold(weights)
     time, batch, hidden = inputs.size(0), inputs.size(1), of_hidden.size(1)
     gates = inputs.new_empty(4, time, batch, hidden)
     # u, with the one before the first step at the end where reading begins
     halves = inputs.new_empty(time + 1, batch, hidden)
-    halves[time if reverse else 0] = 0.5
+    halves[time if reverse else 0].fill_(0.5)
     first, second = halves[:-1], halves[1:]
     before, after = (second, first) if reverse else (first, second)
     from_state = of_hidden.transpose(1, 2)
@@ -158,7 +100,7 @@ def _run(
             s.addcmul_(n, r).sigmoid_()
             torch.lerp(s, u[step], z, out=u_next[step])
     states = (2 * after).sub_(1)
-    return states, states[0].clone(), states[-1].clone(), gates, before
+    return states, [gates, before, of_input, of_hidden]
 
 
 def _find_factors(gates: Tensor, before: Tensor, factors: Tensor) -> None:
@@ -177,21 +119,21 @@ def _find_factors(gates: Tensor, before: Tensor, factors: Tensor) -> None:
 @scripted
 def _differentiate(
     inputs: Tensor,
-    gates: Tensor,
-    before: Tensor,
-    of_input: Tensor,
-    of_hidden: Tensor,
+    weights: list[Tensor],
+    states: Tensor,
+    kept: list[Tensor],
     from_above: Tensor | None,
     from_first: Tensor | None,
     from_last: Tensor | None,
     reverse: bool,
     wants_inputs: bool,
     block: int,
-) -> tuple[Tensor | None, Tensor, Tensor, Tensor, Tensor]:
-    """Return the gradients of inputs, input and hidden weights, input and hidden bias.
+) -> tuple[Tensor | None, list[Tensor]]:
+    """Return the gradient of the inputs, if somebody wants it, and those of the weights.
 
-    The first is None if nobody ``wants_inputs``. Inside, gradients are half of those of the gates.
+    Inside, gradients are half of those of the gates.
     """
+    gates, before, of_input, of_hidden = kept
     time, hidden = gates.size(1), gates.size(3)
     start, stop = reach(time, reverse, from_above, from_first, from_last)
     sum_input = torch.zeros_like(of_input.transpose(1, 2)).contiguous()
@@ -219,21 +161,25 @@ def _differentiate(
             gradients[place].mul_(feels)
             feels.mul_(z[place]).addbmm_(of_state[place], of_hidden)
         flat = inside.flatten(1, 2)
-        states, read = before[low:high].flatten(0, 1), inputs[low:high].flatten(0, 1)
+        read = inputs[low:high].flatten(0, 1)
+        first, end, shift = find_earlier(low, high, time, reverse)
+        later = inside[:, first - low : end - low].flatten(1, 2)
+        earlier = states[first + shift : end + shift].flatten(0, 1)
         sum_bias += flat.sum(1)
         for gate in range(3):
-            sum_hidden[gate].addmm_(flat[gate].t(), states)
+            sum_hidden[gate].addmm_(later[gate].t(), earlier)
             # the faster way round if features are few
             sum_input[gate].addmm_(read.t(), flat[gate + 1])
             if of_inputs is not None:
                 into = of_inputs[low:high].flatten(0, 1)
                 into.addmm_(flat[gate + 1], of_input[gate], alpha=2.0)
     double = 2 * _scale(of_hidden)  # ∂loss/∂u is twice ∂loss/∂h
-    sum_hidden = 2 * sum_hidden - sum_bias[:3].unsqueeze(2)  # h = 2 u − 1
-    return (
-        of_inputs,
+    return of_inputs, [
         (sum_input.transpose(1, 2) * double).flatten(0, 1),
         (sum_hidden.roll(-1, 0) * double).flatten(0, 1),
         (sum_bias[1:] * double.squeeze(2)).flatten(),
         (sum_bias[:3].roll(-1, 0) * double.squeeze(2)).flatten(),
-    )
+    ]
+
+
+LAYER = FusedLayer(_run, _differentiate)

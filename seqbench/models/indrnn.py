@@ -1,12 +1,10 @@
 """The independently recurrent network (Li, Li, Cook, Zhu and Gao, 2018)."""
 
 from functools import partial
-from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.autograd.function import once_differentiable
 
 from seqbench.models.model import VARIANTS, EncoderSizes
 from seqbench.models.stacked import StackedEncoder
@@ -19,10 +17,11 @@ def indrnn(sizes: EncoderSizes) -> StackedEncoder:
     h_t = max(0, W x_t + u ⊙ h_{t-1} + b)    with |u| ≤ 2^(1/T)
 
     Units meet only between layers, so it wants several of them. The gradient over k steps is u^k,
-    unit by unit, and the bound keeps it below 2 over the whole sequence of T steps. At the start
-    u ~ U(0, 1), in the last layer U(2^(−1/T), 2^(1/T)): long memories where the answer is read.
-    W starts as in ``nn.Linear``, U(±1/√features), b from 0. The paper's batch normalisation
-    between layers is left out. Good for long sequences at few parameters.
+    unit by unit, and the bound keeps it below 2 over the whole sequence of T steps: after each
+    step of the optimiser u is cut to it, as in the paper. At the start u ~ U(0, 1), in the last
+    layer U(2^(−1/T), 2^(1/T)): long memories where the answer is read. W starts as in
+    ``nn.Linear``, U(±1/√features), b from 0. The paper's batch normalisation between layers is
+    left out. Good for long sequences at few parameters.
 
     Input (batch, time, features); steps (batch, time, hidden); final (1, batch, hidden).
     """
@@ -35,7 +34,7 @@ def indrnn(sizes: EncoderSizes) -> StackedEncoder:
 
 
 class IndRnnLayer(nn.Module):
-    """One direction of one layer; no unit's recurrent weight counts for more than ``limit``."""
+    """One direction of one layer; `project` keeps the recurrent weights within ±limit."""
 
     def __init__(self, hidden: int, limit: float, features: int) -> None:
         super().__init__()
@@ -47,7 +46,7 @@ class IndRnnLayer(nn.Module):
     def forward(
         self, inputs: Float[Tensor, "batch time features"]
     ) -> Float[Tensor, "batch time hidden"]:
-        u = _Bounded.apply(self.recurrent, self.limit)  # type: ignore[no-untyped-call]
+        u = self.recurrent
         h = inputs.new_zeros(len(inputs), len(u))
         steps = []
         for from_input in self.input(inputs).unbind(1):
@@ -55,23 +54,7 @@ class IndRnnLayer(nn.Module):
             steps.append(h)
         return torch.stack(steps, dim=1)
 
-
-class _Bounded(torch.autograd.Function):
-    """Weights cut to ±limit, whose gradient stops where descent would lead further out.
-
-    That keeps them in bounds as the paper's cutting after each step of training does, and unlike
-    the gradient of a plain clamp lets them come back.
-    """
-
-    @staticmethod
-    def forward(ctx: Any, weights: Float[Tensor, " hidden"], limit: float) -> Tensor:
-        ctx.save_for_backward(weights)
-        ctx.limit = limit
-        return weights.clamp(-limit, limit)
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, gradient: Float[Tensor, " hidden"]) -> tuple[Tensor, None]:
-        (weights,) = ctx.saved_tensors
-        outwards = (weights.abs() > ctx.limit) & (weights * gradient < 0)
-        return gradient.masked_fill(outwards, 0), None
+    @torch.no_grad()
+    def project(self) -> None:
+        """Cut the recurrent weights to ±limit, as the paper does after each step of training."""
+        self.recurrent.clamp_(-self.limit, self.limit)

@@ -12,7 +12,6 @@ from torch import nn
 
 from seqbench.errors import SettingError
 from seqbench.models.compiled import CompiledEncoder
-from seqbench.models.fused_lstm import FusedLstmEncoder
 from seqbench.models.initial import start_chrono, start_remembering
 from seqbench.models.model import VARIANTS, EncoderSizes
 from seqbench.models.native import NativeEncoder
@@ -20,21 +19,16 @@ from seqbench.models.reference import ReferenceEncoder
 
 MAKERS: dict[str, Callable[..., NativeEncoder]] = {
     "native": partial(NativeEncoder, nn.LSTM),
-    "fused": FusedLstmEncoder,
     "compiled": partial(CompiledEncoder, nn.LSTM),
     "reference": partial(ReferenceEncoder, nn.LSTM),
 }
-_OFFERED: dict[str, Any] = {
-    "implementations": tuple(MAKERS),
-    "both_directions": True,
-    "fused_from": 2,  # one direction alone oneDNN does as fast
-}
+IMPLEMENTATIONS = tuple(MAKERS)
 
 # Said once by torch, on the CPU, of `lstm-projection`: its own code is right, only not oneDNN's.
 warnings.filterwarnings("ignore", "LSTM with projections is not supported with oneDNN")
 
 
-@VARIANTS.variant("lstm", **_OFFERED)
+@VARIANTS.variant("lstm", implementations=IMPLEMENTATIONS, both_directions=True)
 def lstm(sizes: EncoderSizes) -> NativeEncoder:
     """LSTM with a forget gate (Gers, Schmidhuber and Cummins, 2000), as in torch.nn.
 
@@ -53,7 +47,9 @@ def lstm(sizes: EncoderSizes) -> NativeEncoder:
     return _lstm(sizes)
 
 
-@VARIANTS.variant("lstm-forget-bias", on_request=True, **_OFFERED)
+@VARIANTS.variant(
+    "lstm-forget-bias", implementations=IMPLEMENTATIONS, both_directions=True, on_request=True
+)
 def lstm_forget_bias(sizes: EncoderSizes) -> NativeEncoder:
     """LSTM that starts by remembering: forget bias 1 (Gers and others, 2000).
 
@@ -68,7 +64,9 @@ def lstm_forget_bias(sizes: EncoderSizes) -> NativeEncoder:
     return encoder
 
 
-@VARIANTS.variant("lstm-chrono", on_request=True, **_OFFERED)
+@VARIANTS.variant(
+    "lstm-chrono", implementations=IMPLEMENTATIONS, both_directions=True, on_request=True
+)
 def lstm_chrono(sizes: EncoderSizes) -> NativeEncoder:
     """LSTM whose units start with memories of all lengths (Tallec and Ollivier, 2018).
 
