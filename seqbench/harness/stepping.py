@@ -1,6 +1,7 @@
 """The end of a training step: gradients in, new weights out; and the whole step as a CUDA graph."""
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import reduce
 from typing import Any
 
 import torch
@@ -54,14 +55,20 @@ class Update:
         return self._scaler.scale(loss) if self._scaler else loss
 
     def apply(self, shares: Sequence[Gradients]) -> None:
-        """Take one step along the sum of the gradients of a batch's shares."""
-        for parameter, first, *others in zip(self._parameters, *shares, strict=True):
-            if first is None:
+        """Take one step along the sum of the gradients of a batch's shares.
+
+        The gradients given may be one tensor for several parameters, which what is done in place
+        would reach as often; so each parameter gets a gradient of its own.
+        """
+        taken: set[int] = set()
+        for parameter, *parts in zip(self._parameters, *shares, strict=True):
+            known = [part for part in parts if part is not None]
+            if not known:
                 parameter.grad = None
                 continue
-            for other in others:
-                first.add_(other)
-            parameter.grad = _lay_out_like(parameter, first)
+            total = _lay_out_like(parameter, reduce(torch.add, known))
+            parameter.grad = total.clone() if total.data_ptr() in taken else total
+            taken.add(total.data_ptr())
         if self._scaler:
             self._scaler.unscale_(self._optimizer)
         if self._clip_norm is not None:
