@@ -79,6 +79,12 @@ class Update:
         else:
             self._optimizer.step()
 
+    @property
+    def tensors(self) -> list[Tensor]:
+        """What the optimiser keeps from step to step, without parameters and gradients."""
+        kept = [value for each in self._optimizer.state.values() for value in each.values()]
+        return [value for value in kept if isinstance(value, Tensor)]
+
     def state_dict(self) -> dict[str, Any]:
         """Return all that the next step depends on besides the parameters."""
         parts = {
