@@ -68,7 +68,8 @@ def _refuse() -> Value:
 class Column:
     """One column: what a cell of it may hold, and what that means.
 
-    ``since`` is the schema version that brought it; rows of an earlier one mean ``default``.
+    ``since`` is the schema version that brought it, or its present meaning; rows of an earlier one
+    mean ``default``, whatever they have under its name.
     """
 
     name: str
@@ -134,7 +135,7 @@ def column(
 ) -> Any:
     """Declare a dataclass field that is a column of a result file.
 
-    A column that came later than the first schema has a default: what rows without it mean.
+    A column that came later than the first schema has a default: what earlier rows mean.
     """
     metadata = {"meaning": meaning, "unit": unit, "check": check, "since": since}
     if since > 1:

@@ -143,6 +143,8 @@ def _parse_row(
             f"{path}, line {line}: {len(cells)} cells where {len(header)} belong; is it torn?"
         )
     by_name = dict(zip(header, cells, strict=True))
+    version = by_name.get("schema_version", "")
+    written_in = int(version) if version.isdecimal() else SCHEMA_VERSION
     values = []
     for each in declared:
         if each.name not in by_name:  # the row is older than the column
@@ -150,9 +152,10 @@ def _parse_row(
             continue
         cell = by_name[each.name]
         try:
-            values.append(each.parse(cell))
+            value = each.parse(cell)
         except ValueError as error:
             raise ResultsError(
                 f"{path}, line {line}, column {each.name}: must be {error}, not {cell!r}"
             ) from None
+        values.append(value if each.since <= written_in else each.default)
     return values

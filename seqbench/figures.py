@@ -101,8 +101,11 @@ def _latency(frames: Frames) -> Captioned | None:
 
 
 def _roofline(frames: Frames) -> Captioned | None:
+    counted = frames.speed[frames.speed["intensity"].notna()]
+    if counted.empty:
+        return None
     return (
-        speed_plots.plot_roofline(frames.speed, frames.limits, frames.palette),
+        speed_plots.plot_roofline(counted, frames.limits, frames.palette),
         "Training steps under the machine's roof, which was measured in the same run.",
     )
 

@@ -46,9 +46,10 @@ def format_count(count: float) -> str:
     return f"{float(f'{count:.3g}'):,.0f}" if count >= 100 else _three_digits(count)
 
 
-def format_bytes(size: float) -> str:
-    """Return a size in MiB with three significant digits."""
-    return f"{_three_digits(size / 2**20)} MiB"
+def format_bytes(size: float, least: float, most: float) -> str:
+    """Return a size in MiB with two significant digits, and its range where that shows one."""
+    middle, low, high = (_two_digits(each / 2**20) for each in (size, least, most))
+    return f"{middle} MiB" if low == high else f"{middle} MiB ({low}–{high})"
 
 
 def format_factor(factor: float) -> str:
@@ -61,8 +62,16 @@ def join_words(words: list[str]) -> str:
     return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
 
 
+def _two_digits(value: float) -> str:
+    return _format_digits(float(f"{value:.2g}"), 2)
+
+
 def _three_digits(value: float) -> str:
+    return _format_digits(value, 3)
+
+
+def _format_digits(value: float, digits: int) -> str:
     if value == 0:
         return "0"
-    decimals = max(0, 2 - math.floor(math.log10(abs(value))))
+    decimals = max(0, digits - 1 - math.floor(math.log10(abs(value))))
     return f"{value:,.{decimals}f}"

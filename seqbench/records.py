@@ -249,10 +249,13 @@ class RunRecord:
         "`flops_per_s` ÷ `peak_flops_per_s`", check=_NOT_NEGATIVE, default=None, since=3
     )
     peak_memory_bytes: int | None = column(
-        "most memory held above the level before the model; empty where it cannot be known",
+        "most bytes that torch's allocator holds at once for the model, its gradients, the "
+        "optimiser's state and one training step on a full batch, all threads at their peaks; "
+        "empty in rows of a schema before 5, which had the process's resident memory here",
         unit="bytes",
         check=_NOT_NEGATIVE,
         default=None,
+        since=5,
     )
     shares: int | None = column(
         "how many threads shared each batch in training; with one, threads work within operators",

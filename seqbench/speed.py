@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from seqbench.intervals import UNSTABLE_WIDTH, median_interval
-from seqbench.stats import GROUP, name_groups
+from seqbench.stats import GROUP, MEMORY, name_groups, summarise_memory
 
 LIMIT_PHASES = ("matmul", "copy")
 _ORDINARY = ("native", "scan")  # no variant has both
@@ -68,7 +68,7 @@ def summarise_speed(runs: pd.DataFrame, timings: pd.DataFrame) -> pd.DataFrame:
 
     Empty if nothing but the machine's limits was measured. Columns: `GROUP`, ``phase``,
     ``task_name``, ``variant``, ``implementation``, ``precision``, ``threads``, ``batch_size``,
-    ``parameters``, ``peak_memory_bytes`` (the median over the runs) and
+    ``parameters``, those of `stats.summarise_memory` and
 
     ``runs``, ``samples``, ``contended``
         How many; the share of the samples that was contended.
@@ -104,7 +104,7 @@ def _summarise(part: pd.DataFrame, peaks: pd.Series) -> dict[str, Any]:
     moved = float(first["bytes"]) if pd.notna(first["bytes"]) else np.nan
     return {
         **first[_KEPT],
-        "peak_memory_bytes": part.groupby("run_id")["peak_memory_bytes"].first().median(),
+        **summarise_memory(part.drop_duplicates("run_id")),
         "runs": len(medians),
         "samples": len(part),
         "contended": part["contended"].mean(),
@@ -141,15 +141,13 @@ def tabulate_phases(speed: pd.DataFrame) -> pd.DataFrame:
     """
     if speed.empty:
         return speed
-    keys = [*GROUP, *_KEPT, "peak_memory_bytes"]
     values = ["seconds", "samples_per_s", "steps_per_s", "p50_s", "p95_s", "p99_s"]
     values += ["flops_per_s", "peak_fraction", "contended", "unstable"]
-    wide = speed.pivot_table(
-        index=keys, columns="phase", values=values, aggfunc="first", sort=False
-    )
+    # pivot_table would leave out what is NaN in all groups; so would a key groups with NaN in it
+    wide = speed.pivot(index=GROUP, columns="phase", values=values).infer_objects()  # noqa: PD010
     wide.columns = [f"{phase}_{value}" for value, phase in wide.columns]
-    wide = wide.reset_index()
-    wide["peak_memory_bytes"] = wide["peak_memory_bytes"].mask(wide["peak_memory_bytes"] < 0)
+    groups = speed[[*GROUP, *_KEPT, *MEMORY]].drop_duplicates(GROUP)
+    wide = groups.merge(wide.reset_index(), on=GROUP)
     met = list(dict.fromkeys(_task_device(speed)))
     order = [met.index(each) for each in _task_device(wide)]
     wide = wide.assign(place=order).sort_values(["place", "train_step_seconds"], kind="stable")

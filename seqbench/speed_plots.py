@@ -81,14 +81,14 @@ def plot_roofline(speed: pd.DataFrame, limits: pd.DataFrame, palette: Palette) -
     Parameters
     ----------
     speed, palette
-        As for `plot_speed`.
+        As for `plot_speed`, with an ``intensity`` in every row.
     limits
         From `speed.measure_limits`.
     """
 
     def draw(axes: Sequence[Axes], part: pd.DataFrame) -> None:
         (ax,) = axes
-        rows = part[(part["phase"] == "train_step") & part["intensity"].notna()]
+        rows = part[part["phase"] == "train_step"]
         keys = ["device", "threads", "precision"]
         own = limits.merge(rows[keys].drop_duplicates(), on=keys)
         ridge = (own["peak_flops_per_s"] / own["peak_bytes_per_s"]).min()
@@ -137,7 +137,8 @@ def plot_profiles(profiles: pd.DataFrame) -> Figure:
             ax.barh(range(len(rows)), shares, left=left, color=colors[kind], label=name, height=0.7)
             left += shares
         for place, row in enumerate(rows.itertuples()):
-            ax.annotate(f"{row.peak_fraction:.0%}", (101, place), va="center", fontsize="small")
+            reached = "—" if np.isnan(row.peak_fraction) else f"{row.peak_fraction:.0%}"
+            ax.annotate(reached, (101, place), va="center", fontsize="small")
         _name_rows(ax, list(rows["label"]))
         ax.set_xlim(0, 108)
         ax.grid(visible=False, axis="y")

@@ -23,6 +23,9 @@ from seqbench.spec import RunSpec
 GROUP = ["task", "device", "label"]
 """What tells two groups of runs apart; within a group only the seed differs."""
 
+MEMORY = ["peak_memory_bytes", "peak_memory_min_bytes", "peak_memory_max_bytes"]
+"""Median and range over the runs of which it is known; NaN if it is known of none."""
+
 _LOSS = (0.0, np.inf)
 _BOUNDS = {
     "accuracy": (0.0, 1.0),
@@ -96,8 +99,10 @@ def summarise_groups(runs: pd.DataFrame, epochs: pd.DataFrame) -> pd.DataFrame:
     ``contended``, ``unstable``
         The share of the epochs that was contended; whether the interval of the median epoch time
         is wider than `UNSTABLE_WIDTH`, as far as there are enough epochs to tell.
-    ``train_samples_per_s``, ``eval_samples_per_s``, ``peak_fraction``, ``peak_memory_bytes``
+    ``train_samples_per_s``, ``eval_samples_per_s``, ``peak_fraction``
         Medians over the seeds.
+    `MEMORY`
+        From `summarise_memory`.
     """
     finished = _name_finished(runs)
     times = finished[["run_id", "label"]].merge(epochs, on="run_id")
@@ -116,7 +121,7 @@ def summarise_groups(runs: pd.DataFrame, epochs: pd.DataFrame) -> pd.DataFrame:
             {
                 **dict(zip(GROUP, keys, strict=True)),
                 **first[_KEPT],
-                "parameters": int(first["parameters"]),
+                "parameters": None if pd.isna(first["parameters"]) else int(first["parameters"]),
                 "epochs": int(first["epochs"]),
                 "seeds": len(group),
                 "score": group["final_score"].mean(),
@@ -133,7 +138,7 @@ def summarise_groups(runs: pd.DataFrame, epochs: pd.DataFrame) -> pd.DataFrame:
                 "train_samples_per_s": group["train_samples_per_s"].median(),
                 "eval_samples_per_s": group["eval_samples_per_s"].median(),
                 "peak_fraction": group["peak_fraction"].median(),
-                "peak_memory_bytes": group["peak_memory_bytes"].median(),
+                **summarise_memory(group),
             }
         )
     summary = pd.DataFrame(rows)
@@ -141,6 +146,12 @@ def summarise_groups(runs: pd.DataFrame, epochs: pd.DataFrame) -> pd.DataFrame:
         least = summary.groupby(["task", "device"])["epoch_time_s"].transform("min")
         summary["relative_time"] = summary["epoch_time_s"] / least
     return summary
+
+
+def summarise_memory(runs: pd.DataFrame) -> dict[str, float]:
+    """Return `MEMORY` of one group of runs."""
+    known = runs["peak_memory_bytes"].astype(float)
+    return dict(zip(MEMORY, (known.median(), known.min(), known.max()), strict=True))
 
 
 def _is_unstable(low: float, high: float, median: float) -> bool | None:
@@ -245,12 +256,12 @@ def compare_settings(
     rows = []
     for keys, group in _name_finished(runs).groupby(["task", "device", "variant"], sort=False):
         sign = 1.0 if group["higher_is_better"].iloc[0] else -1.0
-        reference, *others = dict.fromkeys(group[setting])
+        codes, (reference, *others) = pd.factorize(group[setting], use_na_sentinel=False)
         alike = group.groupby([name for name in _SETTINGS if name != setting], dropna=False)
-        pairs = group.assign(pair=alike.ngroup())
-        goodness = sign * pairs.pivot(index="pair", columns=setting, values="final_score")  # noqa: PD010
-        for value in others:
-            paired = compare_pairs(goodness[value] - goodness[reference], confidence)
+        pairs = group.assign(pair=alike.ngroup(), code=codes)
+        goodness = sign * pairs.pivot(index="pair", columns="code", values="final_score")  # noqa: PD010
+        for code, value in enumerate(others, start=1):
+            paired = compare_pairs(goodness[code] - goodness[0], confidence)
             gain = {"gain": paired.pop("shortfall"), **paired}
             named = dict(zip(["task", "device", "variant"], keys, strict=True))
             told = {"setting": setting, "value": value, "reference": reference}

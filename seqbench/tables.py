@@ -17,6 +17,7 @@ from seqbench.formatting import (
     format_seconds,
 )
 from seqbench.profiles import KINDS
+from seqbench.stats import MEMORY
 
 Cells = dict[str, Callable[[Any], str]]
 
@@ -25,7 +26,7 @@ SUMMARY: Cells = {
     "variant": lambda row: row.label,
     "device": lambda row: row.device,
     "implementation": lambda row: row.implementation,
-    "parameters": lambda row: format_count(int(row.parameters)),
+    "parameters": lambda row: _known(row.parameters),
     "seeds": lambda row: str(row.seeds),
     "score": lambda row: f"{format_score(row.score, row.metric)}",
     "95 % interval": lambda row: format_interval(row.score_low, row.score_high, row.metric),
@@ -34,12 +35,10 @@ SUMMARY: Cells = {
         f"{format_seconds(row.epoch_time_min_s)} to {format_seconds(row.epoch_time_max_s)}"
     ),
     "× cheapest": lambda row: format_factor(row.relative_time),
-    "training, samples/s": lambda row: format_count(row.train_samples_per_s),
-    "inference, samples/s": lambda row: format_count(row.eval_samples_per_s),
+    "training, samples/s": lambda row: _per_second(row.train_samples_per_s),
+    "inference, samples/s": lambda row: _per_second(row.eval_samples_per_s),
     "of peak": lambda row: "—" if pd.isna(row.peak_fraction) else f"{row.peak_fraction:.0%}",
-    "peak memory": lambda row: (
-        "—" if pd.isna(row.peak_memory_bytes) else format_bytes(row.peak_memory_bytes)
-    ),
+    "peak memory": lambda row: _memory(row),
     "contended": lambda row: f"{row.contended:.0%}",
     "stable": lambda row: "—" if row.unstable is None else "no" if row.unstable else "yes",
 }
@@ -108,6 +107,12 @@ def _known(value: Any) -> str:
     return value if isinstance(value, str) else format_count(int(value))
 
 
+def _memory(row: Any) -> str:
+    """Return the memory of a group of runs, with its range, or a dash where it is not known."""
+    sizes = [getattr(row, name) for name in MEMORY]
+    return "—" if pd.isna(sizes[0]) else format_bytes(*sizes)
+
+
 def _name_group(row: Any) -> str:
     return row.label if row.task == row.task_name else f"{row.label}, {row.task}"
 
@@ -154,7 +159,7 @@ SPEED: Cells = {
     "variant": lambda row: row.label,
     "device": lambda row: row.device,
     "implementation": lambda row: row.implementation,
-    "parameters": lambda row: format_count(int(row.parameters)),
+    "parameters": lambda row: _known(row.parameters),
     "training, samples/s": lambda row: _per_second(row.train_step_samples_per_s),
     "time steps/s": lambda row: _per_second(row.train_step_steps_per_s),
     "step": lambda row: _duration(row.train_step_seconds),
@@ -170,9 +175,7 @@ SPEED: Cells = {
     "of peak": lambda row: (
         "—" if pd.isna(row.train_step_peak_fraction) else f"{row.train_step_peak_fraction:.0%}"
     ),
-    "peak memory": lambda row: (
-        "—" if pd.isna(row.peak_memory_bytes) else format_bytes(row.peak_memory_bytes)
-    ),
+    "peak memory": lambda row: _memory(row),
     "contended": lambda row: f"{row.train_step_contended:.0%}",
     "stable": lambda row: "no" if row.train_step_unstable else "yes",
 }

@@ -105,6 +105,22 @@ def test_a_shared_training_equals_an_unshared_one_to_rounding(
         assert results[1].loss == pytest.approx(results[0].loss, rel=1e-5)
 
 
+@pytest.mark.parametrize("implementation", ["native", "fused"])
+@pytest.mark.parametrize("variant", ["rnn", "gru"])
+def test_shares_have_the_gradients_of_the_whole_batch(
+    make_spec: MakeSpec, tiny_task: Task, tiny_data: TaskData, variant: str, implementation: str
+) -> None:
+    settings = {"variant": variant, "implementation": implementation, "batch_size": 40}
+    trainings = [
+        Training(make_spec(**settings, threads=threads), tiny_task, tiny_data) for threads in (1, 2)
+    ]
+    for training in trainings:
+        training.step(torch.arange(40))
+    for one, two in zip(*(training.parameters for training in trainings), strict=True):
+        assert one.grad is not None
+        torch.testing.assert_close(two.grad, one.grad, rtol=1e-5, atol=1e-7)
+
+
 @pytest.mark.parametrize("dropout", [0.0, 0.5])
 def test_shared_trainings_repeat_to_the_last_bit(
     make_spec: MakeSpec, tiny_task: Task, tiny_data: TaskData, dropout: float

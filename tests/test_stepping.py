@@ -72,6 +72,23 @@ def test_shares_of_a_batch_are_summed_and_cut_together(make_spec: MakeSpec) -> N
     torch.testing.assert_close(weight.grad, torch.tensor([0.6, 0.8]), rtol=1e-5, atol=0)
 
 
+@pytest.mark.parametrize("shares", [1, 2])
+def test_a_gradient_that_is_one_tensor_for_two_parameters_counts_once_for_each(
+    make_spec: MakeSpec, shares: int
+) -> None:
+    """As the two biases of a layer have it, which are only ever added to each other."""
+    biases = [torch.nn.Parameter(torch.zeros(2)) for _ in range(2)]
+    gradients = [torch.tensor([3.0, 4.0]) * 2**share for share in range(shares)]
+    norm = 5.0 * 2**0.5 * (2**shares - 1)  # of both biases together
+    update = Update(make_spec(clip_norm=norm / 2), biases, 1)
+    update.apply([(each, each) for each in gradients])
+    for bias in biases:
+        assert bias.grad is not None
+        assert bias.grad.tolist() == pytest.approx(
+            [3.0 * (2**shares - 1) / 2, 4.0 * (2**shares - 1) / 2]
+        )
+
+
 def test_a_captured_step_needs_cuda(make_spec: MakeSpec) -> None:
     with pytest.raises(Exception, match="needs --device cuda"):
         CapturedStep(lambda batch: batch, make_spec())

@@ -301,10 +301,32 @@ def test_rows_of_an_earlier_schema_mean_the_defaults_of_later_columns(result_fol
         rows[:] = [[row[place] for place in kept] for row in rows]
 
     expected = load_results(result_folder).runs.drop(columns="schema_version")
+    expected["peak_memory_bytes"] = pd.array([None] * len(expected), "Int64")
     edit(result_folder, RUNS, age)
     runs = load_results(result_folder).runs
     assert set(runs["schema_version"]) == {1}
     pd.testing.assert_frame_equal(runs.drop(columns="schema_version"), expected)
+
+
+def test_memory_of_an_earlier_schema_is_another_quantity_and_not_known(result_folder: Path) -> None:
+    def age(rows: list[list[str]]) -> None:
+        version = rows[0].index("schema_version")
+        for row in rows[1:3]:
+            row[version] = "4"
+
+    edit(result_folder, RUNS, age)
+    memory = load_results(result_folder).runs["peak_memory_bytes"]
+    assert memory.isna().tolist() == [True, True, False, False, False, False]
+    assert set(memory.dropna()) == {2**20}
+
+
+def test_a_cell_of_an_earlier_schema_is_checked_all_the_same(result_folder: Path) -> None:
+    memory = place(result_folder, RUNS, "peak_memory_bytes")
+    version = place(result_folder, RUNS, "schema_version")
+    edit(result_folder, RUNS, lambda rows: rows[1].__setitem__(version, "4"))
+    edit(result_folder, RUNS, lambda rows: rows[1].__setitem__(memory, "-1"))
+    with pytest.raises(ResultsError, match=r"line 2, column peak_memory_bytes: must be"):
+        load_results(result_folder)
 
 
 def test_a_later_column_may_not_be_missing_from_todays_rows(result_folder: Path) -> None:

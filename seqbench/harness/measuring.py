@@ -6,6 +6,7 @@ measuring leaves no trace in what is trained.
 
 import sys
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from statistics import median
 
@@ -113,14 +114,14 @@ class Measuring:
             records.append(self._record("compile", 0, spent, len(batch)))
         return records
 
+    def measure_memory(self) -> int:
+        """Return the bytes that the model and a training step on a full batch need."""
+        with self._warm_training() as (training, batch):
+            return training.measure_memory(batch)
+
     def profile_step(self) -> list[ProfileRecord]:
         """Return what a training step spends, operator by operator."""
-        training = Training(self.spec, self.task, self.data, self.shares)
-        training.model.train()
-        batch = training.draw_batches()[0]
-        with training.active():
-            for _ in range(WARM_UP_STEPS):
-                training.step(batch)
+        with self._warm_training() as (training, batch):
             taken = profile_steps(lambda: training.step(batch), self.clock)
         return [
             ProfileRecord(
@@ -134,6 +135,17 @@ class Measuring:
             )
             for each in taken.operators
         ]
+
+    @contextmanager
+    def _warm_training(self) -> Iterator[tuple[Training, Tensor]]:
+        """Return a training that has taken its first steps, ready for more, and a full batch."""
+        training = Training(self.spec, self.task, self.data, self.shares)
+        training.model.train()
+        batch = training.draw_batches()[0]
+        with training.active():
+            for _ in range(WARM_UP_STEPS):
+                training.step(batch)
+            yield training, batch
 
     def _list_phases(
         self, training: Training, batch: Tensor

@@ -58,7 +58,7 @@ def profile_steps(work: Callable[[], object], clock: SampleClock) -> Profile:
     clock
         Times the steps; its device decides whether operators or kernels are listed.
     """
-    os.environ.setdefault("KINETO_LOG_LEVEL", _QUIET)
+    silence_kineto()
     on_gpu = clock.device != "cpu"
     activities = [ProfilerActivity.CPU, *([ProfilerActivity.CUDA] if on_gpu else [])]
     every_thread = torch._C._profiler._ExperimentalConfig(profile_all_threads=True)
@@ -68,6 +68,11 @@ def profile_steps(work: Callable[[], object], clock: SampleClock) -> Profile:
     after = clock.time(work, STEPS)
     events: Any = profiler.key_averages()
     return Profile(STEPS, min(before, after), list_operators(events, on_gpu=on_gpu))
+
+
+def silence_kineto() -> None:
+    """Keep the profiler's library from reporting its own stages, if it has not been used yet."""
+    os.environ.setdefault("KINETO_LOG_LEVEL", _QUIET)
 
 
 def list_operators(events: Iterable[Event], *, on_gpu: bool) -> list[OperatorTime]:

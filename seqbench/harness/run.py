@@ -20,7 +20,6 @@ from seqbench.harness.measuring import (
     forget_compiled,
     median_rate,
 )
-from seqbench.harness.memory import PeakMemory
 from seqbench.harness.observation import observe
 from seqbench.harness.sampling import Sampling
 from seqbench.harness.saving import Saved, Traces, dump_saved
@@ -192,20 +191,16 @@ class Run:
         check_equivalence(self.spec, self.task, data, traces.shares)
         measuring = Measuring(self.spec, self.task, data, traces.shares)
         traces.timings += measuring.measure_limits()
+        traces.peak_memory_bytes = measuring.measure_memory()
         if self.job.sampling is not None:
-            memory = PeakMemory(self.spec.device)
             traces.timings += measuring.measure_speed(self.job.sampling)
-            traces.peak_memory_bytes = memory.bytes
             traces.profile += measuring.profile_step()
 
     def _train(self, data: TaskData, epoch_finished: EpochFinished) -> bool:
         """Train the epochs that are left; tell whether every loss was finite."""
-        before, memory = self.traces.peak_memory_bytes, PeakMemory(self.spec.device)
         training = Training(self.spec, self.task, data, self.traces.shares)
         if self.job.saved:
             training.load_state_dict(self.job.saved.training)
-        elif self.job.sampling is not None:
-            before = None  # what was measured apart is another model's
         for epoch in range(len(self.traces.epochs) + 1, self.spec.epochs + 1):
             record = self._train_epoch(training, epoch)
             self.traces.epochs.append(record)
@@ -213,8 +208,6 @@ class Run:
                 self.traces.nondeterminism = "threads that shared a batch drew random numbers"
             if not (math.isfinite(record.train_loss) and math.isfinite(record.test_loss)):
                 return False
-            peak = memory.bytes
-            self.traces.peak_memory_bytes = peak if before is None else max(before, peak or 0)
             epoch_finished(record, self._save(training))
         if self.job.keep_weights:
             self.checkpoint = dump_checkpoint(training.model)

@@ -91,6 +91,12 @@ class Update:
         for project in self._projections:
             project()
 
+    @property
+    def tensors(self) -> list[Tensor]:
+        """What is kept from step to step besides the parameters: gradients, optimiser state."""
+        kept: list[Any] = [value for each in self._optimizer.state.values() for value in each.values()]
+        return [*self._gradients, *(value for value in kept if isinstance(value, Tensor))]
+
     def state_dict(self) -> dict[str, Any]:
         """Return all that the next step depends on besides the parameters."""
         parts = {

@@ -1,6 +1,6 @@
 """The only training loop: one model on its way through one task."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from seqbench.harness.memory import keep_freed_memory
+from seqbench.harness.memory import keep_freed_memory, measure_step_memory
 from seqbench.harness.precision import autocast, check_precision, products_in
 from seqbench.harness.seeding import GlobalStream, derive_seed
 from seqbench.harness.sharing import Sharing
@@ -161,15 +161,8 @@ class Training:
         Like `backward` after `forward`, but a thread that is done with the one goes on to the
         other at once.
         """
-        loss_of = self._loss_of(batch)
-
-        def both(share: Tensor) -> tuple[Tensor, Gradients]:
-            loss = loss_of(share)
-            return loss.detach(), self._gradients_of(loss)
-
-        shares = self._sharing.map(both, batch.chunk(self._sharing.shares))
-        losses, gradients = zip(*shares, strict=True)
-        return torch.stack(losses).sum(), list(gradients)
+        shares = batch.chunk(self._sharing.shares)
+        return _join(self._sharing.map(self._differentiator(batch), shares))
 
     def infer(self, inputs: Tensor) -> Tensor:
         """Return the model's outputs for ``inputs``, batch by batch, without gradients."""
@@ -185,6 +178,34 @@ class Training:
             loss = self.task.loss(outputs, split.targets)
             score = self.task.score(outputs, split.targets)
         return Evaluation(loss.item(), score, watch.seconds)
+
+    def measure_memory(self, batch: Tensor) -> int:
+        """Return the most bytes held at once for the model and a training step on ``batch``.
+
+        See `measure_step_memory`. To be called within `active`, off the clock, after the first
+        steps; the model learns from ``batch`` twice more.
+        """
+        work = self._differentiator(batch)
+
+        def finish(shares: list[tuple[Tensor, Gradients]]) -> None:
+            self.update.apply(_join(shares)[1])
+
+        def held() -> Iterator[Tensor]:
+            yield from self.model.parameters()
+            yield from self.model.buffers()
+            yield from self.update.tensors
+
+        shares = [partial(work, share) for share in batch.chunk(self._sharing.shares)]
+        return measure_step_memory(shares, finish, held, self.spec.device)
+
+    def _differentiator(self, batch: Tensor) -> Callable[[Tensor], tuple[Tensor, Gradients]]:
+        loss_of = self._loss_of(batch)
+
+        def both(share: Tensor) -> tuple[Tensor, Gradients]:
+            loss = loss_of(share)
+            return loss.detach(), self._gradients_of(loss)
+
+        return both
 
     def _step(self, batch: Tensor) -> Tensor:
         loss, gradients = self.differentiate(batch)
@@ -215,3 +236,9 @@ class Training:
     def _gradients_of(self, loss: Tensor, *, keep: bool = False) -> Gradients:
         loss = self.update.scale(loss)
         return torch.autograd.grad(loss, self.parameters, retain_graph=keep, allow_unused=True)
+
+
+def _join(shares: list[tuple[Tensor, Gradients]]) -> tuple[Tensor, list[Gradients]]:
+    """Return the loss of a batch and each share's gradients, from those of its shares."""
+    losses, gradients = zip(*shares, strict=True)
+    return torch.stack(losses).sum(), list(gradients)

@@ -1,0 +1,165 @@
+"""What a row leaves empty takes its group out of no table, and the report is made all the same."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from seqbench import tables
+from seqbench.columns import columns
+from seqbench.profiles import summarise_profiles
+from seqbench.records import EpochRecord, ProfileRecord, RunRecord, TimingRecord
+from seqbench.report import write_report
+from seqbench.spec import RunSpec
+from seqbench.speed import measure_limits, race_implementations, summarise_speed, tabulate_phases
+from seqbench.stats import compare_settings, summarise_groups
+from seqbench.store import Results, ResultWriter, load_results
+from seqbench.targets import summarise_targets
+
+MakeRun = Callable[..., tuple[RunRecord, list[EpochRecord]]]
+
+SETTINGS = {field.name for field in fields(RunSpec)}
+OPTIONAL = [
+    each.name
+    for each in columns(RunRecord)
+    if each.optional and each.name not in (*SETTINGS, "error", "final_score")
+]
+"""What a run may leave empty; one without a final score was not trained."""
+
+PHASES = ("first_step", "train_step", "forward", "backward", "inference", "latency")
+LABELS = [
+    f"{name} implementation={code}"
+    for name, code in (("rnn", "native"), ("rnn", "fused"), ("lstm", "native"))
+]
+ALL = (0, 1, 2, 3)
+LSTM = (3,)
+
+
+@pytest.fixture
+def gather(tmp_path: Path, make_run: MakeRun) -> Callable[..., Results]:
+    """Return a maker of a measured result of four runs, some without a value in some columns."""
+
+    def make(unknown: Sequence[str], places: Sequence[int], *, formulas: bool = True) -> Results:
+        settings: list[dict[str, Any]] = [
+            {"seed": 0, "implementation": "native"},
+            {"seed": 1, "implementation": "native"},
+            {"seed": 0, "implementation": "fused"},
+            {"seed": 0, "variant": "lstm"},
+        ]
+        with ResultWriter(tmp_path / "a", {}) as writer:
+            for place, each in enumerate(settings):
+                run, epochs = make_run(target=0.5, **each)
+                counted: dict[str, Any] = {"flops": 1000, "bytes": 50}
+                if place in places:
+                    left_out: dict[str, Any] = dict.fromkeys(unknown)
+                    run = replace(run, **left_out)
+                    counted = counted if formulas else {}
+                timings = [
+                    TimingRecord(
+                        run_id=run.run_id, phase=phase, sample=sample, calls=1, examples=16,
+                        seconds=1.0 + place, time_steps=80,
+                        **(counted if phase in PHASES else {"flops": 1000, "bytes": 50}),
+                    )
+                    for phase in (*PHASES, "matmul", "copy")
+                    for sample in range(12)
+                ]  # fmt: skip
+                profile = ProfileRecord(
+                    run_id=run.run_id, operator="aten::mm", calls=3, seconds=0.5, steps=2,
+                    steps_s=2.0, threads=1,
+                )  # fmt: skip
+                writer.add(run, epochs, [], timings, [profile])
+        return load_results(tmp_path / "a")
+
+    return make
+
+
+def in_every_table(results: Results) -> None:
+    runs = results.runs
+    summary = summarise_groups(runs, results.epochs)
+    measured = summarise_speed(runs, results.timings)
+    phases = tabulate_phases(measured)
+    profiles = summarise_profiles(runs, results.profile, phases)
+    targets = summarise_targets(runs)
+    for frame, cells in (
+        (summary, tables.SUMMARY),
+        (phases, tables.SPEED),
+        (profiles, tables.PROFILES),
+        (targets, tables.TARGETS),
+    ):
+        assert sorted(frame["label"]) == sorted(LABELS)
+        assert len(tables.format_table(frame, cells).splitlines()) == 2 + len(LABELS)
+    assert set(measured["label"]) == set(LABELS)
+    race = race_implementations(measured)
+    assert set(race["implementation"]) == {"native", "fused"}
+    assert len(measure_limits(runs, results.timings)) == 1
+
+
+@pytest.mark.parametrize("places", [LSTM, ALL], ids=["one run", "all runs"])
+@pytest.mark.parametrize(
+    "unknown", [*([each] for each in OPTIONAL), OPTIONAL], ids=[*OPTIONAL, "all"]
+)
+def test_every_group_is_in_every_table(
+    gather: Callable[..., Results], unknown: list[str], places: tuple[int, ...]
+) -> None:
+    in_every_table(gather(unknown, places))
+
+
+@pytest.mark.parametrize("places", [LSTM, ALL], ids=["one run", "all runs"])
+def test_a_report_is_made_of_it(
+    gather: Callable[..., Results], tmp_path: Path, places: tuple[int, ...]
+) -> None:
+    results = gather(OPTIONAL, places, formulas=False)
+    in_every_table(results)
+    text = write_report(results, tmp_path / "report").read_text()
+    for title in ("## Speed", "## Scores", "## Where a training step's time goes"):
+        table = text.split(title)[1].split("\n## ")[0]
+        assert all(f"| {label} " in table for label in LABELS)
+    assert "nan" not in text
+
+
+def test_a_setting_that_some_runs_do_not_have_is_compared(
+    tmp_path: Path, make_run: MakeRun
+) -> None:
+    with ResultWriter(tmp_path / "a", {}) as writer:
+        for seed in range(3):
+            for clip_norm, gain in ((None, 0.0), (1.0, 0.02)):
+                score = 0.8 + 0.01 * seed + gain
+                writer.add(*make_run(score, seed=seed, clip_norm=clip_norm))
+    runs = load_results(tmp_path / "a").runs
+    (row,) = compare_settings(runs, "clip_norm").itertuples()
+    assert pd.isna(row.reference)
+    assert (row.value, row.seeds) == (1.0, 3)
+    assert row.gain == pytest.approx(0.02)
+
+
+@pytest.mark.parametrize(
+    ("known", "cell"),
+    [
+        ((None, None, None), "—"),
+        ((1_234_567, None, 1_234_567), "1.2 MiB"),
+        ((2**20, 2**20, 2**20 + 3), "1.0 MiB"),
+        ((10 * 2**20, 123 * 2**20, 11 * 2**20), "11 MiB (10–120)"),
+    ],
+)
+def test_memory_has_two_digits_and_its_range_where_it_has_one(
+    tmp_path: Path, make_run: MakeRun, known: tuple[int | None, ...], cell: str
+) -> None:
+    with ResultWriter(tmp_path / "a", {}) as writer:
+        for seed, memory in enumerate(known):
+            run, epochs = make_run(seed=seed)
+            timing = TimingRecord(
+                run_id=run.run_id, phase="train_step", sample=0, calls=1, examples=16,
+                seconds=1.0, time_steps=80,
+            )  # fmt: skip
+            writer.add(replace(run, peak_memory_bytes=memory), epochs, [], [timing])
+    results = load_results(tmp_path / "a")
+    phases = tabulate_phases(summarise_speed(results.runs, results.timings))
+    for frame, cells in (
+        (summarise_groups(results.runs, results.epochs), tables.SUMMARY),
+        (phases, tables.SPEED),
+    ):
+        (row,) = frame.itertuples()
+        assert cells["peak memory"](row) == cell
