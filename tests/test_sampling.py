@@ -33,10 +33,11 @@ class FakeMachine:
         self._readings += 1
         if self._readings % 2 == 0:  # the end of a sample
             self._waited += next(self._waiting)
-        return Counters(self.now_s, 0.0, 0.0, {"1": self._waited})
+        return Counters(self.now_s, 0.0, {}, {"1": self._waited})
 
     def sampler(self, sampling: Sampling) -> Sampler:
-        return Sampler(SampleClock("cpu", now=lambda: self.now_s), sampling, LoadWatch(self.read))
+        clock = SampleClock("cpu", now=lambda: self.now_s)
+        return Sampler(clock, sampling, LoadWatch(1, self.read))
 
 
 def test_a_known_step_is_timed_to_the_digit() -> None:

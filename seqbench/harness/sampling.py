@@ -3,7 +3,7 @@
 import gc
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from statistics import median
 
 from seqbench.harness.load import LoadWatch
@@ -63,8 +63,8 @@ class Sampler:
     """
 
     clock: SampleClock
-    sampling: Sampling = Sampling()
-    watch: LoadWatch = field(default_factory=LoadWatch)
+    sampling: Sampling
+    watch: LoadWatch
 
     def sample(self, work: Callable[[], object], *, single: bool = False) -> list[Sample]:
         """Warm ``work`` up and time it until the interval is narrow or the budget is spent.
