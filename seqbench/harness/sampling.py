@@ -8,7 +8,7 @@ from statistics import median
 
 from seqbench.harness.load import LoadWatch
 from seqbench.harness.timing import SampleClock
-from seqbench.intervals import median_interval
+from seqbench.intervals import LEAST_SAMPLES, median_interval
 from seqbench.records import Load
 
 _LEAST_WARM_UP = 3
@@ -22,7 +22,8 @@ class Sampling:
     Parameters
     ----------
     width
-        Stop once the 95 % interval of the median is no wider than this share of it.
+        Stop once the 95 % interval of the median is no wider than this share of it; it allows for
+        the correlation of successive samples, and takes `LEAST_SAMPLES`.
     budget_s
         Stop after so many seconds of samples anyway; warming up may take as much again.
     least, most
@@ -34,7 +35,7 @@ class Sampling:
 
     width: float = 0.02
     budget_s: float = 1.0
-    least: int = 10
+    least: int = LEAST_SAMPLES
     most: int = 100
     least_sample_s: float = 1e-3
 
