@@ -149,7 +149,7 @@ def draw_figures(results: Results, summary: pd.DataFrame) -> dict[str, Captioned
         Its `stats.summarise_groups`.
     """
     labelled = stats.name_groups(results.runs)
-    finished = labelled[labelled["status"] == "ok"]
+    finished = stats.time_runs(labelled[labelled["status"] == "ok"], results.epochs)
     epochs = finished[["run_id", "label", "task"]].merge(
         results.epochs.drop(columns="task"), on="run_id"
     )

@@ -30,8 +30,8 @@ SUMMARY: Cells = {
     "score": lambda row: f"{format_score(row.score, row.metric)}",
     "95 % interval": lambda row: format_interval(row.score_low, row.score_high, row.metric),
     "epoch time": lambda row: format_seconds(row.epoch_time_s),
-    "least to most": lambda row: (
-        f"{format_seconds(row.epoch_time_min_s)} to {format_seconds(row.epoch_time_max_s)}"
+    "range (min–max)": lambda row: (
+        f"{format_seconds(row.epoch_time_min_s)}–{format_seconds(row.epoch_time_max_s)}"
     ),
     "× cheapest": lambda row: format_factor(row.relative_time),
     "training, samples/s": lambda row: format_count(row.train_samples_per_s),
@@ -41,7 +41,7 @@ SUMMARY: Cells = {
         "—" if pd.isna(row.peak_memory_bytes) else format_bytes(row.peak_memory_bytes)
     ),
     "contended": lambda row: f"{row.contended:.0%}",
-    "stable": lambda row: "—" if row.unstable is None else "no" if row.unstable else "yes",
+    "stable": lambda row: _stable(row.unstable),
 }
 DIFFERENCES: Cells = {
     "task": lambda row: row.task,
@@ -106,6 +106,11 @@ def _known(value: Any) -> str:
     if pd.isna(value) or value == "":
         return "—"
     return value if isinstance(value, str) else format_count(int(value))
+
+
+def _stable(unstable: Any) -> str:
+    """Return whether a time is stable, or a dash where that is not known."""
+    return "—" if pd.isna(unstable) else "no" if unstable else "yes"
 
 
 def _name_group(row: Any) -> str:
@@ -193,8 +198,8 @@ LIMITS: Cells = {
     "threads": lambda row: str(row.threads),
     "precision": lambda row: row.precision,
     "product of large squares": lambda row: f"{row.peak_flops_per_s / 1e9:,.1f} GFLOP/s",
-    "least to most over the runs": lambda row: (
-        f"{row.peak_least / 1e9:,.1f} to {row.peak_most / 1e9:,.1f}"
+    "range (min–max) over runs": lambda row: (
+        f"{row.peak_least / 1e9:,.1f}–{row.peak_most / 1e9:,.1f}"
     ),
     "copy in memory": lambda row: f"{row.peak_bytes_per_s / 1e9:,.1f} GB/s",
 }
@@ -220,10 +225,10 @@ TARGETS: Cells = {
     "target": lambda row: format_score(row.target, row.metric),
     "reached": lambda row: f"{row.reached} of {row.seeds}",
     "time to it": lambda row: _duration(row.target_time_s),
-    "least to most": lambda row: (
+    "range (min–max)": lambda row: (
         "—"
         if pd.isna(row.target_time_s)
-        else f"{format_seconds(row.least_s)} to {format_seconds(row.most_s)}"
+        else f"{format_seconds(row.least_s)}–{format_seconds(row.most_s)}"
     ),
     "final score": lambda row: format_score(row.score, row.metric),
     "changed": lambda row: row.changed or "—",
