@@ -169,6 +169,7 @@ SPEED: Cells = {
     "latency p50": lambda row: _duration(row.latency_p50_s),
     "p95": lambda row: _duration(row.latency_p95_s),
     "p99": lambda row: _duration(row.latency_p99_s),
+    "n": lambda row: format_count(int(row.latency_run_samples)),
     "first step": lambda row: _duration(row.first_step_seconds),
     "compiling": lambda row: _duration(getattr(row, "compile_seconds", float("nan"))),
     "GFLOP/s": lambda row: _per_second(row.train_step_flops_per_s / 1e9),
@@ -179,7 +180,7 @@ SPEED: Cells = {
         "—" if pd.isna(row.peak_memory_bytes) else format_bytes(row.peak_memory_bytes)
     ),
     "contended": lambda row: f"{row.train_step_contended:.0%}",
-    "stable": lambda row: "no" if row.train_step_unstable else "yes",
+    "stable": lambda row: _stable(row.train_step_unstable),
 }
 PROFILES: Cells = {
     "task": lambda row: row.task,
@@ -214,7 +215,9 @@ RACE: Cells = {
     "time": lambda row: _duration(row.seconds),
     "times as fast as native": lambda row: format_factor(row.speedup),
     "between": lambda row: (
-        f"{format_factor(row.speedup_low)} and {format_factor(row.speedup_high)}"
+        "—"
+        if pd.isna(row.speedup_low)
+        else f"{format_factor(row.speedup_low)} and {format_factor(row.speedup_high)}"
     ),
     "fastest": lambda row: "yes" if row.best else "",
 }

@@ -59,6 +59,14 @@ def test_short_work_is_done_often_enough_for_the_clock() -> None:
     assert {each.calls for each in alone} == {1}
 
 
+def test_single_calls_are_as_many_as_a_95th_percentile_takes() -> None:
+    """Equal times have a narrow interval at once, but say nothing of the slow calls."""
+    machine = FakeMachine(repeat(1e-3))
+    assert len(machine.sampler(Sampling()).sample(machine.work, single=True)) == 200
+    slow = FakeMachine(repeat(0.1))
+    assert len(slow.sampler(Sampling(budget_s=1.0)).sample(slow.work, single=True)) == 30
+
+
 def test_warming_up_lasts_until_the_work_gets_no_faster() -> None:
     slow_start = [1.0, 0.5, 0.2, 0.11, 0.1, 0.1, 0.1]
     machine = FakeMachine(iter(slow_start + [0.1] * 50))

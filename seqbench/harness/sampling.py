@@ -27,7 +27,10 @@ class Sampling:
     budget_s
         Stop after so many seconds of samples anyway; warming up may take as much again.
     least, most
-        Never fewer, never more samples.
+        Never fewer, never more samples, unless ``least`` take three times the budget.
+    singles
+        As many samples where each is a single call: their 95th percentile takes 200, of which 10
+        are expected beyond it.
     least_sample_s
         Work that is shorter is done several times for a sample, or the clock's own cost would
         stand in it.
@@ -37,6 +40,7 @@ class Sampling:
     budget_s: float = 1.0
     least: int = LEAST_SAMPLES
     most: int = 100
+    singles: int = 200
     least_sample_s: float = 1e-3
 
 
@@ -84,7 +88,7 @@ class Sampler:
             calls = 1 if single else max(1, round(self.sampling.least_sample_s / duration))
             samples: list[Sample] = []
             spent = 0.0
-            while not self._is_enough(samples, spent):
+            while not self._is_enough(samples, spent, single=single):
                 samples.append(self.take(work, calls))
                 spent += samples[-1].seconds
         return samples
@@ -105,10 +109,10 @@ class Sampler:
                 break
         return median(times[-_LEAST_WARM_UP:])
 
-    def _is_enough(self, samples: list[Sample], spent: float) -> bool:
-        if len(samples) < self.sampling.least:
+    def _is_enough(self, samples: list[Sample], spent: float, *, single: bool) -> bool:
+        if len(samples) < (self.sampling.singles if single else self.sampling.least):
             return spent >= 3 * self.sampling.budget_s and len(samples) > 0
-        if len(samples) >= self.sampling.most or spent >= self.sampling.budget_s:
+        if single or len(samples) >= self.sampling.most or spent >= self.sampling.budget_s:
             return True
         calm = [each.seconds for each in samples if not each.load.contended]
         low, high = median_interval(calm) if calm else (0.0, float("inf"))
