@@ -10,7 +10,7 @@ import pandas as pd
 from seqbench.errors import UsageError
 from seqbench.intervals import mean_interval
 from seqbench.pooling import list_differences
-from seqbench.stats import GROUP, adjust_holm, compare_pairs, name_groups
+from seqbench.stats import GROUP, adjust_holm, compare_pairs, name_groups, time_runs
 from seqbench.store import Results
 
 _OF_SPEED = ("machine", "threads")
@@ -80,7 +80,8 @@ def compare_results(first: Results, second: Results) -> Comparison:
 
 def _pair_runs(first: Results, second: Results) -> tuple[pd.DataFrame, int, int]:
     """Return runs of equal settings side by side, and how many have no partner on either side."""
-    sides = [each.runs.assign(side=side) for side, each in enumerate((first, second))]
+    timed = [time_runs(each.runs, each.epochs) for each in (first, second)]
+    sides = [each.assign(side=side) for side, each in enumerate(timed)]
     named = name_groups(pd.concat(sides, ignore_index=True))
     named = named[named["status"] == "ok"]
     one, other = (named[named["side"] == side] for side in (0, 1))
@@ -98,8 +99,8 @@ def compare_groups(pairs: pd.DataFrame, *, times: bool) -> pd.DataFrame:
         ``first`` and ``second``, mean scores; ``gain``, the mean over seeds of how much better the
         second is, positive whichever way the metric runs, with ``low``, ``high``, ``p`` and, by
         Holm's method over all groups, ``p_adjusted``; ``time_ratio``, the geometric mean over seeds
-        of the second's epoch time over the first's, ``ratio_low`` and ``ratio_high``, its interval
-        by Student's t on logarithms; NaN without ``times``.
+        of the second's epoch time over the first's, from `stats.time_runs`, ``ratio_low`` and
+        ``ratio_high``, its interval by Student's t on logarithms; NaN without ``times``.
     """
     rows = []
     for keys, part in pairs.groupby(GROUP, sort=False):

@@ -89,14 +89,14 @@ def _speed(frames: Frames) -> Captioned | None:
     return (
         speed_plots.plot_speed(frames.speed, frames.palette),
         "Speed of training steps and of inference. Dot: median; bar: interval over samples and "
-        "runs; hollow: unstable.",
+        "runs, where it is known; hollow: unstable.",
     )
 
 
 def _latency(frames: Frames) -> Captioned | None:
     return (
         speed_plots.plot_latency(frames.speed, frames.palette),
-        "Latency: a forward pass of a single example, the slow ones too.",
+        "Latency: a forward pass of a single example; percentiles that have samples enough.",
     )
 
 
@@ -152,7 +152,7 @@ def draw_figures(results: Results, summary: pd.DataFrame) -> dict[str, Captioned
         Its `stats.summarise_groups`.
     """
     labelled = stats.name_groups(results.runs)
-    finished = labelled[labelled["status"] == "ok"]
+    finished = stats.time_runs(labelled[labelled["status"] == "ok"], results.epochs)
     epochs = finished[["run_id", "label", "task"]].merge(
         results.epochs.drop(columns="task"), on="run_id"
     )

@@ -177,7 +177,7 @@ def _describe_cost(group: pd.DataFrame) -> str:
     cheapest = ranked.iloc[0]
     text = (
         f"**{cheapest.label}** is the cheapest to train, "
-        f"{format_seconds(cheapest.epoch_time_s)} an epoch (median)"
+        f"{format_seconds(cheapest.epoch_time_s)} an epoch (median over runs)"
     )
     others = [
         f"{row.label} {format_factor(row.relative_time)}" for row in ranked.iloc[1:].itertuples()
@@ -207,8 +207,9 @@ def describe_doubts(group: pd.DataFrame, figure: str, samples: str) -> Iterator[
     unstable = group[group["unstable"].astype(bool)]
     if not unstable.empty:
         yield (
-            f"**Unstable**: the {figure} of {join_words(list(unstable['label']))} is known to no "
-            f"better than {UNSTABLE_WIDTH:.0%}. Close other programs, or measure with more seeds."
+            f"**Unstable**: the {figure} of {join_words(list(unstable['label']))} ranges over more "
+            f"than {UNSTABLE_WIDTH:.0%} between runs or samples. Close other programs and repeat "
+            f"the runs: one such figure may be far from the next."
         )
     contended = group[group["contended"].astype(float) > MUCH_CONTENDED]
     if not contended.empty:

@@ -8,6 +8,12 @@ CONFIDENCE = 0.95
 UNSTABLE_WIDTH = 0.1
 """A figure whose interval is wider than this share of it is called unstable."""
 
+LEAST_SAMPLES = 10
+"""Fewer samples of one run have no interval of their median: see `median_interval`."""
+
+_MOST_CORRELATED = 0.95
+_LAGS = 300  # 0.95 to this power is 2e-7
+
 
 def mean_interval(values: ArrayLike, confidence: float = CONFIDENCE) -> tuple[float, float]:
     """Return the ends of Student's t interval for the mean; NaN for fewer than two values."""
@@ -29,19 +35,59 @@ def _half_width(numbers: NDArray[np.float64], confidence: float) -> float:
     return float(stats.t.ppf((1 + confidence) / 2, len(numbers) - 1) * numbers.std(ddof=1))
 
 
-def median_interval(values: ArrayLike, confidence: float = CONFIDENCE) -> tuple[float, float]:
-    """Return the ends of an interval for the median that asks nothing of the distribution.
+def median_interval(values: ArrayLike) -> tuple[float, float]:
+    """Return the ends of a 95 % interval for the median of serially correlated samples.
 
-    Its ends are two of the values, as far from either end of their order as a binomial of one half
-    allows (e.g. Conover, Practical Nonparametric Statistics, 3.2). It covers the median of
-    independent values at least as often as ``confidence``; NaN for fewer values than that takes,
-    which is 6 at 95 %.
+    The ends are order statistics, as of the binomial interval for independent values (e.g. Conover,
+    Practical Nonparametric Statistics, 3.2), but as far apart as the long-run variance of the
+    indicator 1{x < median} asks. For a Gaussian AR(1) process, however its values are transformed,
+    its autocorrelation at lag k is 2 / π · arcsin ρᵏ. ρ is the lag-1 autocorrelation of the normal
+    scores, corrected for its bias (1 + 3 ρ) / n (Kendall, 1954), plus one standard error, at least
+    0; Student's t has the effective number of samples. Batch means of the indicator and medians of
+    blocks were simulated too: they covered less often, or were half as wide again.
+
+    Limits, by simulation of 10 to 100 samples of Gaussian, t (3 degrees of freedom) and exponential
+    noise: for ρ ≤ 0.5 it covers the median in 95 % to 99.8 %, also where sampling stops as soon as
+    it is narrow. For ρ = 0.8 it covers in 76 % to 79 % at 10 samples, 94 % at 20 and 97 % at 50;
+    with stopping in 77 % to 97 %. Noise with a longer memory than AR(1) is not allowed for: of
+    white noise plus AR(1) noise of ρ = 0.9, half of the variance each, 77 % at 100 samples, 71 %
+    with stopping.
+
+    Parameters
+    ----------
+    values
+        Samples of one run, in the order in which they were taken.
+
+    Returns
+    -------
+    tuple
+        Low and high end; NaN for fewer than `LEAST_SAMPLES`.
     """
-    ordered = np.sort(np.asarray(values, dtype=float))
-    below = int(stats.binom.ppf((1 - confidence) / 2, len(ordered), 0.5))
-    if below == 0:
+    numbers = np.asarray(values, dtype=float)
+    count = len(numbers)
+    if count < LEAST_SAMPLES:
         return np.nan, np.nan
-    return float(ordered[below - 1]), float(ordered[len(ordered) - below])
+    inflation = _inflate_variance(_bound_correlation(numbers))
+    quantile = special.stdtrit(max(count / inflation - 1, 1.0), (1 + CONFIDENCE) / 2)
+    reach = quantile * np.sqrt(count * inflation) / 2
+    rank = max(1, int((count + 1) / 2 - reach))
+    ordered = np.sort(numbers)
+    return float(ordered[rank - 1]), float(ordered[count - rank])
+
+
+def _bound_correlation(numbers: NDArray[np.float64]) -> float:
+    """Return a lag-1 autocorrelation of the normal scores that the true one seldom exceeds."""
+    count = len(numbers)
+    scores = special.ndtri((stats.rankdata(numbers) - 0.375) / (count + 0.25))  # Blom
+    power = scores @ scores
+    found = scores[1:] @ scores[:-1] / power if power > 0 else 0.0  # 0: all values are equal
+    found += (1 + 3 * found) / count
+    return float(np.clip(found + np.sqrt(max(1 - found**2, 0.0) / count), 0.0, _MOST_CORRELATED))
+
+
+def _inflate_variance(correlation: float) -> float:
+    """Return the long-run variance of the indicator over that of independent values, ¼."""
+    return float(1 + 4 / np.pi * np.arcsin(correlation ** np.arange(1, _LAGS)).sum())
 
 
 def median_sequence(values: ArrayLike, error_rate: float) -> tuple[float, float]:

@@ -139,7 +139,7 @@ def plot_final_scores(runs: pd.DataFrame, summary: pd.DataFrame, palette: Palett
 
 
 def plot_epoch_time(epochs: pd.DataFrame, summary: pd.DataFrame, palette: Palette) -> Figure:
-    """Plot the training time of every epoch as a dot, and each group's median as a bar's end.
+    """Plot the training time of every epoch as a dot, and the median over runs as a bar's end.
 
     Parameters
     ----------
@@ -154,7 +154,9 @@ def plot_epoch_time(epochs: pd.DataFrame, summary: pd.DataFrame, palette: Palett
     def draw(axes: Sequence[Axes], part: pd.DataFrame) -> None:
         dots = epochs[epochs["task"] == part["task"].iloc[0]]
         _bars(axes[0], part, "epoch_time_s", palette, dots)
-        axes[0].set_xlabel("training time of an epoch, seconds (bar: median; dot: an epoch)")
+        axes[0].set_xlabel(
+            "training time of an epoch, seconds (bar: median over runs; dot: an epoch)"
+        )
 
     return _draw_rows(summary, draw, bars=True)
 
@@ -181,7 +183,7 @@ def plot_throughput(
     def draw(axes: Sequence[Axes], part: pd.DataFrame) -> None:
         dots = runs[runs["task"] == part["task"].iloc[0]]
         _bars(axes[0], part, column, palette, dots)
-        axes[0].set_xlabel(f"{name}, samples per second (bar: median over seeds; dot: a run)")
+        axes[0].set_xlabel(f"{name}, samples per second (bar: median over runs; dot: a run)")
         axes[0].xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
 
     return _draw_rows(summary, draw, bars=True)

@@ -71,7 +71,9 @@ class Load:
         since=3,
     )
     contended: bool = column(
-        "whether one of these took more than a twentieth of the time, ticks of the clock allowed",
+        "whether a twentieth of the time was lost to others: to processes beyond the cores left "
+        "free, to one thread's wait, to one core's steal or heat, or to the control group, for "
+        "each thread",
         default=False,
         since=3,
     )

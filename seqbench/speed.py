@@ -1,10 +1,13 @@
 """Statistics of timed samples: data frame in, data frame out. Nothing is drawn or written here.
 
-A group's figure is the median over its runs of the median over a run's samples, contended samples
-left out where there are others. Its interval reaches over the runs' own intervals, so that what
-changed from one round of runs to the next is in it.
+The run is the unit: a group's figure is the median over its runs of the median over a run's
+samples, contended samples left out where there are others, and its percentiles are medians over its
+runs too, of all samples. Pooled, the samples of several runs would pass for independent, and a run
+would count for as much as it was sampled. The interval reaches over the runs' own intervals, so
+that what changed from one run to the next is in it.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -16,6 +19,7 @@ from seqbench.stats import GROUP, MEMORY, name_groups, summarise_memory
 LIMIT_PHASES = ("matmul", "copy")
 _ORDINARY = ("native", "scan")  # no variant has both
 _PERCENTILES = {"p50_s": 50, "p95_s": 95, "p99_s": 99}
+_LEAST_BEYOND = 10  # samples expected beyond a percentile, or it is left out
 _LIMIT_KEYS = ["device", "threads", "precision"]
 _KEPT = ["task_name", "variant", "implementation", "precision", "threads", "batch_size"]
 _KEPT += ["parameters"]
@@ -70,12 +74,18 @@ def summarise_speed(runs: pd.DataFrame, timings: pd.DataFrame) -> pd.DataFrame:
     ``task_name``, ``variant``, ``implementation``, ``precision``, ``threads``, ``batch_size``,
     ``parameters``, those of `stats.summarise_memory` and
 
-    ``runs``, ``samples``, ``contended``
-        How many; the share of the samples that was contended.
-    ``seconds``, ``low_s``, ``high_s``, ``unstable``
-        Of a call: median, its interval, and whether that is wider than `UNSTABLE_WIDTH`.
+    ``runs``, ``samples``, ``run_samples``, ``contended``
+        How many runs; samples of all together, and of the run that has fewest; the share of the
+        samples that was contended.
+    ``seconds``, ``low_s``, ``high_s``
+        Of a call: median, and its interval; NaN where a run has too few samples for one.
+    ``unstable``
+        Whether the interval, or the range of the runs' medians, is wider than `UNSTABLE_WIDTH`;
+        None where the range is not, and the interval is not known.
     ``p50_s``, ``p95_s``, ``p99_s``
-        Percentiles of single samples, contended ones included: a user meets them too.
+        Medians over the runs of each run's percentiles, contended samples included: a user meets
+        them too. NaN where fewer than 10 samples of a run are expected beyond it: they take 20,
+        200 and 1,000 samples in each run.
     ``samples_per_s``, ``steps_per_s``
         Examples and time steps per second.
     ``flops_per_s``, ``peak_fraction``, ``intensity``
@@ -99,7 +109,6 @@ def _summarise(part: pd.DataFrame, peaks: pd.Series) -> dict[str, Any]:
     )
     own_peaks = peaks.reindex(part["run_id"].unique()).to_numpy()
     seconds, low, high = np.median(medians), np.min(lows), np.max(highs)
-    percentiles = np.percentile(part["call_s"], list(_PERCENTILES.values()))
     flops = float(first["flops"]) if pd.notna(first["flops"]) else np.nan
     moved = float(first["bytes"]) if pd.notna(first["bytes"]) else np.nan
     return {
@@ -107,12 +116,13 @@ def _summarise(part: pd.DataFrame, peaks: pd.Series) -> dict[str, Any]:
         **summarise_memory(part.drop_duplicates("run_id")),
         "runs": len(medians),
         "samples": len(part),
+        "run_samples": part.groupby("run_id").size().min(),
         "contended": part["contended"].mean(),
         "seconds": seconds,
         "low_s": low,
         "high_s": high,
-        "unstable": bool(len(part) > len(medians) and high - low > UNSTABLE_WIDTH * seconds),
-        **dict(zip(_PERCENTILES, percentiles, strict=True)),
+        "unstable": _is_unstable(medians, high - low),
+        **_measure_percentiles(part),
         "samples_per_s": first["examples"] / seconds,
         "steps_per_s": first["time_steps"] / seconds,
         "flops_per_s": flops / seconds,
@@ -125,12 +135,26 @@ def _of_run(samples: pd.DataFrame) -> tuple[float, float, float]:
     """Return the median of a run's samples and its interval; all of them if all were contended."""
     calm = samples[~samples["contended"]]
     values = (samples if calm.empty else calm)["call_s"]
-    low, high = median_interval(values)
-    return (
-        values.median(),
-        np.nan_to_num(low, nan=values.min()),
-        np.nan_to_num(high, nan=values.max()),
-    )
+    return (values.median(), *median_interval(values))
+
+
+def _is_unstable(medians: Sequence[float], width: float) -> bool | None:
+    """Tell whether a group's time is unstable, from its runs' medians and its interval's width."""
+    allowed = UNSTABLE_WIDTH * np.median(medians)
+    if max(medians) - min(medians) > allowed:
+        return True
+    return None if np.isnan(width) else bool(width > allowed)
+
+
+def _measure_percentiles(part: pd.DataFrame) -> dict[str, float]:
+    by_run = part.groupby("run_id")["call_s"]
+    least = by_run.size().min()
+    return {
+        name: by_run.quantile(share / 100).median()
+        if least * (100 - share) >= 100 * _LEAST_BEYOND
+        else np.nan
+        for name, share in _PERCENTILES.items()
+    }
 
 
 def tabulate_phases(speed: pd.DataFrame) -> pd.DataFrame:
@@ -141,7 +165,7 @@ def tabulate_phases(speed: pd.DataFrame) -> pd.DataFrame:
     """
     if speed.empty:
         return speed
-    values = ["seconds", "samples_per_s", "steps_per_s", "p50_s", "p95_s", "p99_s"]
+    values = ["seconds", "samples_per_s", "steps_per_s", "p50_s", "p95_s", "p99_s", "run_samples"]
     values += ["flops_per_s", "peak_fraction", "contended", "unstable"]
     # pivot_table would leave out what is NaN in all groups; so would a key groups with NaN in it
     wide = speed.pivot(index=GROUP, columns="phase", values=values).infer_objects()  # noqa: PD010
@@ -167,7 +191,8 @@ def race_implementations(speed: pd.DataFrame) -> pd.DataFrame:
         ``task``, ``device``, ``variant``, ``threads``, ``phase`` (``train_step`` or
         ``inference``), ``implementation``, ``precision``, ``seconds``; ``speedup``, how many times
         faster than the first implementation of the variant in float32 (its ordinary one);
-        ``speedup_low`` and ``speedup_high``, from the ends of both intervals; ``best``, whether it
+        ``speedup_low`` and ``speedup_high``, from the ends of both intervals, NaN where one is not
+        known; ``best``, whether it
         is the fastest of all. Only variants with more than one.
     """
     if speed.empty:

@@ -47,7 +47,7 @@ def plot_speed(speed: pd.DataFrame, palette: Palette) -> Figure:
 
 
 def plot_latency(speed: pd.DataFrame, palette: Palette) -> Figure:
-    """Plot the percentiles of the time that one example takes, group by group.
+    """Plot the percentiles of the time that one example takes, as far as there are any.
 
     Parameters
     ----------
@@ -60,10 +60,9 @@ def plot_latency(speed: pd.DataFrame, palette: Palette) -> Figure:
         rows = part[part["phase"] == "latency"].sort_values("p50_s", kind="stable")
         for place, row in enumerate(rows.itertuples()):
             color = palette[row.label]
-            ends = [1000 * row.p50_s, 1000 * row.p99_s]
-            ax.plot(ends, [place, place], color=color, lw=1.5)
-            for percentile, mark in _MARKS.items():
-                value = 1000 * getattr(row, percentile)
+            values = [1000 * getattr(row, percentile) for percentile in _MARKS]
+            ax.plot(values, [place] * len(values), color=color, lw=1.5)
+            for value, mark in zip(values, _MARKS.values(), strict=True):
                 ax.plot(value, place, mark, ms=7, color=color)
         _log_axis(ax, "one example, milliseconds (circle p50, diamond p95, arrow p99)")
         _name_rows(ax, list(rows["label"]))

@@ -3,9 +3,13 @@
 Scores are compared over seeds. An interval is Student's t interval of the mean, which for few
 seeds is wide, as it should be. Differences are paired by seed: the runs of a seed share their
 initial random stream and the order of their batches.
+
+The unit of evidence of a time is the run too: epochs of one run share a process and its place in
+memory, so they are correlated and are no independent measurements.
 """
 
 from dataclasses import fields
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,7 +19,6 @@ from seqbench.intervals import (
     CONFIDENCE,
     UNSTABLE_WIDTH,
     mean_interval,
-    median_interval,
     next_interval,
 )
 from seqbench.spec import RunSpec
@@ -80,6 +83,53 @@ _KEPT = ["task_name", "length", "variant", "metric", "higher_is_better", "baseli
 _KEPT += ["implementation"]
 
 
+def time_runs(runs: pd.DataFrame, epochs: pd.DataFrame) -> pd.DataFrame:
+    """Return the runs with times from the epochs that were not contended; from all, if all were.
+
+    ``epoch_time_s``, ``train_samples_per_s`` and ``eval_samples_per_s`` become those of the median
+    epoch time and of the median evaluation time of a run, ``peak_fraction`` goes with them. Runs
+    without epochs keep what they have.
+    """
+    none_calm = epochs.groupby("run_id")["contended"].transform("all")
+    counted = epochs[~epochs["contended"] | none_calm]
+    rates = ["train_samples_per_s", "eval_samples_per_s"]
+    seconds = pd.concat([counted["epoch_time_s"], 1 / counted[rates]], axis=1)  # an example each
+    middle = seconds.groupby(counted["run_id"]).median().reindex(runs["run_id"])
+    found = middle.assign(**{rate: 1 / middle[rate] for rate in rates}).set_index(runs.index)
+    faster = found["train_samples_per_s"] / runs["train_samples_per_s"]
+    found["peak_fraction"] = runs["peak_fraction"] * faster
+    return runs.assign(**{name: found[name].fillna(runs[name]) for name in found})
+
+
+def summarise_times(runs: pd.DataFrame) -> dict[str, Any]:
+    """Summarise the times of one group of runs, a run counting as one measurement.
+
+    Parameters
+    ----------
+    runs
+        From `time_runs`.
+
+    Returns
+    -------
+    dict
+        ``epoch_time_s``, ``epoch_time_min_s``, ``epoch_time_max_s``: median and range over the
+        runs; ``unstable``: whether that range is wider than `UNSTABLE_WIDTH` of the median, None
+        for a single run; ``train_samples_per_s`` and ``eval_samples_per_s``: examples over the
+        median times; ``peak_fraction``: median over the runs.
+    """
+    times = runs["epoch_time_s"]
+    middle, least, most = times.median(), times.min(), times.max()
+    return {
+        "epoch_time_s": middle,
+        "epoch_time_min_s": least,
+        "epoch_time_max_s": most,
+        "unstable": bool(most - least > UNSTABLE_WIDTH * middle) if len(runs) > 1 else None,
+        "train_samples_per_s": 1 / (1 / runs["train_samples_per_s"]).median(),
+        "eval_samples_per_s": 1 / (1 / runs["eval_samples_per_s"]).median(),
+        "peak_fraction": runs["peak_fraction"].median(),
+    }
+
+
 def summarise_groups(runs: pd.DataFrame, epochs: pd.DataFrame) -> pd.DataFrame:
     """Return one row for each group of runs that differ in the seed only, in order of appearance.
 
@@ -93,29 +143,24 @@ def summarise_groups(runs: pd.DataFrame, epochs: pd.DataFrame) -> pd.DataFrame:
         seed would fall. Ends are cut to what the metric can be.
     ``best_score``
         The best of any seed and epoch.
-    ``epoch_time_s``, ``epoch_time_min_s``, ``epoch_time_max_s``, ``relative_time``
-        Over all epochs of all seeds, contended ones left out if there are others: median, least,
-        most; the median's ratio to the least median of the task and device.
-    ``contended``, ``unstable``
-        The share of the epochs that was contended; whether the interval of the median epoch time
-        is wider than `UNSTABLE_WIDTH`, as far as there are enough epochs to tell.
+    ``epoch_time_s``, ``epoch_time_min_s``, ``epoch_time_max_s``, ``unstable``,
     ``train_samples_per_s``, ``eval_samples_per_s``, ``peak_fraction``
-        Medians over the seeds.
+        From `summarise_times`, of the epochs that `time_runs` counts.
+    ``relative_time``
+        ``epoch_time_s`` over the least of the task and device.
+    ``contended``
+        The share of the epochs that was contended.
     `MEMORY`
         From `summarise_memory`.
     """
-    finished = _name_finished(runs)
-    times = finished[["run_id", "label"]].merge(epochs, on="run_id")
+    finished = time_runs(_name_finished(runs), epochs)
     rows = []
     for keys, group in finished.groupby(GROUP, sort=False):
         first = group.iloc[0]
         bounds = _BOUNDS.get(first["metric"], (-np.inf, np.inf))
         low, high = np.clip(mean_interval(group["final_score"]), *bounds)
         next_low, next_high = np.clip(next_interval(group["final_score"]), *bounds)
-        timed = times[times["run_id"].isin(group["run_id"])]
-        calm = timed[~timed["contended"]]
-        epoch_times = (timed if calm.empty else calm)["epoch_time_s"]
-        fastest, slowest = median_interval(epoch_times)
+        timed = epochs[epochs["run_id"].isin(group["run_id"])]
         best = group["best_score"].agg("max" if first["higher_is_better"] else "min")
         rows.append(
             {
@@ -130,14 +175,8 @@ def summarise_groups(runs: pd.DataFrame, epochs: pd.DataFrame) -> pd.DataFrame:
                 "next_low": next_low,
                 "next_high": next_high,
                 "best_score": best,
-                "epoch_time_s": epoch_times.median(),
-                "epoch_time_min_s": epoch_times.min(),
-                "epoch_time_max_s": epoch_times.max(),
+                **summarise_times(group),
                 "contended": timed["contended"].mean(),
-                "unstable": _is_unstable(fastest, slowest, epoch_times.median()),
-                "train_samples_per_s": group["train_samples_per_s"].median(),
-                "eval_samples_per_s": group["eval_samples_per_s"].median(),
-                "peak_fraction": group["peak_fraction"].median(),
                 **summarise_memory(group),
             }
         )
@@ -152,10 +191,6 @@ def summarise_memory(runs: pd.DataFrame) -> dict[str, float]:
     """Return `MEMORY` of one group of runs."""
     known = runs["peak_memory_bytes"].astype(float)
     return dict(zip(MEMORY, (known.median(), known.min(), known.max()), strict=True))
-
-
-def _is_unstable(low: float, high: float, median: float) -> bool | None:
-    return None if np.isnan(low) else bool(high - low > UNSTABLE_WIDTH * median)
 
 
 def compare_with_best(runs: pd.DataFrame, confidence: float = CONFIDENCE) -> pd.DataFrame:

@@ -31,8 +31,8 @@ SUMMARY: Cells = {
     "score": lambda row: f"{format_score(row.score, row.metric)}",
     "95 % interval": lambda row: format_interval(row.score_low, row.score_high, row.metric),
     "epoch time": lambda row: format_seconds(row.epoch_time_s),
-    "least to most": lambda row: (
-        f"{format_seconds(row.epoch_time_min_s)} to {format_seconds(row.epoch_time_max_s)}"
+    "range (min–max)": lambda row: (
+        f"{format_seconds(row.epoch_time_min_s)}–{format_seconds(row.epoch_time_max_s)}"
     ),
     "× cheapest": lambda row: format_factor(row.relative_time),
     "training, samples/s": lambda row: _per_second(row.train_samples_per_s),
@@ -40,7 +40,7 @@ SUMMARY: Cells = {
     "of peak": lambda row: "—" if pd.isna(row.peak_fraction) else f"{row.peak_fraction:.0%}",
     "peak memory": lambda row: _memory(row),
     "contended": lambda row: f"{row.contended:.0%}",
-    "stable": lambda row: "—" if row.unstable is None else "no" if row.unstable else "yes",
+    "stable": lambda row: _stable(row.unstable),
 }
 DIFFERENCES: Cells = {
     "task": lambda row: row.task,
@@ -113,6 +113,11 @@ def _memory(row: Any) -> str:
     return "—" if pd.isna(sizes[0]) else format_bytes(*sizes)
 
 
+def _stable(unstable: Any) -> str:
+    """Return whether a time is stable, or a dash where that is not known."""
+    return "—" if pd.isna(unstable) else "no" if unstable else "yes"
+
+
 def _name_group(row: Any) -> str:
     return row.label if row.task == row.task_name else f"{row.label}, {row.task}"
 
@@ -169,6 +174,7 @@ SPEED: Cells = {
     "latency p50": lambda row: _duration(row.latency_p50_s),
     "p95": lambda row: _duration(row.latency_p95_s),
     "p99": lambda row: _duration(row.latency_p99_s),
+    "n": lambda row: format_count(int(row.latency_run_samples)),
     "first step": lambda row: _duration(row.first_step_seconds),
     "compiling": lambda row: _duration(getattr(row, "compile_seconds", float("nan"))),
     "GFLOP/s": lambda row: _per_second(row.train_step_flops_per_s / 1e9),
@@ -177,7 +183,7 @@ SPEED: Cells = {
     ),
     "peak memory": lambda row: _memory(row),
     "contended": lambda row: f"{row.train_step_contended:.0%}",
-    "stable": lambda row: "no" if row.train_step_unstable else "yes",
+    "stable": lambda row: _stable(row.train_step_unstable),
 }
 PROFILES: Cells = {
     "task": lambda row: row.task,
@@ -196,8 +202,8 @@ LIMITS: Cells = {
     "threads": lambda row: str(row.threads),
     "precision": lambda row: row.precision,
     "product of large squares": lambda row: f"{row.peak_flops_per_s / 1e9:,.1f} GFLOP/s",
-    "least to most over the runs": lambda row: (
-        f"{row.peak_least / 1e9:,.1f} to {row.peak_most / 1e9:,.1f}"
+    "range (min–max) over runs": lambda row: (
+        f"{row.peak_least / 1e9:,.1f}–{row.peak_most / 1e9:,.1f}"
     ),
     "copy in memory": lambda row: f"{row.peak_bytes_per_s / 1e9:,.1f} GB/s",
 }
@@ -212,7 +218,9 @@ RACE: Cells = {
     "time": lambda row: _duration(row.seconds),
     "times as fast as native": lambda row: format_factor(row.speedup),
     "between": lambda row: (
-        f"{format_factor(row.speedup_low)} and {format_factor(row.speedup_high)}"
+        "—"
+        if pd.isna(row.speedup_low)
+        else f"{format_factor(row.speedup_low)} and {format_factor(row.speedup_high)}"
     ),
     "fastest": lambda row: "yes" if row.best else "",
 }
@@ -223,10 +231,10 @@ TARGETS: Cells = {
     "target": lambda row: format_score(row.target, row.metric),
     "reached": lambda row: f"{row.reached} of {row.seeds}",
     "time to it": lambda row: _duration(row.target_time_s),
-    "least to most": lambda row: (
+    "range (min–max)": lambda row: (
         "—"
         if pd.isna(row.target_time_s)
-        else f"{format_seconds(row.least_s)} to {format_seconds(row.most_s)}"
+        else f"{format_seconds(row.least_s)}–{format_seconds(row.most_s)}"
     ),
     "final score": lambda row: format_score(row.score, row.metric),
     "changed": lambda row: row.changed or "—",

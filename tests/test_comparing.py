@@ -11,7 +11,7 @@ from scipy import stats as scipy_stats
 
 from seqbench.comparing import compare_results, describe_comparison
 from seqbench.errors import UsageError
-from seqbench.records import EpochRecord, RunRecord
+from seqbench.records import EpochRecord, Load, RunRecord
 from seqbench.store import Results, ResultWriter, load_results
 
 MakeRun = Callable[..., tuple[RunRecord, list[EpochRecord]]]
@@ -49,6 +49,19 @@ def test_scores_are_paired_by_seed_and_times_by_their_ratio(gather: Gather) -> N
     low, high = scipy_stats.ttest_1samp(logarithms, 0.0).confidence_interval()
     assert row["time_ratio"] == pytest.approx(np.exp(logarithms.mean()))
     assert (row["ratio_low"], row["ratio_high"]) == pytest.approx((np.exp(low), np.exp(high)))
+
+
+def test_times_are_compared_without_contended_epochs(tmp_path: Path, make_run: MakeRun) -> None:
+    found = []
+    for name, disturbed in (("a", 1.0), ("b", 5.0)):
+        with ResultWriter(tmp_path / name, {"environment_id": "abc"}) as writer:
+            for seed in range(3):
+                run, (calm, other) = make_run(0.9, 1.0, seed=seed)
+                slow = replace(other, epoch_time_s=disturbed, load=Load(contended=True))
+                writer.add(replace(run, epoch_time_s=(1.0 + disturbed) / 2), [calm, slow])
+        found.append(load_results(tmp_path / name))
+    (row,) = compare_results(*found).table.to_dict("records")
+    assert row["time_ratio"] == 1.0
 
 
 def test_a_result_equals_itself_to_the_last_bit(gather: Gather) -> None:

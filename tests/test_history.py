@@ -59,7 +59,21 @@ def test_contended_epochs_are_left_out(tmp_path: Path, make_run: MakeRun) -> Non
         writer.add(run, [calm, slow])
     points = trace_history(read_folders(tmp_path / "all")).points
     assert points["epoch_time_s"].tolist() == [0.5]
-    assert points["train_samples_per_s"].tolist() == [calm.train_samples_per_s]
+    assert points["train_samples_per_s"].tolist() == pytest.approx([calm.train_samples_per_s])
+
+
+def test_a_points_time_is_the_median_over_runs_however_many_epochs_each_has(
+    tmp_path: Path, make_run: MakeRun
+) -> None:
+    with ResultWriter(tmp_path / "all" / "a", {"environment_id": "abc"}) as writer:
+        for seed, seconds in enumerate((0.5, 0.7, 0.9)):
+            run, epochs = make_run(0.9, seconds, seed=seed, epochs=4)
+            calm = replace(epochs[0], epoch_time_s=seconds)
+            flagged = [replace(each, load=Load(contended=seed > 0)) for each in epochs[1:]]
+            writer.add(run, [calm, *flagged])
+    (point,) = trace_history(read_folders(tmp_path / "all")).points.to_dict("records")
+    assert point["epoch_time_s"] == 0.7
+    assert point["train_samples_per_s"] == pytest.approx(1437 / 0.7)
 
 
 def test_a_change_of_the_time_is_found_with_what_else_differed(nights: Path) -> None:

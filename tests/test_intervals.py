@@ -5,10 +5,18 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 from scipy import stats
 from scipy.integrate import simpson
+from scipy.signal import lfilter
 
-from seqbench.intervals import mean_interval, median_interval, median_sequence, next_interval
+from seqbench.intervals import (
+    LEAST_SAMPLES,
+    mean_interval,
+    median_interval,
+    median_sequence,
+    next_interval,
+)
 
 
 def test_the_interval_is_students() -> None:
@@ -26,29 +34,81 @@ def test_one_value_has_no_interval() -> None:
     assert all(map(pd.isna, mean_interval(pd.Series([0.9]))))
 
 
-@pytest.mark.parametrize(
-    ("values", "low", "high"),
-    # ranks from a printed table of 95 % intervals of the median: 1 and 6 of 6, 2 and 9 of 10,
-    # 6 and 15 of 20
-    [(6, 1, 6), (10, 2, 9), (20, 6, 15)],
-)
-def test_the_medians_interval_has_the_tables_ranks(values: int, low: int, high: int) -> None:
-    shuffled = np.random.default_rng(0).permutation(np.arange(1, values + 1))
-    assert median_interval(shuffled) == (low, high)
+NOISES = {
+    "gauss": lambda stream, shape: stream.standard_normal(shape),
+    "heavy-tailed": lambda stream, shape: stream.standard_t(3, shape),
+    "skewed": lambda stream, shape: stream.exponential(size=shape),
+}
 
 
-def test_five_values_are_too_few_for_the_median() -> None:
-    assert all(map(np.isnan, median_interval([1, 2, 3, 4, 5])))
+def draw_series(noise: str, rho: float, number: int, count: int = 100) -> NDArray[np.float64]:
+    """Return series of an AR(1) process of median 0 and standard deviation 1, one a row."""
+    stream = np.random.default_rng(11)
+    drawn = NOISES[noise](stream, (number + 50, count + 100))
+    series = lfilter([1.0], [1.0, -rho], drawn, axis=1)[:, 100:]
+    truth = np.median(series) if noise == "skewed" else 0.0  # of 155,000 values or more
+    spread = {"gauss": 1.0, "heavy-tailed": 3**0.5, "skewed": 1.0}[noise] / (1 - rho**2) ** 0.5
+    return np.asarray((series[:number] - truth) / spread)
 
 
-@given(st.integers(6, 60))
-def test_the_medians_interval_covers_often_enough_and_no_narrower_one_does(count: int) -> None:
-    low, high = map(int, median_interval(range(1, count + 1)))
-    assert low + high == count + 1
-    # P(the median lies between the order statistics of ranks l and u) = P(l ≤ B < u), B binomial
-    covers = stats.binom.cdf(high - 1, count, 0.5) - stats.binom.cdf(low - 1, count, 0.5)
-    narrower = stats.binom.cdf(high - 2, count, 0.5) - stats.binom.cdf(low, count, 0.5)
-    assert covers >= 0.95 > narrower
+@pytest.mark.parametrize("noise", NOISES)
+@pytest.mark.parametrize("rho", [0.0, 0.3, 0.5])
+def test_the_medians_interval_holds_for_serially_correlated_samples(noise: str, rho: float) -> None:
+    series = draw_series(noise, rho, 1000)
+    for count in (10, 20, 50, 100):
+        ends = np.array([median_interval(row[:count]) for row in series])
+        held = ((ends[:, 0] <= 0) & (ends[:, 1] >= 0)).mean()
+        assert held >= 0.94, f"{count} samples: {held:.1%}"
+
+
+def test_the_medians_interval_holds_what_its_docstring_says_at_a_correlation_of_four_fifths() -> (
+    None
+):
+    series = draw_series("gauss", 0.8, 1000)
+    for count, least, most in ((10, 0.76, 0.82), (20, 0.92, 0.96), (50, 0.95, 0.99)):
+        ends = np.array([median_interval(row[:count]) for row in series])
+        assert least <= ((ends[:, 0] <= 0) & (ends[:, 1] >= 0)).mean() <= most
+
+
+def test_the_medians_interval_is_not_much_wider_than_needed_for_independent_samples() -> None:
+    series = draw_series("gauss", 0.0, 300)
+    widths = [high - low for low, high in map(median_interval, series)]
+    # ranks 40 and 61 of 100, from a printed table of binomial 95 % intervals
+    ordered = np.sort(series, axis=1)
+    assert np.mean(widths) <= 1.15 * np.mean(ordered[:, 60] - ordered[:, 39])
+
+
+def test_the_medians_interval_by_its_definition() -> None:
+    values = draw_series("gauss", 0.5, 1, 40)[0]
+    scores = stats.norm.ppf((stats.rankdata(values) - 0.375) / 40.25)
+    rho = np.sum(scores[1:] * scores[:-1]) / np.sum(scores**2)
+    rho += (1 + 3 * rho) / 40
+    rho += np.sqrt((1 - rho**2) / 40)
+    factor = 1 + 2 * sum(2 / np.pi * np.arcsin(rho**lag) for lag in range(1, 1000))
+    reach = stats.t.ppf(0.975, 40 / factor - 1) * np.sqrt(40 * factor) / 2
+    place = int(np.floor(20.5 - reach))
+    assert 1 < place < 15
+    assert median_interval(values) == (np.sort(values)[place - 1], np.sort(values)[40 - place])
+
+
+def test_the_order_of_the_samples_counts() -> None:
+    shuffled = np.random.default_rng(0).permutation(np.arange(50.0))
+    low, high = median_interval(shuffled)
+    assert median_interval(np.sort(shuffled)) == (0, 49), "a drift says little of its median"
+    assert 10 < low < high < 39
+
+
+def test_nine_samples_are_too_few_for_the_median_and_equal_ones_have_no_width() -> None:
+    assert all(map(np.isnan, median_interval(range(LEAST_SAMPLES - 1))))
+    assert median_interval([2.5] * LEAST_SAMPLES) == (2.5, 2.5)
+
+
+@given(st.lists(st.integers(-1000, 1000), min_size=10, max_size=60))
+def test_the_medians_interval_follows_any_increasing_map(values: list[int]) -> None:
+    low, high = median_interval(values)
+    assert low <= np.median(values) <= high
+    assert median_interval([each**3 + each for each in values]) == (low**3 + low, high**3 + high)
+    assert median_interval(values[::-1]) == (low, high)
 
 
 def by_integration(above: int, count: int) -> float:

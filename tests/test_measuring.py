@@ -6,10 +6,10 @@ from statistics import median
 
 import pytest
 import torch
+from seqbench.harness.agreement import check_agreement
 
 from seqbench.errors import DisagreementError, UnsupportedError
 from seqbench.harness import agreement
-from seqbench.harness.agreement import check_agreement
 from seqbench.harness.load import Counters, LoadWatch
 from seqbench.harness.measuring import Measuring, fastest_product, median_rate
 from seqbench.harness.run import Job, Run
@@ -83,7 +83,7 @@ def test_a_known_step_gives_a_known_rate(
         return torch.zeros(())
 
     monkeypatch.setattr(Training, "step", slow_step)
-    quiet = LoadWatch(lambda: Counters(now[0], 0.0, 0.0))
+    quiet = LoadWatch(1, lambda: Counters(now[0], 0.0, {}))
     clock = SampleClock("cpu", now=look)
     measuring = Measuring(make_spec(), tiny_task, tiny_data, clock=clock, watch=quiet)
     records = measuring.measure_speed(Sampling(budget_s=0.6, least=2, most=2))

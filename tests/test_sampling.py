@@ -4,11 +4,14 @@ import gc
 from collections.abc import Iterator
 from itertools import cycle, repeat
 
+import numpy as np
 import pytest
+from scipy.signal import lfilter
 
 from seqbench.harness.load import Counters, LoadWatch
 from seqbench.harness.sampling import Sampler, Sampling
 from seqbench.harness.timing import SampleClock
+from seqbench.intervals import median_interval
 
 
 class FakeMachine:
@@ -33,16 +36,17 @@ class FakeMachine:
         self._readings += 1
         if self._readings % 2 == 0:  # the end of a sample
             self._waited += next(self._waiting)
-        return Counters(self.now_s, 0.0, 0.0, {"1": self._waited})
+        return Counters(self.now_s, 0.0, {}, {"1": self._waited})
 
     def sampler(self, sampling: Sampling) -> Sampler:
-        return Sampler(SampleClock("cpu", now=lambda: self.now_s), sampling, LoadWatch(self.read))
+        clock = SampleClock("cpu", now=lambda: self.now_s)
+        return Sampler(clock, sampling, LoadWatch(1, self.read))
 
 
 def test_a_known_step_is_timed_to_the_digit() -> None:
     machine = FakeMachine(repeat(0.25))
-    samples = machine.sampler(Sampling(budget_s=100.0, least=7)).sample(machine.work)
-    assert [each.seconds for each in samples] == pytest.approx([0.25] * 7)
+    samples = machine.sampler(Sampling(budget_s=100.0, least=12)).sample(machine.work)
+    assert [each.seconds for each in samples] == pytest.approx([0.25] * 12)
     assert {each.calls for each in samples} == {1}
 
 
@@ -53,6 +57,14 @@ def test_short_work_is_done_often_enough_for_the_clock() -> None:
     assert samples[0].seconds == pytest.approx(1e-3)
     alone = machine.sampler(Sampling(least=3)).sample(machine.work, single=True)
     assert {each.calls for each in alone} == {1}
+
+
+def test_single_calls_are_as_many_as_a_95th_percentile_takes() -> None:
+    """Equal times have a narrow interval at once, but say nothing of the slow calls."""
+    machine = FakeMachine(repeat(1e-3))
+    assert len(machine.sampler(Sampling()).sample(machine.work, single=True)) == 200
+    slow = FakeMachine(repeat(0.1))
+    assert len(slow.sampler(Sampling(budget_s=1.0)).sample(slow.work, single=True)) == 30
 
 
 def test_warming_up_lasts_until_the_work_gets_no_faster() -> None:
@@ -69,6 +81,25 @@ def test_sampling_goes_on_until_the_interval_is_narrow() -> None:
     narrow = noisy.sampler(Sampling(width=0.06, budget_s=1e6)).sample(noisy.work)
     assert len(wide) == 10, "narrow enough at once"
     assert 10 < len(narrow) < 100
+
+
+@pytest.mark.parametrize(("rho", "noise"), [(0.0, 0.02), (0.5, 0.02), (0.5, 0.01)])
+def test_the_interval_holds_where_sampling_stops_as_soon_as_it_is_narrow(
+    rho: float, noise: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Series of AR(1) noise around 1 second, each sampled until its interval is 2 % wide."""
+    monkeypatch.setattr(gc, "collect", lambda: 0)
+    stream, held, stopped = np.random.default_rng(5), 0, 0
+    for _ in range(500):
+        drawn = stream.standard_normal(250) * noise * (1 - rho**2) ** 0.5
+        series = 1.0 + lfilter([1.0], [1.0, -rho], drawn)[100:]
+        machine = FakeMachine(iter(series))
+        taken = machine.sampler(Sampling(width=0.02, budget_s=1e6)).sample(machine.work)
+        low, high = median_interval([each.seconds for each in taken])
+        held += low <= 1.0 <= high
+        stopped += len(taken) < 100
+    assert held >= 0.94 * 500
+    assert stopped >= 0.2 * 500, "the rule that stops is what is tested"
 
 
 def test_the_budget_ends_what_never_gets_narrow() -> None:
@@ -88,7 +119,8 @@ def test_an_outlier_is_kept_and_moves_nothing_but_itself() -> None:
     samples = machine.sampler(Sampling(budget_s=100.0, least=12)).sample(machine.work)
     seconds = sorted(each.seconds for each in samples)
     assert seconds[-1] == pytest.approx(5.0)
-    assert seconds[:-1] == pytest.approx([0.1] * 11)
+    assert seconds[:-1] == pytest.approx([0.1] * (len(seconds) - 1))
+    assert len(seconds) < 100, "and the interval is narrow in spite of it"
 
 
 def test_a_contended_machine_is_flagged_sample_by_sample() -> None:

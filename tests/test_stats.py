@@ -3,11 +3,12 @@
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scipy import stats as scipy_stats
 
@@ -245,29 +246,97 @@ def test_settings_in_the_names_are_not_listed_again(gather: Gather) -> None:
     assert stats.list_uneven_settings(results.runs).empty
 
 
-def test_contended_epochs_are_told_and_left_out_where_there_are_others(
+def add_run(
+    writer: ResultWriter,
+    made: tuple[RunRecord, list[EpochRecord]],
+    times: list[float],
+    contended: tuple[int, ...] = (),
+) -> None:
+    """Write a run with the given epoch times, evaluation taking a tenth of each."""
+    run, epochs = made
+    changed = [
+        replace(
+            each,
+            epoch_time_s=seconds,
+            train_samples_per_s=1437 / seconds,
+            eval_time_s=seconds / 10,
+            eval_samples_per_s=3600 / seconds,
+            load=Load(contended=place in contended),
+        )
+        for place, (each, seconds) in enumerate(zip(epochs, times, strict=True))
+    ]
+    middle = median(times)
+    recorded = replace(
+        run,
+        epoch_time_s=middle,
+        train_samples_per_s=1437 / middle,
+        eval_samples_per_s=3600 / middle,
+        peak_fraction=0.6 / middle,
+    )
+    writer.add(recorded, changed)
+
+
+def test_the_unit_of_evidence_of_an_epoch_time_is_the_run(
+    tmp_path: Path, make_run: MakeRun
+) -> None:
+    """The epochs of a run are alike, those of another run are not: all together look certain."""
+    with ResultWriter(tmp_path / "a", {}) as writer:
+        for seed, middle in enumerate((9.0, 12.6, 11.9)):
+            near = [middle - 0.1, middle, middle + 0.2]
+            add_run(writer, make_run(seed=seed, epochs=3), near)
+            level = [2.0 + 0.02 * seed, 1.0, 4.0]
+            add_run(writer, make_run(seed=seed, epochs=3, variant="gru"), level)
+        add_run(writer, make_run(variant="lstm", epochs=8), [3.0 + 0.001 * i for i in range(8)])
+    results = load_results(tmp_path / "a")
+    summary = stats.summarise_groups(results.runs, results.epochs).set_index("label")
+    assert summary["epoch_time_s"].tolist() == pytest.approx([11.9, 2.02, 3.0035])
+    assert summary["epoch_time_min_s"].tolist() == pytest.approx([9.0, 2.0, 3.0035])
+    assert summary["epoch_time_max_s"].tolist() == pytest.approx([12.6, 2.04, 3.0035])
+    assert summary["unstable"].to_dict() == {"rnn": True, "gru": False, "lstm": None}
+    assert summary["relative_time"].tolist() == pytest.approx([11.9 / 2.02, 1.0, 3.0035 / 2.02])
+
+
+@given(
+    st.lists(
+        st.lists(st.tuples(st.floats(0.1, 100), st.booleans()), min_size=3, max_size=3),
+        min_size=1,
+        max_size=4,
+    )
+)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=30)
+def test_one_row_has_one_definition_of_its_times(
+    tmp_path_factory: pytest.TempPathFactory,
+    make_run: MakeRun,
+    runs: list[list[tuple[float, bool]]],
+) -> None:
+    folder = tmp_path_factory.mktemp("results") / "a"
+    calm_medians = []
+    with ResultWriter(folder, {}) as writer:
+        for seed, epochs in enumerate(runs):
+            times = [seconds for seconds, _ in epochs]
+            contended = tuple(place for place, (_, disturbed) in enumerate(epochs) if disturbed)
+            add_run(writer, make_run(seed=seed, epochs=3), times, contended)
+            calm = [seconds for seconds, disturbed in epochs if not disturbed]
+            calm_medians.append(median(calm or times))
+    results = load_results(folder)
+    (row,) = stats.summarise_groups(results.runs, results.epochs).to_dict("records")
+    assert row["epoch_time_s"] == pytest.approx(median(calm_medians))
+    assert row["epoch_time_s"] * row["train_samples_per_s"] == pytest.approx(1437, rel=1e-12)
+    assert row["epoch_time_s"] * row["eval_samples_per_s"] == pytest.approx(3600, rel=1e-12)
+    peaks = [0.6 / seconds for seconds in calm_medians]
+    assert row["peak_fraction"] == pytest.approx(median(peaks))
+
+
+def test_contended_epochs_are_left_out_run_by_run_where_there_are_others(
     tmp_path: Path, make_run: MakeRun
 ) -> None:
     with ResultWriter(tmp_path / "a", {}) as writer:
-        for seed in range(3):
-            run, (first, second) = make_run(epoch_time_s=1.0, seed=seed)
-            disturbed = replace(first, epoch_time_s=9.0, load=Load(contended=True))
-            writer.add(run, [disturbed, second])
-            run, epochs = make_run(epoch_time_s=2.0, seed=seed, variant="gru")
-            writer.add(run, [replace(each, load=Load(contended=True)) for each in epochs])
+        for seed in range(2):
+            add_run(writer, make_run(seed=seed), [9.0, 1.0], contended=(0,))
+            add_run(writer, make_run(seed=seed, variant="gru"), [2.0, 2.0], contended=(0, 1))
+        add_run(writer, make_run(seed=2), [3.0, 3.0], contended=(0, 1))
     results = load_results(tmp_path / "a")
     summary = stats.summarise_groups(results.runs, results.epochs).set_index("label")
     assert summary["epoch_time_s"].to_dict() == {"rnn": 1.0, "gru": 2.0}
-    assert summary["contended"].to_dict() == {"rnn": 0.5, "gru": 1.0}
-    assert summary["unstable"].to_dict() == {"rnn": None, "gru": False}
-
-
-def test_an_epoch_time_that_is_not_known_well_is_unstable(
-    tmp_path: Path, make_run: MakeRun
-) -> None:
-    with ResultWriter(tmp_path / "a", {}) as writer:
-        for seed in range(6):
-            run, epochs = make_run(epoch_time_s=1.0 + 0.1 * seed, seed=seed)
-            writer.add(run, epochs)
-    results = load_results(tmp_path / "a")
-    assert stats.summarise_groups(results.runs, results.epochs)["unstable"].tolist() == [True]
+    assert summary["epoch_time_max_s"].to_dict() == {"rnn": 3.0, "gru": 2.0}
+    assert summary["contended"].to_dict() == {"rnn": pytest.approx(4 / 6), "gru": 1.0}

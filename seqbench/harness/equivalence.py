@@ -120,7 +120,7 @@ def _compare(ours: Tensor, theirs: Tensor, least: float) -> float:
     if not theirs.any():
         return float(ours.any())  # Adam makes steps of full length of the least remainder
     difference = _norm(ours - theirs) / max(_norm(theirs), least)
-    return difference if difference == difference else float("inf")  # noqa: PLR0124, NaN
+    return difference if difference == difference else float("inf")
 
 
 def _norm(values: Tensor) -> float:

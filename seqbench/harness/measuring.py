@@ -74,7 +74,7 @@ class Measuring:
         self.data = data
         self.shares = shares
         self.clock = clock or SampleClock(spec.device)
-        self.watch = watch or LoadWatch()
+        self.watch = watch or LoadWatch(spec.threads)
 
     def measure_limits(self, sampling: Sampling = LIMITS) -> list[TimingRecord]:
         """Return samples of the machine's own limits, with the run's threads and precision."""

@@ -217,4 +217,4 @@ def _equal(one: Any, other: Any) -> bool:
         return one.keys() == other.keys() and all(_equal(one[key], other[key]) for key in one)
     if isinstance(one, list | tuple) and isinstance(other, list | tuple):
         return len(one) == len(other) and all(map(_equal, one, other))
-    return bool(one == other or (one != one and other != other))  # noqa: PLR0124
+    return bool(one == other or (one != one and other != other))

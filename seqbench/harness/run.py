@@ -237,7 +237,7 @@ class Run:
             self._note_target(evaluation.score, before + seconds)
             return evaluation
 
-        with LoadWatch().watching() as seen:
+        with LoadWatch(self.spec.threads).watching() as seen:
             train_loss, epoch_time_s = training.train_epoch(self.spec.eval_every, evaluate)
         evaluation = evaluate(-(-len(self.data.train) // self.spec.batch_size), epoch_time_s)
         return EpochRecord(

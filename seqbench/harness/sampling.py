@@ -3,12 +3,12 @@
 import gc
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from statistics import median
 
 from seqbench.harness.load import LoadWatch
 from seqbench.harness.timing import SampleClock
-from seqbench.intervals import median_interval
+from seqbench.intervals import LEAST_SAMPLES, median_interval
 from seqbench.records import Load
 
 _LEAST_WARM_UP = 3
@@ -22,11 +22,15 @@ class Sampling:
     Parameters
     ----------
     width
-        Stop once the 95 % interval of the median is no wider than this share of it.
+        Stop once the 95 % interval of the median is no wider than this share of it; it allows for
+        the correlation of successive samples, and takes `LEAST_SAMPLES`.
     budget_s
         Stop after so many seconds of samples anyway; warming up may take as much again.
     least, most
-        Never fewer, never more samples.
+        Never fewer, never more samples, unless ``least`` take three times the budget.
+    singles
+        As many samples where each is a single call: their 95th percentile takes 200, of which 10
+        are expected beyond it.
     least_sample_s
         Work that is shorter is done several times for a sample, or the clock's own cost would
         stand in it.
@@ -34,8 +38,9 @@ class Sampling:
 
     width: float = 0.02
     budget_s: float = 1.0
-    least: int = 10
+    least: int = LEAST_SAMPLES
     most: int = 100
+    singles: int = 200
     least_sample_s: float = 1e-3
 
 
@@ -63,8 +68,8 @@ class Sampler:
     """
 
     clock: SampleClock
-    sampling: Sampling = Sampling()
-    watch: LoadWatch = field(default_factory=LoadWatch)
+    sampling: Sampling
+    watch: LoadWatch
 
     def sample(self, work: Callable[[], object], *, single: bool = False) -> list[Sample]:
         """Warm ``work`` up and time it until the interval is narrow or the budget is spent.
@@ -83,7 +88,7 @@ class Sampler:
             calls = 1 if single else max(1, round(self.sampling.least_sample_s / duration))
             samples: list[Sample] = []
             spent = 0.0
-            while not self._is_enough(samples, spent):
+            while not self._is_enough(samples, spent, single=single):
                 samples.append(self.take(work, calls))
                 spent += samples[-1].seconds
         return samples
@@ -104,10 +109,10 @@ class Sampler:
                 break
         return median(times[-_LEAST_WARM_UP:])
 
-    def _is_enough(self, samples: list[Sample], spent: float) -> bool:
-        if len(samples) < self.sampling.least:
+    def _is_enough(self, samples: list[Sample], spent: float, *, single: bool) -> bool:
+        if len(samples) < (self.sampling.singles if single else self.sampling.least):
             return spent >= 3 * self.sampling.budget_s and len(samples) > 0
-        if len(samples) >= self.sampling.most or spent >= self.sampling.budget_s:
+        if single or len(samples) >= self.sampling.most or spent >= self.sampling.budget_s:
             return True
         calm = [each.seconds for each in samples if not each.load.contended]
         low, high = median_interval(calm) if calm else (0.0, float("inf"))

@@ -70,9 +70,7 @@ class Update:
 
     def collect(self, shares: Sequence[Gradients]) -> None:
         """Give each parameter its gradient: the sum over a batch's shares, unscaled and clipped."""
-        for parameter, own, *parts in zip(
-            self._parameters, self._gradients, *shares, strict=True
-        ):
+        for parameter, own, *parts in zip(self._parameters, self._gradients, *shares, strict=True):
             known = [part for part in parts if part is not None]
             parameter.grad = _sum_into(own, known) if known else None
         if self._scaler:
@@ -94,7 +92,9 @@ class Update:
     @property
     def tensors(self) -> list[Tensor]:
         """What is kept from step to step besides the parameters: gradients, optimiser state."""
-        kept: list[Any] = [value for each in self._optimizer.state.values() for value in each.values()]
+        kept: list[Any] = [
+            value for each in self._optimizer.state.values() for value in each.values()
+        ]
         return [*self._gradients, *(value for value in kept if isinstance(value, Tensor))]
 
     def state_dict(self) -> dict[str, Any]:

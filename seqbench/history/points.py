@@ -6,13 +6,12 @@ with, brings no new measurement of what it had before.
 
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from seqbench.comparing import list_speed_differences
 from seqbench.history.revisions import Line
 from seqbench.pooling import format_differences, list_differences
-from seqbench.stats import GROUP, name_groups
+from seqbench.stats import GROUP, name_groups, summarise_times, time_runs
 
 _IDENTITY = [*GROUP, "seed", "started_at", "final_score", "epoch_time_s"]
 _UNLIKE = ("machine", "threads", "software")
@@ -57,12 +56,13 @@ def list_machines(line: Line) -> pd.DataFrame:
 
 
 def collect_runs(line: Line) -> pd.DataFrame:
-    """Return the runs that ended well, each once, with their names and their ``position``.
+    """Return the runs that ended well, each once, with names, times and their ``position``.
 
     Settings are told apart over all results together, so that a group has one name in all of them.
     """
     parts = [
-        point.results.runs.assign(position=position) for position, point in enumerate(line.points)
+        time_runs(point.results.runs, point.results.epochs).assign(position=position)
+        for position, point in enumerate(line.points)
     ]
     named = name_groups(pd.concat(parts, ignore_index=True))
     named = named[named["status"] == "ok"]
@@ -86,23 +86,13 @@ def make_points(line: Line, runs: pd.DataFrame, machines: pd.DataFrame) -> pd.Da
     DataFrame
         `GROUP`; ``position``, ``point``, ``made_at``, ``machine``; ``metric``,
         ``higher_is_better``; ``seeds``; ``score``, the mean over seeds of the final score;
-        ``epoch_time_s`` and ``train_samples_per_s``, medians over all epochs of all seeds,
-        contended ones left out if there are others; without epochs the throughput is the median of
-        the runs'; ``data``, ``code`` and ``commit``, what the runs say of them. NaN where a result
-        has no such figure.
+        ``epoch_time_s`` and ``train_samples_per_s``, from `stats.summarise_times`; ``data``,
+        ``code`` and ``commit``, what the runs say of them. NaN where a result has no such figure.
     """
-    epochs = pd.concat(
-        [point.results.epochs.assign(position=place) for place, point in enumerate(line.points)],
-        ignore_index=True,
-    ).groupby(["position", "run_id"])
     places = machines.set_index("position")
     rows = []
     for (position, *keys), part in runs.groupby(["position", *GROUP], sort=False):
-        timed = [
-            epochs.get_group((position, run_id))
-            for run_id in part["run_id"]
-            if (position, run_id) in epochs.groups
-        ]
+        times = summarise_times(part)
         rows.append(
             {
                 **dict(zip(GROUP, keys, strict=True)),
@@ -112,22 +102,13 @@ def make_points(line: Line, runs: pd.DataFrame, machines: pd.DataFrame) -> pd.Da
                 "higher_is_better": bool(part["higher_is_better"].iloc[0]),
                 "seeds": len(part),
                 "score": part["final_score"].astype(float).mean(),
-                **_time_epochs(pd.concat(timed) if timed else None, part),
+                **{name: times[name] for name in ("epoch_time_s", "train_samples_per_s")},
                 "data": _list(part["data_fingerprint"].str[:12]),
                 "code": _list(part["code_version"]),
                 "commit": _list(part["commit"].str.replace(r"^(.{9})[0-9a-f]*", r"\1", regex=True)),
             }
         )
     return pd.DataFrame(rows)
-
-
-def _time_epochs(epochs: pd.DataFrame | None, runs: pd.DataFrame) -> dict[str, float]:
-    if epochs is None:
-        rates = runs["train_samples_per_s"].astype(float)
-        return {"epoch_time_s": np.nan, "train_samples_per_s": rates.median()}
-    calm = epochs[~epochs["contended"]]
-    counted = epochs if calm.empty else calm
-    return {name: float(counted[name].median()) for name in ("epoch_time_s", "train_samples_per_s")}
 
 
 def _list(values: pd.Series) -> str:
