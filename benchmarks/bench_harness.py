@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from benchmarks.conftest import Compare
+from seqbench.harness.observation import observe
 from seqbench.harness.training import Training
 from seqbench.models.sequence_model import build_model
 from seqbench.spec import RunSpec
@@ -54,8 +55,8 @@ def bench_epoch_against_a_bare_loop(
     task = TASKS[task_name]()
     needs_files = task_name == "row-mnist"
     data = task.load(request.getfixturevalue("data_folder") if needs_files else Path())
-    warm_up(spec, task, data)
-    ours, bare = Training(spec, task, data), BareLoop(spec, task, data)
+    ours = Training(spec, task, data, observe(spec, task, data).shares)
+    bare = BareLoop(spec, task, data)
 
     def repeat(epoch: object) -> object:
         return lambda: [epoch() for _ in range(epochs)]  # type: ignore[operator]

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from benchmarks.conftest import Compare
 from benchmarks.rows import Rows
+from seqbench.harness.observation import observe
 from seqbench.harness.training import Training
 from seqbench.models.model import VARIANTS
 from seqbench.models.sequence_model import SequenceModel, build_model
@@ -51,7 +52,8 @@ def make_model(variant: str, implementation: str) -> SequenceModel:
 def make_training(variant: str, implementation: str) -> Training:
     """Return a training whose epoch is one step."""
     task = Rows(BATCH)
-    return Training(make_spec(variant, implementation), task, task.load(Path()))
+    spec, data = make_spec(variant, implementation), task.load(Path())
+    return Training(spec, task, data, observe(spec, task, data).shares)
 
 
 def make_bare_step(variant: str, implementation: str) -> Callable[[], None]:

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from benchmarks.conftest import Compare, note_ratios
+from seqbench.harness.observation import observe
 from seqbench.harness.training import Training
 from seqbench.plan import plan_runs
 from seqbench.spec import RunSpec
@@ -249,7 +250,7 @@ def prepare_ours(variant: str, implementation: str, folder: Path) -> tuple[Train
     )
     task = RowMnist()
     data = task.load(folder)
-    return Training(spec, task, data), data
+    return Training(spec, task, data, observe(spec, task, data).shares), data
 
 
 def tell_accuracies(
@@ -268,7 +269,7 @@ def bench_time_to_the_notebooks_score(
     specs = plan_runs([{**SUITES["speedrun"].grids[-1], "device": ("cpu",)}])
     task = RowMnist()
     data = cut_training(task.load(data_folder), specs[0].train_examples)
-    warm_up(specs[0], task, data)
+    shares = observe(specs[0], task, data).shares
     ratios, scores, theirs = [], [], []
     left = iter(specs)
 
@@ -276,7 +277,7 @@ def bench_time_to_the_notebooks_score(
         spec = next(left)
         notebook = NotebookLoop(unpacked, nn.RNN, bidirectional=False, seed=spec.seed)
         theirs.append(notebook.train_until(target, data.test))
-        return (Training(spec, task, data),), {}
+        return (Training(spec, task, data, shares),), {}
 
     def run(training: Training) -> None:
         seconds = sum(training.train_epoch()[1] for _ in range(training.spec.epochs))

@@ -15,7 +15,6 @@ from seqbench.errors import UsageError
 from seqbench.harness.checkpoint import load_checkpoint
 from seqbench.harness.device import resolve_device
 from seqbench.harness.environment import describe_environment
-from seqbench.harness.memory import PeakMemory
 from seqbench.harness.run import Job
 from seqbench.harness.runner import InThisProcess, problem_of, run_jobs
 from seqbench.harness.training import Training
@@ -188,21 +187,6 @@ def test_auto_takes_cuda_where_there_is_one(monkeypatch: pytest.MonkeyPatch) -> 
         resolve_device("cuda")
     with pytest.raises(UsageError, match="auto, cpu or cuda, not 'tpu'"):
         resolve_device("tpu")
-
-
-@pytest.mark.skipif(
-    not Path("/proc/self/clear_refs").exists(), reason="only Linux tells a peak of one run"
-)
-def test_peak_memory_sees_what_came_and_went() -> None:
-    size = 64 * 2**20
-    block = torch.ones(size // 4)
-    del block  # an earlier peak must not count
-    memory = PeakMemory("cpu")
-    assert memory.bytes is not None
-    assert memory.bytes < size / 4
-    block = torch.ones(size // 4)
-    del block
-    assert size * 0.9 < memory.bytes < size * 1.5
 
 
 def test_the_environment_tells_what_matters_and_not_who_or_where() -> None:

@@ -6,7 +6,8 @@ from collections.abc import Callable
 import pytest
 import torch
 
-from seqbench.harness.sharing import Sharing, share_batches
+from seqbench.harness.observation import observe
+from seqbench.harness.sharing import Sharing, count_shares
 from seqbench.harness.training import Training
 from seqbench.spec import RunSpec
 from seqbench.tasks.task import Task, TaskData
@@ -75,19 +76,19 @@ def test_threads_are_divided_among_the_shares_and_given_back() -> None:
 def test_shares_are_as_many_as_threads_but_never_thin(
     threads: int, batch_size: int, shares: int
 ) -> None:
-    assert share_batches(threads, batch_size).shares == shares
+    assert count_shares(threads, batch_size) == shares
 
 
 def test_inference_mode_reaches_every_share() -> None:
     meeting = threading.Barrier(2, timeout=30)
 
-    def observe(_: int) -> bool:
+    def look(_: int) -> bool:
         meeting.wait()
         return torch.is_inference_mode_enabled()
 
     for mode in (True, False):
         with torch.inference_mode(mode):
-            assert Sharing(2, 2).map(observe, range(2)) == [mode, mode]
+            assert Sharing(2, 2).map(look, range(2)) == [mode, mode]
 
 
 @pytest.mark.parametrize("variant", ["rnn", "bilstm", "gru"])
@@ -95,7 +96,12 @@ def test_a_shared_training_equals_an_unshared_one_to_rounding(
     make_spec: MakeSpec, tiny_task: Task, tiny_data: TaskData, variant: str
 ) -> None:
     trainings = [
-        Training(make_spec(variant=variant, threads=threads, batch_size=35), tiny_task, tiny_data)
+        Training(
+            make_spec(variant=variant, threads=threads, batch_size=35),
+            tiny_task,
+            tiny_data,
+            threads,
+        )
         for threads in (1, 2)
     ]
     for _ in range(3):
@@ -112,7 +118,8 @@ def test_shares_have_the_gradients_of_the_whole_batch(
 ) -> None:
     settings = {"variant": variant, "implementation": implementation, "batch_size": 40}
     trainings = [
-        Training(make_spec(**settings, threads=threads), tiny_task, tiny_data) for threads in (1, 2)
+        Training(make_spec(**settings, threads=threads), tiny_task, tiny_data, threads)
+        for threads in (1, 2)
     ]
     for training in trainings:
         training.step(torch.arange(40))
@@ -128,7 +135,8 @@ def test_shared_trainings_repeat_to_the_last_bit(
     spec = make_spec(threads=2, batch_size=40, dropout=dropout)
     losses = []
     for _ in range(2):
-        training = Training(spec, tiny_task, tiny_data)
+        shares = observe(spec, tiny_task, tiny_data).shares
+        training = Training(spec, tiny_task, tiny_data, shares)
         losses.append([training.train_epoch()[0] for _ in range(5)])
     assert losses[0] == losses[1]
 
@@ -138,7 +146,7 @@ def test_a_model_that_draws_random_numbers_is_not_shared_out(
 ) -> None:
     def shares(**settings: float) -> int:
         spec = make_spec(threads=2, batch_size=40, **settings)
-        return Training(spec, tiny_task, tiny_data)._sharing.shares
+        return observe(spec, tiny_task, tiny_data).shares
 
     assert shares() == 2
     assert shares(dropout=0.5) == 1

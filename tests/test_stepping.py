@@ -7,6 +7,7 @@ from math import cos, pi
 import pytest
 import torch
 
+from seqbench.harness.observation import Observation
 from seqbench.harness.run import Job, Run
 from seqbench.harness.stepping import CapturedStep, Update
 from seqbench.harness.timing import Stopwatch
@@ -45,9 +46,9 @@ def test_a_schedule_reaches_over_all_epochs(
 ) -> None:
     training = Training(make_spec(schedule="one-cycle", epochs=2), tiny_task, tiny_data)
     training.train_epoch()
-    between = training._update._optimizer.param_groups[0]["lr"]
+    between = training.update._optimizer.param_groups[0]["lr"]
     training.train_epoch()
-    after = training._update._optimizer.param_groups[0]["lr"]
+    after = training.update._optimizer.param_groups[0]["lr"]
     assert 0 < after < between < 1e-3
 
 
@@ -111,7 +112,8 @@ class Scripted:
 
         monkeypatch.setattr(Training, "step", step)
         monkeypatch.setattr(Training, "evaluate", evaluate)
-        monkeypatch.setattr("seqbench.harness.run.warm_up", lambda *settings: None)
+        seen = lambda *settings: Observation(shares=1)  # noqa: E731
+        monkeypatch.setattr("seqbench.harness.run.observe", seen)
         watch = partial(Stopwatch, now=lambda: now[0], wait=lambda device: None)
         monkeypatch.setattr("seqbench.harness.training.Stopwatch", watch)
 

@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import nn
 
+from seqbench.harness.observation import observe
 from seqbench.harness.seeding import derive_seed
 from seqbench.harness.training import Training
 from seqbench.models.model import VARIANTS
@@ -78,7 +79,7 @@ def test_evaluation_by_hand(make_spec: MakeSpec, tiny_task: Task, tiny_data: Tas
     assert evaluation.loss == pytest.approx(loss / 20, rel=1e-5)
 
 
-def test_warm_up_and_evaluation_do_not_change_the_training(
+def test_observation_and_evaluation_do_not_change_the_training(
     make_spec: MakeSpec, tiny_task: Task, tiny_data: TaskData
 ) -> None:
     spec = make_spec(variant="lstm", dropout=0.5)
@@ -86,9 +87,9 @@ def test_warm_up_and_evaluation_do_not_change_the_training(
     plain = [training.train_epoch()[0] for _ in range(2)]
     expected = weights(training)
 
-    warm_up(spec, tiny_task, tiny_data)
+    observe(spec, tiny_task, tiny_data)
     training = Training(spec, tiny_task, tiny_data)
-    warm_up(spec, tiny_task, tiny_data)
+    observe(spec, tiny_task, tiny_data)
     disturbed = []
     for _ in range(2):
         torch.rand(3)

@@ -153,8 +153,8 @@ class Run:
         spoiled = fingerprint(self.data) != self.problem.fingerprint
         if spoiled and status != "failed":
             fault = f"changed the examples of {self.spec.task} while it ran: copy what is changed"
-            reason = ContractError("variant or task,", self.spec.variant, fault)
-            status, error = "failed", describe_error(reason)
+            culprit = ContractError("variant", self.spec.variant, fault)
+            status, error = "failed", describe_error(culprit)
         record = record_run(self.job, self.problem, self.traces, status, error)
         return Ended(record, self.traces, self.checkpoint, spoiled)
 

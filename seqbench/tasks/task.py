@@ -13,6 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import ClassVar
 
+import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
@@ -123,6 +124,10 @@ class Task(ABC):
     @abstractmethod
     def loss(self, outputs: Tensor, targets: Tensor) -> Float[Tensor, ""]:
         """Return what training minimises: a mean over the examples of a batch."""
+
+    def count_answers(self, targets: Tensor) -> Tensor:
+        """Return how many answers the loss of a batch is a mean over, 0-d."""
+        return torch.tensor(len(targets), device=targets.device)
 
     @abstractmethod
     def score(self, outputs: Tensor, targets: Tensor) -> float:
