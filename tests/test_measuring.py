@@ -6,10 +6,10 @@ from statistics import median
 
 import pytest
 import torch
-from seqbench.harness.agreement import check_agreement
 
 from seqbench.errors import DisagreementError, UnsupportedError
-from seqbench.harness import agreement
+from seqbench.harness import equivalence
+from seqbench.harness.equivalence import check_equivalence
 from seqbench.harness.load import Counters, LoadWatch
 from seqbench.harness.measuring import Measuring, fastest_product, median_rate
 from seqbench.harness.run import Job, Run
@@ -190,7 +190,7 @@ def test_half_precision_is_really_computed_in(
 def test_implementations_agree_before_they_are_timed(
     make_spec: MakeSpec, tiny_task: Task, tiny_data: TaskData, implementation: str
 ) -> None:
-    check_agreement(make_spec(implementation=implementation), tiny_task, tiny_data)
+    check_equivalence(make_spec(implementation=implementation), tiny_task, tiny_data, 1)
 
 
 def test_blank_steps_under_a_maximum_are_no_disagreement(
@@ -199,7 +199,7 @@ def test_blank_steps_under_a_maximum_are_no_disagreement(
     tiny_data.train.inputs[:, :3] = 0.0  # equal states: the last bit decides where the maximum is
     tiny_data.train.inputs[::2] = 0.0
     spec = make_spec(variant="rnn-orthogonal", readout="max", hidden_size=32)
-    check_agreement(replace(spec, implementation="fused"), tiny_task, tiny_data)
+    check_equivalence(replace(spec, implementation="fused"), tiny_task, tiny_data, 1)
 
 
 @pytest.mark.parametrize(
@@ -213,7 +213,7 @@ def test_one_that_computes_something_else_is_named(
     wrong: str,
     told: str,
 ) -> None:
-    real = agreement._outputs_and_gradients
+    real = equivalence.read_step
 
     def bend(training: Training) -> dict[str, torch.Tensor]:
         found = real(training)
@@ -222,16 +222,16 @@ def test_one_that_computes_something_else_is_named(
             found[name] = found[name] * 1.01
         return found
 
-    monkeypatch.setattr(agreement, "_outputs_and_gradients", bend)
+    monkeypatch.setattr(equivalence, "read_step", bend)
     with pytest.raises(DisagreementError, match=f"rnn in fused, float32, differs .* {told}"):
-        check_agreement(make_spec(implementation="fused"), tiny_task, tiny_data)
+        check_equivalence(make_spec(implementation="fused"), tiny_task, tiny_data, 1)
 
 
 def test_half_precision_may_differ_by_its_rounding_only(
     make_spec: MakeSpec, tiny_task: Task, tiny_data: TaskData
 ) -> None:
     spec = make_spec(implementation="reference", precision="bfloat16")
-    check_agreement(spec, tiny_task, tiny_data)
+    check_equivalence(spec, tiny_task, tiny_data, 1)
 
 
 def test_an_unknown_precision_of_a_device_is_refused_before_anything_is_built(

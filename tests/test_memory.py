@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from seqbench.harness.memory import measure_step_memory
+from seqbench.harness.observation import observe
 from seqbench.harness.training import Training
 from seqbench.spec import RunSpec
 from seqbench.tasks.task import Split, Task, TaskData
@@ -199,7 +200,8 @@ def train_long(make_spec: MakeSpec, tiny_task: Task) -> Callable[..., Training]:
     def make(**settings: Any) -> Training:
         inputs = torch.rand(128, 40, 3, generator=torch.Generator().manual_seed(0))
         split = Split(inputs, torch.arange(128) % 2)
-        training = Training(make_spec(**settings), tiny_task, TaskData(split, split))
+        spec, data = make_spec(**settings), TaskData(split, split)
+        training = Training(spec, tiny_task, data, observe(spec, tiny_task, data).shares)
         training.model.train()
         with training.active():
             for batch in training.draw_batches()[:2]:

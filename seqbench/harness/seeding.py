@@ -75,7 +75,8 @@ class GlobalStream:
 
 def read_streams(devices: Sequence[str] = ()) -> dict[str, Any]:
     """Return where the global generators stand, in tensors and plain numbers."""
-    name, key, *rest = np.random.get_state()  # noqa: NPY002
+    state: Any = np.random.get_state()  # noqa: NPY002
+    name, key, *rest = state
     states: dict[str, Any] = {
         "cpu": torch.get_rng_state(),
         "numpy": (str(name), torch.from_numpy(key.astype(np.int64)), *rest),
@@ -86,7 +87,7 @@ def read_streams(devices: Sequence[str] = ()) -> dict[str, Any]:
 
 def same_streams(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
     """Tell whether two states of the global generators are equal."""
-    return _to_plain(one) == _to_plain(other)
+    return bool(_to_plain(one) == _to_plain(other))
 
 
 def _to_plain(state: Any) -> Any:

@@ -69,7 +69,7 @@ def fingerprint(data: TaskData) -> str:
     for split in (data.train, data.test):
         for tensor in (split.inputs, split.targets):
             digest.update(f"{tensor.dtype} {tuple(tensor.shape)};".encode())
-            digest.update(memoryview(tensor.cpu().contiguous().numpy()).cast("B"))
+            digest.update(tensor.cpu().contiguous().numpy().data)
     return digest.hexdigest()
 
 
