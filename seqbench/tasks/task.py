@@ -10,6 +10,7 @@ import re
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
 from functools import cached_property
+from numbers import Real
 from pathlib import Path
 from typing import ClassVar
 
@@ -20,6 +21,12 @@ from torch import Tensor, nn
 from seqbench.errors import ContractError, SettingError
 from seqbench.registry import Registry
 from seqbench.spec import RunSpec
+from seqbench.tasks.faults import (
+    find_index_fault,
+    find_input_fault,
+    find_number_fault,
+    find_shape_fault,
+)
 
 
 @dataclass(frozen=True)
@@ -123,7 +130,7 @@ class Task(ABC):
 
     @abstractmethod
     def loss(self, outputs: Tensor, targets: Tensor) -> Float[Tensor, ""]:
-        """Return what training minimises: a mean over the examples of a batch."""
+        """Return what training minimises: a mean over the answers of a batch that count."""
 
     def count_answers(self, targets: Tensor) -> Tensor:
         """Return how many answers the loss of a batch is a mean over, 0-d."""
@@ -138,36 +145,78 @@ class Task(ABC):
         """Return outputs for the test split that take no learning: what a model has to beat."""
 
     def baseline(self, data: TaskData) -> float:
-        """Return the score of the trivial answer."""
-        return self.score(self.answer_trivially(data), data.test.targets)
+        """Return the score of the trivial answer.
+
+        Raises
+        ------
+        ContractError
+            If the task's score is no number.
+        """
+        score = self.score(self.answer_trivially(data), data.test.targets)
+        return as_score(type(self).__name__, score)
+
+    def find_target_fault(self, targets: Tensor, shape: tuple[int, ...]) -> str | None:
+        """Return what is wrong with a split's targets, or None if loss and score can take them.
+
+        Parameters
+        ----------
+        targets
+            Those of all examples of a split. That there are as many as inputs, and that none is
+            NaN or infinite, is checked for every task.
+        shape
+            The shape of the outputs for them: (examples, outputs), or (examples, time, outputs)
+            with an answer at each step.
+        """
+        return None
 
 
 class Classification(Task):
     """One class for each sequence, or for each of its steps: cross-entropy in nats, accuracy.
 
-    The loss is a mean over examples and steps, the score the share that is right of all answers.
+    Loss and score are means over examples and steps, without those whose label is `ignore_index`.
     Trivial answer: always the commonest class of the training targets.
     """
 
     metric = "accuracy"
     higher_is_better = True
+    ignore_index: ClassVar[int] = -100
+    """Label of what has no answer, such as padding; it counts in neither loss nor score."""
 
     def loss(
         self, outputs: Float[Tensor, "batch ... classes"], targets: Int[Tensor, "batch ..."]
     ) -> Float[Tensor, ""]:
-        return nn.functional.cross_entropy(outputs.flatten(end_dim=-2), targets.flatten())
+        total = nn.functional.cross_entropy(
+            outputs.flatten(end_dim=-2),
+            targets.flatten(),
+            reduction="sum",
+            ignore_index=self.ignore_index,
+        )
+        return total / self.count_answers(targets).clamp(min=1)
+
+    def count_answers(self, targets: Int[Tensor, "batch ..."]) -> Int[Tensor, ""]:
+        return (targets != self.ignore_index).sum()
 
     def score(
         self,
         outputs: Float[Tensor, "examples ... classes"],
         targets: Int[Tensor, "examples ..."],
     ) -> float:
-        return float((outputs.argmax(dim=-1) == targets).double().mean())
+        right = outputs.argmax(dim=-1) == targets
+        return float(right[targets != self.ignore_index].double().mean())
 
     def answer_trivially(self, data: TaskData) -> Float[Tensor, "examples ... classes"]:
-        commonest = data.train.targets.flatten().mode().values
-        answer = nn.functional.one_hot(commonest, self.outputs).float()
+        labels = data.train.targets
+        counts = labels[labels != self.ignore_index].bincount(minlength=self.outputs)
+        answer = nn.functional.one_hot(counts.argmax(), self.outputs).float()
         return answer.expand(*data.test.targets.shape, -1)
+
+    def find_target_fault(self, targets: Tensor, shape: tuple[int, ...]) -> str | None:
+        fault = find_shape_fault(targets, shape[:-1]) or find_index_fault(
+            "targets", "labels", targets, self.outputs, self.ignore_index
+        )
+        if fault is None and not self.count_answers(targets):
+            fault = f"targets are all {self.ignore_index}, expected at least one label to count"
+        return fault
 
 
 class Regression(Task):
@@ -189,6 +238,11 @@ class Regression(Task):
     ) -> float:
         return float(nn.functional.mse_loss(outputs.double(), targets.double()))
 
+    def find_target_fault(self, targets: Tensor, shape: tuple[int, ...]) -> str | None:
+        if not targets.is_floating_point():
+            return f"targets are {targets.dtype}, expected a floating-point type"
+        return find_shape_fault(targets, shape)
+
 
 TASKS: Registry[type[Task]] = Registry("task")
 
@@ -201,26 +255,47 @@ def check_data(name: str, task: Task, data: object) -> TaskData:
     Raises
     ------
     ContractError
-        If it is no `TaskData`, a split has other sizes than the task declares, or the metric's name
-        is not one.
+        If it is no `TaskData`, a split's inputs or targets are not what the task's model and loss
+        take, or the metric's name is not one.
     """
     if not isinstance(data, TaskData):
         raise ContractError("task", name, f"gave {type(data).__name__}, expected a TaskData")
     if not METRIC.fullmatch(task.metric):
         fault = f"calls its metric {task.metric!r}, expected lower-case words joined by underscores"
         raise ContractError("task", name, fault)
-    for split in (data.train, data.test):
-        real = split.inputs.is_floating_point()
-        expected = (task.time, task.features) if real else (task.time,)
-        shape = tuple(split.inputs.shape)
-        if shape[1:] != expected:
-            axes = "(examples, time, features)" if real else "(examples, time)"
-            fault = f"gave a wrong shape: inputs have {shape}, expected {axes} ending in {expected}"
-            raise ContractError("task", name, fault)
-        if len(split.inputs) != len(split.targets):
-            fault = f"gave {len(split.inputs)} inputs and {len(split.targets)} targets"
-            raise ContractError("task", name, fault)
+    for part, split in (("training", data.train), ("test", data.test)):
+        if fault := _find_split_fault(task, split):
+            raise ContractError("task", name, f"gave a wrong {part} split: {fault}")
     return data
+
+
+def _find_split_fault(task: Task, split: Split) -> str | None:
+    inputs, targets = split.inputs, split.targets
+    if fault := find_input_fault(inputs, task.time, task.features):
+        return fault
+    if targets.shape[:1] != inputs.shape[:1]:
+        return f"{len(inputs)} inputs and {targets.shape[:1].numel()} targets"
+    steps = (task.time,) if "each" in task.readouts else ()
+    if fault := task.find_target_fault(targets, (len(inputs), *steps, task.outputs)):
+        return fault
+    return find_number_fault("targets", targets)
+
+
+def as_score(task_name: str, value: object) -> float:
+    """Return the score ``value`` as Python's float: it may be a number or a tensor of no axes.
+
+    Raises
+    ------
+    ContractError
+        If it is neither.
+    """
+    if isinstance(value, Tensor) and value.ndim == 0 and not value.is_complex():
+        value = value.item()
+    if not isinstance(value, Real):
+        came = f"a tensor of shape {tuple(value.shape)}" if isinstance(value, Tensor) else ""
+        fault = f"gave the score {came or repr(value)}, expected one real number"
+        raise ContractError("task", task_name, fault)
+    return float(value)
 
 
 def make_task(spec: RunSpec) -> Task:
