@@ -1,0 +1,271 @@
+"""The contract of a task: what a split may hold, which labels count, what a score may be."""
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from seqbench.errors import ContractError
+from seqbench.tasks.task import (
+    Classification,
+    Regression,
+    Split,
+    Task,
+    TaskData,
+    as_score,
+    check_data,
+)
+
+TRAIN, TEST, TIME, FEATURES, OUTPUTS = 12, 6, 4, 3, 2
+Change = Callable[[Tensor], Tensor]
+
+
+class Labels(Classification):
+    """A class for each sequence."""
+
+    features, time, outputs = FEATURES, TIME, OUTPUTS
+
+    def load(self, data_dir: Path) -> TaskData:
+        return draw(self)
+
+
+class Tags(Labels):
+    """A class for each step."""
+
+    readouts = ("each",)
+
+
+class Numbers(Regression):
+    """Numbers for each sequence."""
+
+    features, time, outputs = FEATURES, TIME, OUTPUTS
+
+    def load(self, data_dir: Path) -> TaskData:
+        return draw(self)
+
+    def answer_trivially(self, data: TaskData) -> Tensor:
+        return torch.zeros_like(data.test.targets)
+
+
+class Paths(Numbers):
+    """Numbers for each step."""
+
+    readouts = ("each",)
+
+
+def draw(task: Task, *, tokens: bool = False) -> TaskData:
+    generator = torch.Generator().manual_seed(0)
+    steps = (TIME,) if "each" in task.readouts else ()
+
+    def split(examples: int) -> Split:
+        real = torch.rand(examples, TIME, FEATURES, generator=generator)
+        inputs = real.argmax(-1) if tokens else real
+        if isinstance(task, Regression):
+            targets = torch.rand(examples, *steps, OUTPUTS, generator=generator)
+        else:
+            targets = torch.randint(OUTPUTS, (examples, *steps), generator=generator)
+        return Split(inputs, targets)
+
+    return TaskData(split(TRAIN), split(TEST))
+
+
+def put(value: float, *place: int) -> Change:
+    def change(tensor: Tensor) -> Tensor:
+        changed = tensor.clone()
+        changed[place] = value
+        return changed
+
+    return change
+
+
+def same(tensor: Tensor) -> Tensor:
+    return tensor
+
+
+def fault_of(
+    kind: type[Task],
+    part: str,
+    *,
+    inputs: Change = same,
+    targets: Change = same,
+    tokens: bool = False,
+) -> str:
+    task = kind()
+    data = draw(task, tokens=tokens)
+    splits = {"training": data.train, "test": data.test}
+    splits[part] = Split(inputs(splits[part].inputs), targets(splits[part].targets))
+    with pytest.raises(ContractError) as raised:
+        check_data("mine", task, TaskData(splits["training"], splits["test"]))
+    return str(raised.value)
+
+
+@pytest.mark.parametrize("tokens", [False, True])
+@pytest.mark.parametrize("kind", [Labels, Tags, Numbers, Paths])
+def test_what_keeps_the_contract_passes_unchanged(kind: type[Task], tokens: bool) -> None:
+    task = kind()
+    data = draw(task, tokens=tokens)
+    assert check_data("mine", task, data) is data
+
+
+@pytest.mark.parametrize("part", ["training", "test"])
+@pytest.mark.parametrize(
+    ("kind", "change", "told"),
+    [
+        (Labels, lambda y: y[:, None], ", 1), expected ("),
+        (Labels, lambda y: y[:, None].expand(-1, TIME), ", 4), expected ("),
+        (Tags, lambda y: y[:, 0], "targets have shape ("),
+        (Tags, lambda y: y[..., None], ", 4, 1), expected ("),
+        (Labels, Tensor.float, "torch.float32, expected labels"),
+        (Labels, Tensor.bool, "torch.bool, expected labels"),
+        (Labels, put(2, 3), "targets[3] is 2, expected labels from 0 to 1"),
+        (Labels, put(-1, 3), "targets[3] is -1, expected labels from 0 to 1"),
+        (Tags, put(7, 3, 2), "targets[3, 2] is 7, expected labels from 0 to 1"),
+        (Tags, lambda y: torch.full_like(y, -100), "expected at least one label"),
+        (Numbers, lambda y: y[:, 0], "targets have shape ("),
+        (Numbers, lambda y: y[:, :1], ", 1), expected ("),
+        (Paths, lambda y: y[:, 0], ", 2), expected ("),
+        (Numbers, Tensor.long, "torch.int64, expected a floating-point type"),
+        (Numbers, put(math.nan, 4, 1), "targets[4, 1] is nan, expected finite"),
+        (Paths, put(-math.inf, 4, 1, 0), "targets[4, 1, 0] is -inf, expected finite"),
+    ],
+)
+def test_wrong_targets_are_named_with_task_and_split(
+    kind: type[Task], change: Change, told: str, part: str
+) -> None:
+    message = fault_of(kind, part, targets=change)
+    assert message.startswith(f"task mine gave a wrong {part} split: targets")
+    assert told in message
+
+
+@pytest.mark.parametrize("part", ["training", "test"])
+@pytest.mark.parametrize(
+    ("tokens", "change", "told"),
+    [
+        (False, Tensor.double, "inputs are torch.float64, expected torch.float32"),
+        (False, Tensor.half, "inputs are torch.float16, expected torch.float32"),
+        (False, put(math.nan, 2, 1, 0), "inputs[2, 1, 0] is nan, expected finite"),
+        (False, put(math.inf, 2, 1, 0), "inputs[2, 1, 0] is inf, expected finite"),
+        (False, lambda x: x[:, 1:], "inputs have shape ("),
+        (True, put(3, 5, 2), "inputs[5, 2] is 3, expected tokens from 0 to 2"),
+        (True, put(-1, 5, 2), "inputs[5, 2] is -1, expected tokens from 0 to 2"),
+        (True, Tensor.int, "inputs are torch.int32, expected tokens"),
+    ],
+)
+def test_wrong_inputs_are_named_with_task_and_split(
+    tokens: bool, change: Change, told: str, part: str
+) -> None:
+    message = fault_of(Labels, part, inputs=change, tokens=tokens)
+    assert message.startswith(f"task mine gave a wrong {part} split: ")
+    assert told in message
+
+
+@pytest.mark.parametrize("part", ["training", "test"])
+def test_a_split_without_examples_is_refused(part: str) -> None:
+    message = fault_of(Labels, part, inputs=lambda x: x[:0], targets=lambda y: y[:0])
+    assert f"wrong {part} split: it has no examples" in message
+
+
+def test_the_first_of_several_wrong_places_is_named() -> None:
+    def change(labels: Tensor) -> Tensor:
+        return put(9, 1)(put(8, 7)(labels))
+
+    assert "targets[1] is 9" in fault_of(Labels, "training", targets=change)
+
+
+def test_a_rule_of_the_tasks_own_is_asked() -> None:
+    class Sorted(Numbers):
+        def find_target_fault(self, targets: Tensor, shape: tuple[int, ...]) -> str | None:
+            return f"targets for {shape} are not sorted"
+
+    assert f"targets for {(TRAIN, OUTPUTS)} are not sorted" in fault_of(Sorted, "training")
+
+
+def draw_with_padding(ignored: int) -> tuple[Tensor, Tensor]:
+    generator = torch.Generator().manual_seed(3)
+    outputs = torch.randn(5, TIME, OUTPUTS, generator=generator)
+    targets = torch.randint(OUTPUTS, (5, TIME), generator=generator)
+    targets[torch.rand(5, TIME, generator=generator) < 0.6] = ignored
+    return outputs, targets
+
+
+@pytest.mark.parametrize("ignored", [-100, -1, 0])
+def test_ignored_labels_count_in_neither_loss_nor_score(ignored: int) -> None:
+    class Padded(Tags):
+        ignore_index = ignored
+
+    outputs, targets = draw_with_padding(ignored)
+    logits, labels = outputs.double().numpy().reshape(-1, OUTPUTS), targets.numpy().ravel()
+    kept = labels != ignored
+    assert 0 < kept.sum() < kept.size
+    logits, labels = logits[kept], labels[kept]
+    right = logits[np.arange(len(labels)), labels]
+    losses = np.log(np.exp(logits).sum(-1)) - right
+    assert Padded().loss(outputs, targets).item() == pytest.approx(losses.mean(), rel=1e-6)
+    assert Padded().score(outputs, targets) == np.mean(logits.argmax(-1) == labels)
+    assert Padded().count_answers(targets).item() == kept.sum()
+
+
+def test_a_batch_of_ignored_labels_only_has_loss_and_gradients_of_zero() -> None:
+    outputs = torch.randn(3, TIME, OUTPUTS, requires_grad=True)
+    loss = Tags().loss(outputs, torch.full((3, TIME), -100))
+    loss.backward()
+    assert loss.item() == 0
+    assert outputs.grad is not None
+    assert not outputs.grad.any()
+
+
+def test_without_ignored_labels_the_loss_is_torchs_mean() -> None:
+    outputs = torch.randn(64, TIME, OUTPUTS, requires_grad=True)
+    targets = torch.randint(OUTPUTS, (64, TIME))
+    reference = torch.nn.functional.cross_entropy(outputs.mT, targets)
+    loss = Tags().loss(outputs, targets)
+    torch.testing.assert_close(loss, reference)
+    torch.testing.assert_close(
+        torch.autograd.grad(loss, outputs), torch.autograd.grad(reference, outputs)
+    )
+
+
+def test_the_baseline_is_the_commonest_class_that_counts() -> None:
+    inputs = torch.rand(3, TIME, FEATURES)
+    train = torch.full((3, TIME), -100)
+    train[0], train[1, 0] = 1, 0  # four labels 1, one label 0, the rest ignored
+    test = torch.tensor([[1, 1, 0, -100], [1, -100, -100, -100], [-100] * 4])
+    data = TaskData(Split(inputs, train), Split(inputs, test))
+    assert check_data("mine", Tags(), data) is data
+    assert Tags().baseline(data) == 3 / 4
+
+
+@pytest.mark.parametrize(
+    "value",
+    [0.25, np.float32(0.25), np.float64(0.25), torch.tensor(0.25), torch.tensor(0.25).half()],
+)
+def test_a_score_is_a_number_or_a_tensor_without_axes(value: object) -> None:
+    assert type(as_score("mine", value)) is float
+    assert as_score("mine", value) == 0.25
+
+
+@pytest.mark.parametrize("value", [1, np.int64(1), torch.tensor(1)])
+def test_an_integer_is_a_score(value: object) -> None:
+    assert type(as_score("mine", value)) is float
+    assert as_score("mine", value) == 1
+
+
+@pytest.mark.parametrize("value", [None, "0.5", 1j, [0.5], torch.zeros(1), torch.tensor(1j)])
+def test_what_is_no_number_is_no_score(value: object) -> None:
+    with pytest.raises(ContractError, match=r"task mine gave the score .*, expected one real"):
+        as_score("mine", value)
+
+
+@pytest.mark.parametrize("kind", [np.float32, torch.tensor])
+def test_the_baseline_is_pythons_float_whatever_the_score_is(
+    kind: Callable[[float], object],
+) -> None:
+    class Scored(Labels):
+        def score(self, outputs: Tensor, targets: Tensor) -> float:
+            return kind(0.5)  # type: ignore[return-value]
+
+    assert type(Scored().baseline(draw(Scored()))) is float
