@@ -264,8 +264,8 @@ def check_data(name: str, task: Task, data: object) -> TaskData:
         fault = f"calls its metric {task.metric!r}, expected lower-case words joined by underscores"
         raise ContractError("task", name, fault)
     for part, split in (("training", data.train), ("test", data.test)):
-        if fault := _find_split_fault(task, split):
-            raise ContractError("task", name, f"gave a wrong {part} split: {fault}")
+        if wrong := _find_split_fault(task, split):
+            raise ContractError("task", name, f"gave a wrong {part} split: {wrong}")
     return data
 
 
