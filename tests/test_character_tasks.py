@@ -18,7 +18,7 @@ from seqbench.errors import DataUnavailableError, ExitCode, SettingError
 from seqbench.tasks import tiny_shakespeare
 from seqbench.tasks.hello import Hello
 from seqbench.tasks.shakespeare_chars import ShakespeareChars
-from seqbench.tasks.task import Task, TaskData
+from seqbench.tasks.task import Task, TaskData, check_baseline
 from seqbench.tasks.tiny_shakespeare import load_text
 
 
@@ -27,7 +27,7 @@ def test_hello_asks_for_the_next_letter() -> None:
     for split in (data.train, data.test):
         spelled = [["helo"[token] for token in row[0]] for row in (split.inputs, split.targets)]
         assert spelled == [list("hell"), list("ello")]
-    assert Hello().baseline(data) == "ello".count("l") / 4
+    assert check_baseline("task", Hello(), data) == "ello".count("l") / 4
 
 
 def test_hello_cannot_be_spelled_without_a_memory() -> None:
@@ -66,11 +66,15 @@ def test_shakespeares_baseline_is_the_unigram_entropy(
         count * math.log2((trained[character] + 1) / (1_003_800 + 65))
         for character, count in tested.items()
     )
-    assert ShakespeareChars().baseline(shakespeare) == pytest.approx(bits / 111_500, rel=1e-6)
+    assert check_baseline("task", ShakespeareChars(), shakespeare) == pytest.approx(
+        bits / 111_500, rel=1e-6
+    )
     few = shakespeare.train.first(500)
     shares = [count / 50_000 for count in Counter(text[1:50_001]).values()]
     entropy = -sum(share * math.log2(share) for share in shares)
-    assert ShakespeareChars().baseline(TaskData(few, few)) == pytest.approx(entropy, abs=0.001)
+    assert check_baseline("task", ShakespeareChars(), TaskData(few, few)) == pytest.approx(
+        entropy, abs=0.001
+    )
 
 
 def test_shakespeares_fingerprint_is_pinned(shakespeare: TaskData) -> None:

@@ -10,14 +10,20 @@ import torch
 from torch import Tensor
 
 from seqbench.errors import ContractError
+from seqbench.harness.run import describe_problem
+from seqbench.harness.runner import load_problems
+from seqbench.spec import RunSpec
 from seqbench.tasks.task import (
+    TASKS,
     Classification,
     Regression,
     Split,
     Task,
     TaskData,
     as_score,
+    check_baseline,
     check_data,
+    check_loss,
 )
 
 TRAIN, TEST, TIME, FEATURES, OUTPUTS = 12, 6, 4, 3, 2
@@ -149,7 +155,7 @@ def test_wrong_targets_are_named_with_task_and_split(
         (False, Tensor.half, "inputs are torch.float16, expected torch.float32"),
         (False, put(math.nan, 2, 1, 0), "inputs[2, 1, 0] is nan, expected finite"),
         (False, put(math.inf, 2, 1, 0), "inputs[2, 1, 0] is inf, expected finite"),
-        (False, lambda x: x[:, 1:], "inputs have shape ("),
+        (False, lambda x: x[:, 1:], "inputs of torch.float32 have shape ("),
         (True, put(3, 5, 2), "inputs[5, 2] is 3, expected tokens from 0 to 2"),
         (True, put(-1, 5, 2), "inputs[5, 2] is -1, expected tokens from 0 to 2"),
         (True, Tensor.int, "inputs are torch.int32, expected tokens"),
@@ -236,12 +242,12 @@ def test_the_baseline_is_the_commonest_class_that_counts() -> None:
     test = torch.tensor([[1, 1, 0, -100], [1, -100, -100, -100], [-100] * 4])
     data = TaskData(Split(inputs, train), Split(inputs, test))
     assert check_data("mine", Tags(), data) is data
-    assert Tags().baseline(data) == 3 / 4
+    assert check_baseline("task", Tags(), data) == 3 / 4
 
 
 @pytest.mark.parametrize(
     "value",
-    [0.25, np.float32(0.25), np.float64(0.25), torch.tensor(0.25), torch.tensor(0.25).half()],
+    [0.25, np.float32(0.25), np.array(0.25), torch.tensor(0.25), torch.tensor(0.25).half()],
 )
 def test_a_score_is_a_number_or_a_tensor_without_axes(value: object) -> None:
     assert type(as_score("mine", value)) is float
@@ -268,4 +274,66 @@ def test_the_baseline_is_pythons_float_whatever_the_score_is(
         def score(self, outputs: Tensor, targets: Tensor) -> float:
             return kind(0.5)  # type: ignore[return-value]
 
-    assert type(Scored().baseline(draw(Scored()))) is float
+    problem = describe_problem("mine", Scored(), draw(Scored()))
+    assert type(problem.baseline_score) is float
+
+
+@pytest.mark.parametrize("value", [math.nan, -math.inf, torch.tensor(math.nan)])
+def test_a_score_is_finite_unless_its_loss_was_not(value: object) -> None:
+    with pytest.raises(ContractError, match=r"task mine gave the score .*, expected a finite"):
+        as_score("mine", value)
+    assert not math.isfinite(as_score("mine", value, finite=False))
+
+
+@pytest.mark.parametrize("part", ["inputs", "targets"])
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (Tensor.numpy, "are ndarray, expected a tensor"),
+        (Tensor.tolist, "are list, expected a tensor"),
+        (lambda x: x.float().requires_grad_(), "require a gradient, expected data"),
+    ],
+)
+def test_a_split_holds_tensors_of_data(change: Change, told: str, part: str) -> None:
+    inputs, targets = (change, same) if part == "inputs" else (same, change)
+    message = fault_of(Numbers, "training", inputs=inputs, targets=targets)
+    assert message == f"task mine gave a wrong training split: {part} {told}"
+
+
+def test_a_score_that_writes_into_the_targets_is_refused() -> None:
+    class Writing(Labels):
+        def score(self, outputs: Tensor, targets: Tensor) -> float:
+            return float(targets.zero_().float().mean())
+
+    with pytest.raises(ContractError, match="task mine changes its data when it scores"):
+        check_baseline("mine", Writing(), draw(Writing()))
+
+
+def test_a_trivial_answer_has_the_shape_of_outputs() -> None:
+    class Short(Paths):
+        def answer_trivially(self, data: TaskData) -> Tensor:
+            return torch.zeros(TEST, OUTPUTS)
+
+    with pytest.raises(ContractError, match=r"trivially in shape \(6, 2\), expected \(6, 4, 2\)"):
+        check_baseline("mine", Short(), draw(Short()))
+
+
+@pytest.mark.parametrize(
+    ("loss", "told"), [(0.5, "a loss float,"), (torch.zeros(3), r"a loss of shape \(3,\),")]
+)
+def test_a_loss_is_a_tensor_without_axes(loss: object, told: str) -> None:
+    with pytest.raises(ContractError, match=f"task mine gave {told} expected a tensor"):
+        check_loss("mine", loss)
+    assert check_loss("mine", torch.zeros(())).item() == 0
+
+
+def test_a_task_that_fails_to_load_is_named(
+    monkeypatch: pytest.MonkeyPatch, make_spec: Callable[..., RunSpec]
+) -> None:
+    class Missing(Labels):
+        def load(self, data_dir: Path) -> TaskData:
+            raise KeyError("my file")
+
+    monkeypatch.setattr(TASKS, "_members", {"missing-file": Missing})
+    with pytest.raises(ContractError, match="task missing-file cannot be loaded: KeyError"):
+        load_problems([make_spec(task="missing-file")], Path())

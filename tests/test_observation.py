@@ -110,6 +110,14 @@ class Timed(Strange):
         return inputs * (1 + 0.01 * (time.time() % 1))
 
 
+class LateNoise(Strange):
+    """State outside buffers, and noise of nobody's generator after some steps of a training."""
+
+    def change(self, inputs: Tensor) -> Tensor:
+        self.calls += self.training
+        return inputs * (1 + 0.01 * random.SystemRandom().random() * (self.calls > 6))
+
+
 class Overwriting(Strange):
     """Inputs written over."""
 
@@ -143,6 +151,7 @@ def _strange_variants(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(VARIANTS, "_members", dict(VARIANTS._members))
     for name, (build, _) in STRANGE.items():
         VARIANTS.variant(name)(build)
+    VARIANTS.variant("late-noise")(LateNoise)
     VARIANTS.variant("overwriting")(Overwriting)
     VARIANTS.variant("overwriting-unseen")(OverwritingUnseen)
 
@@ -188,6 +197,15 @@ def test_a_row_says_deterministic_only_of_runs_that_repeat(
         else:
             assert ended.record.deterministic, ended.record.nondeterminism
     assert variant == "timed" or runs[0] == runs[1] == runs[2]
+
+
+def test_a_model_that_keeps_state_is_tried_for_longer(
+    shared: MakeSpec, tiny_task: Task, tiny_data: TaskData
+) -> None:
+    seen = observe(shared(variant="late-noise"), tiny_task, tiny_data)
+    assert seen.keeps_state
+    assert "differ in" in str(seen.nondeterminism)
+    assert observe(shared(variant="counting"), tiny_task, tiny_data).nondeterminism is None
 
 
 @pytest.mark.parametrize("variant", ["overwriting", "overwriting-unseen"])

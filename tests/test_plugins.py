@@ -152,7 +152,11 @@ def test_a_variant_of_the_wrong_shape_fails_alone_and_says_what_was_expected(
 @pytest.mark.parametrize(
     ("old", "new", "told"),
     [
-        ("features, time, outputs = 1, 4, 2", "features, time, outputs = 3, 4, 2", "inputs have"),
+        (
+            "features, time, outputs = 1, 4, 2",
+            "features, time, outputs = 3, 4, 2",
+            "inputs of torch.float32 have shape",
+        ),
         ("return TaskData(Split", "return (Split", "gave tuple, expected a TaskData"),
         ("targets[:200]), Split", "targets[:100]), Split", "200 inputs and 100 targets"),
     ],

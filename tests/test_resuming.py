@@ -50,7 +50,8 @@ class Bench:
         retry_failed: bool = False,
     ) -> Remainder:
         problems: dict[ProblemKey, Problem] = {
-            problem_of(job.spec): describe_problem(self.task, self.data) for job in jobs
+            problem_of(job.spec): describe_problem(job.spec.task, self.task, self.data)
+            for job in jobs
         }
         return find_remainder(jobs, problems, self.folder, environment, retry_failed=retry_failed)
 

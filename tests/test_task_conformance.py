@@ -15,7 +15,7 @@ from seqbench.errors import SettingError
 from seqbench.models.readout import READOUTS
 from seqbench.models.sequence_model import build_model
 from seqbench.spec import RunSpec
-from seqbench.tasks.task import TASKS, Split, Task, TaskData
+from seqbench.tasks.task import TASKS, Split, Task, TaskData, check_baseline
 
 pytestmark = pytest.mark.conformance
 
@@ -118,7 +118,7 @@ def test_perfect_answers_have_no_loss_and_beat_the_trivial_ones(loaded: Loaded) 
     task, data = loaded
     perfect = answer_perfectly(task, data.test.targets)
     assert task.loss(perfect, data.test.targets) == 0
-    score, baseline = task.score(perfect, data.test.targets), task.baseline(data)
+    score, baseline = task.score(perfect, data.test.targets), check_baseline("task", task, data)
     assert (score > baseline) if task.higher_is_better else (score < baseline)
     assert score == (1 if task.higher_is_better else 0)
 
@@ -130,7 +130,7 @@ def test_the_baseline_is_the_score_of_an_answer_that_has_not_seen_the_targets(
     answer = task.answer_trivially(data)
     assert answer.shape == shape_of_outputs(task, len(data.test))
     assert answer.isfinite().all()
-    assert task.baseline(data) == task.score(answer, data.test.targets)
+    assert check_baseline("task", task, data) == task.score(answer, data.test.targets)
     blind = TaskData(data.train, Split(data.test.inputs, torch.zeros_like(data.test.targets)))
     assert torch.equal(task.answer_trivially(blind), answer)
 

@@ -22,7 +22,7 @@ from seqbench.tasks.pixel_mnist import PixelMnist
 from seqbench.tasks.row_digits import RowDigits
 from seqbench.tasks.row_fashion import RowFashion
 from seqbench.tasks.row_mnist import RowMnist
-from seqbench.tasks.task import Split, Task, TaskData
+from seqbench.tasks.task import Split, Task, TaskData, check_baseline
 from seqbench.tasks.torchvision_images import import_datasets
 
 Load = Callable[[Task], TaskData]
@@ -49,7 +49,7 @@ def test_row_digits_split_is_stratified_and_fixed(tmp_path: Path) -> None:
     torch.testing.assert_close(*shares, rtol=0, atol=0.003)
     assert data.fingerprint == RowDigits().load(tmp_path).fingerprint
     assert data.fingerprint.startswith("8afedb161c9dae4c")
-    assert RowDigits().baseline(data) == pytest.approx(36 / 360)
+    assert check_baseline("task", RowDigits(), data) == pytest.approx(36 / 360)
 
 
 def test_row_mnist_is_mnist_row_by_row(mnist_folder: Path) -> None:
@@ -64,7 +64,7 @@ def test_row_mnist_is_mnist_row_by_row(mnist_folder: Path) -> None:
         expected = torch.tensor(list(rows)).view(28, 28).float() / 255
         assert torch.equal(data.test.inputs[number], expected)
         assert data.test.targets[number] == classes[number]
-    assert RowMnist().baseline(data) == 0.1135
+    assert check_baseline("task", RowMnist(), data) == 0.1135
 
 
 @pytest.mark.parametrize(("task", "name"), [(RowMnist, "MNIST"), (RowFashion, "FashionMNIST")])
@@ -198,7 +198,7 @@ def test_numbers_are_scored_by_their_mean_squared_error(pairs: list[tuple[float,
 def test_the_commonest_class_is_that_of_the_training_targets() -> None:
     train = Split(torch.zeros(4, 8, 8), torch.tensor([7, 3, 7, 1]))
     test = Split(torch.zeros(3, 8, 8), torch.tensor([3, 7, 3]))
-    assert RowDigits().baseline(TaskData(train, test)) == pytest.approx(1 / 3)
+    assert check_baseline("task", RowDigits(), TaskData(train, test)) == pytest.approx(1 / 3)
 
 
 def test_the_data_folder_is_chosen_then_named_by_the_variable_then_the_cache(

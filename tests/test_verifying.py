@@ -36,7 +36,9 @@ class Published:
         self, sample: int | None = None, environment: dict[str, Any] = ENVIRONMENT
     ) -> Verification:
         specs = choose_rows(self.results, sample)
-        problems = {problem_of(spec): describe_problem(self.task, self.data) for spec in specs}
+        problems = {
+            problem_of(spec): describe_problem(spec.task, self.task, self.data) for spec in specs
+        }
         return verify_runs(self.results, specs, problems, self.executor, environment)
 
     def tamper(self, file: str, column: str, change: Callable[[str], str], row: int = 1) -> None:

@@ -214,3 +214,95 @@ def test_a_task_that_kills_its_process_is_named(tmp_path: Path) -> None:
     _, errors = process.communicate(timeout=60)
     assert process.returncode == ExitCode.RUNS_FAILED
     assert "the process that loads the data ended: its process was ended by SIGKILL" in errors
+
+
+SCORES = """
+import numpy as np
+import torch
+
+from seqbench.tasks.row_digits import RowDigits
+from seqbench.tasks.task import TASKS
+
+
+def accuracy(outputs, targets):
+    return (outputs.argmax(-1) == targets).float().mean()
+
+
+SCORES = {
+    "of-numpy": lambda outputs, targets: np.float32(accuracy(outputs, targets)),
+    "of-torch": accuracy,
+    "of-nothing": lambda outputs, targets: None,
+    "not-finite": lambda outputs, targets: float("nan"),
+    # a one-hot answer, as the trivial one, has a number
+    "of-nothing-later": lambda outputs, targets: 0.5 if outputs.max() == 1 else None,
+}
+for name, score in SCORES.items():
+    members = {"score": lambda self, outputs, targets, score=score: score(outputs, targets)}
+    TASKS.register("score-" + name)(type("Scored", (RowDigits,), members))
+"""
+
+
+def run_scored(folder: Path, task: str) -> tuple[int, str]:
+    """Run a task with a score of its own; FAST names another task, which runs beside it."""
+    (folder / "scores.py").write_text(SCORES)
+    words = ["--plugin", "scores.py", "--task", task, "--variant", "rnn", "--name", "a"]
+    process = start(folder, *words, "--epochs", "1", "--seeds", "1")
+    _, errors = process.communicate(timeout=120)
+    return process.returncode, errors
+
+
+def read_row(folder: Path, task: str) -> dict[str, object]:
+    runs = load_results(folder / "results" / "a").runs.set_index("task")
+    assert runs.loc["row-digits", "status"] == "ok"
+    return dict(runs.loc[task])
+
+
+@pytest.mark.parametrize("task", ["score-of-numpy", "score-of-torch"])
+def test_a_score_of_another_library_is_a_number_in_the_row(tmp_path: Path, task: str) -> None:
+    code, errors = run_scored(tmp_path, task)
+    assert code == ExitCode.OK, errors
+    assert 0 < float(str(read_row(tmp_path, task)["final_score"])) < 1
+
+
+@pytest.mark.parametrize(
+    ("task", "told"), [("score-of-nothing", "score None"), ("score-not-finite", "score nan")]
+)
+def test_a_trivial_answer_without_a_score_is_bad_use(tmp_path: Path, task: str, told: str) -> None:
+    code, errors = run_scored(tmp_path, task)
+    assert code == ExitCode.BAD_USE
+    assert f"error: task {task} gave the {told}, expected" in errors
+    assert "Traceback" not in errors
+
+
+def test_a_score_that_is_none_ends_that_run(tmp_path: Path) -> None:
+    code, errors = run_scored(tmp_path, "score-of-nothing-later")
+    assert code == ExitCode.RUNS_FAILED
+    row = read_row(tmp_path, "score-of-nothing-later")
+    assert row["status"] == "failed"
+    told = "ContractError: task score-of-nothing-later gave the score None"
+    assert str(row["error"]).startswith(told)
+    assert "Traceback" not in errors
+
+
+HASHED = """
+from pathlib import Path
+
+from torch import nn
+
+from seqbench.models.model import VARIANTS
+from seqbench.models.native import NativeEncoder
+
+VARIANTS.variant("hashed")(lambda sizes: NativeEncoder(nn.RNN, sizes))
+with Path("hashes").open("a") as file:
+    print(hash("a string"), file=file)
+"""
+
+
+def test_strings_hash_alike_in_every_worker(tmp_path: Path) -> None:
+    (tmp_path / "hashed.py").write_text(HASHED)
+    for name in "ab":
+        words = ["--plugin", "hashed.py", "--variant", "hashed", "--epochs", "1", "--seeds", "1"]
+        _, errors = (process := start(tmp_path, *words, "--name", name)).communicate(timeout=120)
+        assert process.returncode == ExitCode.OK, errors
+    hashes = (tmp_path / "hashes").read_text().split()
+    assert len([each for each in set(hashes) if hashes.count(each) >= 2]) == 1

@@ -49,10 +49,11 @@ def check_equivalence(spec: RunSpec, task: Task, data: TaskData, shares: int) ->
         return
     difference, name = find_difference(tried, plain, task, data, shares)
     if not difference <= TOLERANCES[spec.precision]:
+        other = "one pass" if plain == tried else f"{ordinary}, float32,"
         raise DisagreementError(
-            f"{spec.variant} in {spec.implementation}, {spec.precision}, differs from "
-            f"{ordinary}, float32, by {difference:.2g} of the norm in {name}; "
-            f"{TOLERANCES[spec.precision]:g} is allowed"
+            f"{spec.variant} in {spec.implementation}, {spec.precision}, {shares} shares of a "
+            f"batch, differs from {other} through the whole batch by {difference:.2g} of the norm "
+            f"in {name}; {TOLERANCES[spec.precision]:g} is allowed"
         )
 
 
@@ -97,7 +98,7 @@ def differentiate_plainly(training: Training) -> dict[str, Tensor]:
     examples = training.data.train
     with training.active():
         outputs = training.model(examples.inputs.clone())
-        training.task.loss(outputs, examples.targets).backward()
+        training.loss(outputs, examples.targets).backward()
     known = [each.grad for each in training.parameters if each.grad is not None]
     limit = training.spec.clip_norm
     norm = torch.sqrt(sum((each.double().square().sum() for each in known), torch.zeros(())))

@@ -24,6 +24,8 @@ from seqbench.tasks.task import Split, Task, TaskData
 
 FULL_BATCHES = 2
 """Batches that are trained on before the last, smaller one."""
+EPOCHS_WITH_STATE = 8
+"""How often that is done where a model keeps state of its own, which may tell only later."""
 
 
 @dataclass(frozen=True)
@@ -61,9 +63,10 @@ def observe(spec: RunSpec, task: Task, data: TaskData) -> Observation:
     """
     few = take_few(spec, data)
     shares, reason, keeps_state = choose_shares(spec, task, few)
-    first, second = (_rehearse(spec, task, few, shares) for _ in range(2))
+    epochs = EPOCHS_WITH_STATE if keeps_state else 1
+    first, second = (_rehearse(spec, task, few, shares, epochs) for _ in range(2))
     parted = next((name for name in first if not _equal(first[name], second[name])), None)
-    fault = f"two equal trainings of {_count(few, spec)} steps differ in {parted}"
+    fault = f"two equal trainings of {epochs * _count(few, spec)} steps differ in {parted}"
     return Observation(shares, reason, fault if parted else None, keeps_state)
 
 
@@ -104,7 +107,7 @@ def _count(few: TaskData, spec: RunSpec) -> int:
     return -(-len(few.train) // spec.batch_size)
 
 
-def _rehearse(spec: RunSpec, task: Task, few: TaskData, shares: int) -> dict[str, Any]:
+def _rehearse(spec: RunSpec, task: Task, few: TaskData, shares: int, epochs: int) -> dict[str, Any]:
     """Train on a few batches, with an evaluation after each; return all that came of it."""
     own = TaskData(_copy(few.train), _copy(few.test))
     training = Training(spec, task, own, shares)
@@ -112,10 +115,12 @@ def _rehearse(spec: RunSpec, task: Task, few: TaskData, shares: int) -> dict[str
 
     def evaluate(batches: int, seconds: float) -> None:
         evaluation = training.evaluate(own.test)
-        found[f"the evaluation after step {batches}"] = [evaluation.loss, evaluation.score]
+        done = epoch * _count(few, spec) + batches
+        found[f"the evaluation after step {done}"] = [evaluation.loss, evaluation.score]
 
-    found["the loss"] = training.train_epoch(1, evaluate)[0]
-    evaluate(_count(few, spec), 0.0)
+    for epoch in range(epochs):
+        found[f"the loss of epoch {epoch + 1}"] = training.train_epoch(1, evaluate)[0]
+        evaluate(_count(few, spec), 0.0)
     for kind, state in training.state_dict().items():
         found[f"the state of the {kind}"] = state
     for name in ("train", "test"):

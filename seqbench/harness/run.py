@@ -28,7 +28,7 @@ from seqbench.models.products import TRAINING_PASSES, count_flops
 from seqbench.models.sequence_model import build_model, count_parameters
 from seqbench.records import EpochRecord, EvaluationRecord, RunRecord
 from seqbench.spec import RunSpec
-from seqbench.tasks.task import Task, TaskData, fingerprint
+from seqbench.tasks.task import Task, TaskData, check_baseline, fingerprint
 
 log = logging.getLogger(__name__)
 
@@ -50,12 +50,18 @@ class Problem:
     test_examples: int
 
 
-def describe_problem(task: Task, data: TaskData) -> Problem:
-    """Return what stands in a row of a task and its data."""
+def describe_problem(name: str, task: Task, data: TaskData) -> Problem:
+    """Return what stands in a row of the task called ``name`` and its data.
+
+    Raises
+    ------
+    ContractError
+        If the task's trivial answer has no score.
+    """
     return Problem(
         task.metric,
         task.higher_is_better,
-        task.baseline(data),
+        check_baseline(name, task, data),
         data.fingerprint,
         len(data.train),
         len(data.test),
@@ -129,7 +135,7 @@ class Run:
 
     def __post_init__(self) -> None:
         self.spec = self.job.spec
-        self.problem = describe_problem(self.task, self.data)
+        self.problem = describe_problem(self.spec.task, self.task, self.data)
         self.traces = self.job.saved.traces if self.job.saved else begin_traces()
         self.determinism = Determinism(self.traces.nondeterministic)
         self.traces.watched = True

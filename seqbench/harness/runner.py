@@ -4,7 +4,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
-from seqbench.harness.run import Ended, EpochFinished, Job, Run
+from seqbench.errors import ContractError, SeqbenchError
+from seqbench.harness.run import Ended, EpochFinished, Job, Run, describe_error
 from seqbench.records import EpochRecord, RunRecord
 from seqbench.spec import RunSpec
 from seqbench.store import ResultWriter
@@ -46,7 +47,7 @@ def load_problems(
     DataUnavailableError
         If the data of one is not there and cannot be had.
     ContractError
-        If a task gives other shapes than it declares.
+        If a task gives other shapes than it declares, or fails to load.
     SettingError
         If a task has fewer training examples than a spec asks for.
     """
@@ -55,10 +56,20 @@ def load_problems(
     for spec in {problem_of(spec): spec for spec in specs}.values():
         task = make_task(spec)
         if (spec.task, spec.length) not in whole:
-            whole[spec.task, spec.length] = check_data(spec.task, task, task.load(data_dir))
+            whole[spec.task, spec.length] = _load(spec.task, task, data_dir)
         data = cut_training(whole[spec.task, spec.length], spec.train_examples)
         loaded[problem_of(spec)] = task, data
     return loaded
+
+
+def _load(name: str, task: Task, data_dir: Path) -> TaskData:
+    try:
+        data = task.load(data_dir)
+    except SeqbenchError:
+        raise
+    except Exception as error:  # a task of the user's may raise anything
+        raise ContractError("task", name, f"cannot be loaded: {describe_error(error)}") from error
+    return check_data(name, task, data)
 
 
 class InThisProcess:

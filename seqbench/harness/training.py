@@ -1,5 +1,6 @@
 """The only training loop: one model on its way through one task."""
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from seqbench.harness.timing import Stopwatch
 from seqbench.models.model import list_projections
 from seqbench.models.sequence_model import build_model
 from seqbench.spec import RunSpec
-from seqbench.tasks.task import Split, Task, TaskData
+from seqbench.tasks.task import Split, Task, TaskData, as_score, check_loss
 
 
 @dataclass(frozen=True)
@@ -147,6 +148,10 @@ class Training:
         self.update.advance()
         return loss
 
+    def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """Return the task's loss, 0-d."""
+        return check_loss(self.spec.task, self.task.loss(outputs, targets))
+
     def forward(self, batch: Tensor) -> list[Tensor]:
         """Return the loss of each share of ``batch``, weighted so that their sum is the mean."""
         return self._sharing.map(self._loss_of(batch), batch.chunk(self._sharing.shares))
@@ -175,9 +180,10 @@ class Training:
         with torch.inference_mode(), self.active():
             with Stopwatch(self.spec.device) as watch:
                 outputs = self.infer(split.inputs)
-            loss = self.task.loss(outputs, split.targets)
-            score = self.task.score(outputs, split.targets)
-        return Evaluation(loss.item(), score, watch.seconds)
+            loss = self.loss(outputs, split.targets).item()
+            given = self.task.score(outputs, split.targets)
+        score = as_score(self.spec.task, given, finite=math.isfinite(loss))
+        return Evaluation(loss, score, watch.seconds)
 
     def measure_memory(self, batch: Tensor) -> int:
         """Return the most bytes held at once for the model and a training step on ``batch``.
@@ -218,7 +224,7 @@ class Training:
         def loss_of(share: Tensor) -> Tensor:
             inputs = self.data.train.inputs.index_select(0, share)
             targets = self.data.train.targets.index_select(0, share)
-            loss = self.task.loss(self._outputs(inputs), targets)
+            loss = self.loss(self._outputs(inputs), targets)
             return loss if whole is None else loss * (self.task.count_answers(targets) / whole)
 
         return loss_of

@@ -11,7 +11,8 @@ import queue
 import signal
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -134,7 +135,8 @@ class Worker:
         # Ctrl-C goes to all processes of a terminal; what becomes of this one is decided here
         before = signal.signal(signal.SIGINT, signal.SIG_IGN) if _in_main_thread() else None
         try:
-            self._process.start()
+            with _strings_hashed_alike():
+                self._process.start()
         finally:
             if before is not None:
                 signal.signal(signal.SIGINT, before)
@@ -170,6 +172,18 @@ class Worker:
             self._process = None
 
 
+@contextmanager
+def _strings_hashed_alike() -> Iterator[None]:
+    """Let processes that are started here put sets of strings in one order, every time."""
+    before = os.environ.get("PYTHONHASHSEED")
+    os.environ["PYTHONHASHSEED"] = before or "0"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["PYTHONHASHSEED"]
+
+
 def _in_main_thread() -> bool:
     return threading.current_thread() is threading.main_thread()
 
@@ -189,13 +203,14 @@ def _serve(connection: Connection, data: Path | None, plugins: tuple[Path, ...])
     try:
         load_plugins(plugins)
         problems = load_problems(wanted, locate_data(data))
+        answer = {key: describe_problem(key[0], *each) for key, each in problems.items()}
     except SeqbenchError as error:
         connection.send(error)
         return
     except Exception as error:  # a task of the user's may raise anything
-        connection.send(UsageError(f"the data cannot be loaded: {describe_error(error)}"))
+        connection.send(UsageError(f"a task cannot be used: {describe_error(error)}"))
         return
-    connection.send({key: describe_problem(*each) for key, each in problems.items()})
+    connection.send(answer)
 
     def epoch_finished(record: EpochRecord, saved: bytes) -> None:
         connection.send(_Epoch(record, saved))

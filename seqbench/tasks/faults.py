@@ -4,6 +4,13 @@ import torch
 from torch import Tensor
 
 
+def find_tensor_fault(part: str, values: object) -> str | None:
+    """Return what is wrong with ``values`` if they are no plain tensor of data."""
+    if not isinstance(values, Tensor):
+        return f"{part} are {type(values).__name__}, expected a tensor"
+    return f"{part} require a gradient, expected data" if values.requires_grad else None
+
+
 def find_input_fault(inputs: Tensor, time: int, features: int) -> str | None:
     """Return what is wrong with a split's inputs, real or tokens.
 
@@ -18,8 +25,8 @@ def find_input_fault(inputs: Tensor, time: int, features: int) -> str | None:
     expected = (time, features) if real else (time,)
     shape = tuple(inputs.shape)
     if shape[1:] != expected or len(shape) != len(expected) + 1:
-        axes = "(examples, time, features)" if real else "(examples, time)"
-        return f"inputs have shape {shape}, expected {axes} ending in {expected}"
+        axes = "(examples, time, features)" if real else "(examples, time) of tokens"
+        return f"inputs of {inputs.dtype} have shape {shape}, expected {axes} ending in {expected}"
     if not shape[0]:
         return "it has no examples, expected at least one"
     if not real:

@@ -6,6 +6,7 @@ token or a frame, is the task's business.
 """
 
 import hashlib
+import math
 import re
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
@@ -14,6 +15,7 @@ from numbers import Real
 from pathlib import Path
 from typing import ClassVar
 
+import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
@@ -26,6 +28,7 @@ from seqbench.tasks.faults import (
     find_input_fault,
     find_number_fault,
     find_shape_fault,
+    find_tensor_fault,
 )
 
 
@@ -144,17 +147,6 @@ class Task(ABC):
     def answer_trivially(self, data: TaskData) -> Tensor:
         """Return outputs for the test split that take no learning: what a model has to beat."""
 
-    def baseline(self, data: TaskData) -> float:
-        """Return the score of the trivial answer.
-
-        Raises
-        ------
-        ContractError
-            If the task's score is no number.
-        """
-        score = self.score(self.answer_trivially(data), data.test.targets)
-        return as_score(type(self).__name__, score)
-
     def find_target_fault(self, targets: Tensor, shape: tuple[int, ...]) -> str | None:
         """Return what is wrong with a split's targets, or None if loss and score can take them.
 
@@ -269,33 +261,76 @@ def check_data(name: str, task: Task, data: object) -> TaskData:
     return data
 
 
-def _find_split_fault(task: Task, split: Split) -> str | None:
-    inputs, targets = split.inputs, split.targets
-    if fault := find_input_fault(inputs, task.time, task.features):
-        return fault
-    if targets.shape[:1] != inputs.shape[:1]:
-        return f"{len(inputs)} inputs and {targets.shape[:1].numel()} targets"
-    steps = (task.time,) if "each" in task.readouts else ()
-    if fault := task.find_target_fault(targets, (len(inputs), *steps, task.outputs)):
-        return fault
-    return find_number_fault("targets", targets)
-
-
-def as_score(task_name: str, value: object) -> float:
-    """Return the score ``value`` as Python's float: it may be a number or a tensor of no axes.
+def check_baseline(name: str, task: Task, data: TaskData) -> float:
+    """Return the score of the trivial answer if the task called ``name`` gives one.
 
     Raises
     ------
     ContractError
-        If it is neither.
+        If the answer has not the shape of a model's outputs, its score is no finite number, or
+        answering and scoring changed the data.
     """
-    if isinstance(value, Tensor) and value.ndim == 0 and not value.is_complex():
-        value = value.item()
-    if not isinstance(value, Real):
-        came = f"a tensor of shape {tuple(value.shape)}" if isinstance(value, Tensor) else ""
-        fault = f"gave the score {came or repr(value)}, expected one real number"
+    before, answer = fingerprint(data), task.answer_trivially(data)
+    expected = _shape_outputs(task, len(data.test))
+    if tuple(answer.shape) != expected:
+        fault = f"answers trivially in shape {tuple(answer.shape)}, expected {expected}"
+        raise ContractError("task", name, fault)
+    score = as_score(name, task.score(answer, data.test.targets))
+    if fingerprint(data) != before:
+        raise ContractError("task", name, "changes its data when it scores: copy what is changed")
+    return score
+
+
+def check_loss(name: str, loss: object) -> Tensor:
+    """Return ``loss`` if it is one that can be minimised.
+
+    Raises
+    ------
+    ContractError
+        If it is no tensor without axes.
+    """
+    if isinstance(loss, Tensor) and not loss.ndim:
+        return loss
+    came = f"of shape {tuple(loss.shape)}" if isinstance(loss, Tensor) else type(loss).__name__
+    raise ContractError("task", name, f"gave a loss {came}, expected a tensor without axes")
+
+
+def _find_split_fault(task: Task, split: Split) -> str | None:
+    inputs, targets = split.inputs, split.targets
+    for part, tensor in (("inputs", inputs), ("targets", targets)):
+        if fault := find_tensor_fault(part, tensor):
+            return fault
+    if fault := find_input_fault(inputs, task.time, task.features):
+        return fault
+    if targets.shape[:1] != inputs.shape[:1]:
+        return f"{len(inputs)} inputs and {targets.shape[:1].numel()} targets"
+    if fault := task.find_target_fault(targets, _shape_outputs(task, len(inputs))):
+        return fault
+    return find_number_fault("targets", targets)
+
+
+def _shape_outputs(task: Task, examples: int) -> tuple[int, ...]:
+    steps = (task.time,) if "each" in task.readouts else ()
+    return examples, *steps, task.outputs
+
+
+def as_score(task_name: str, value: object, *, finite: bool = True) -> float:
+    """Return the score ``value`` as Python's float: a number, or a tensor or array of no axes.
+
+    Raises
+    ------
+    ContractError
+        If it is neither, or if it has to be ``finite`` and is not.
+    """
+    given = value.item() if isinstance(value, Tensor | np.ndarray) and not value.ndim else value
+    if not isinstance(given, Real):
+        shape = f" of shape {tuple(given.shape)}" if isinstance(given, Tensor | np.ndarray) else ""
+        came = f"{type(value).__name__}{shape}" if shape else repr(given)
+        fault = f"gave the score {came}, expected one real number"
         raise ContractError("task", task_name, fault)
-    return float(value)
+    if finite and not math.isfinite(given):
+        raise ContractError("task", task_name, f"gave the score {given}, expected a finite number")
+    return float(given)
 
 
 def make_task(spec: RunSpec) -> Task:
