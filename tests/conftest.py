@@ -65,6 +65,15 @@ def _same_random_numbers_in_every_run() -> None:
     torch.manual_seed(0)
 
 
+@pytest.fixture(autouse=True)
+def _one_thread() -> Iterator[None]:
+    """Keep threads from waiting for each other over operations that are tiny here."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _nothing_is_compiled() -> Iterator[None]:
     """Run compiled steps as they stand: what torch.compile makes of them is torch's to test."""

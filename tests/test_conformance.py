@@ -3,7 +3,7 @@
 Tasks are held to their contract in `test_task_conformance`.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -39,15 +39,6 @@ def build(name: str, implementation: str | None = None, sizes: EncoderSizes = SI
 
 def draw_inputs(time: int = TIME) -> Tensor:
     return torch.randn(BATCH, time, SIZES.features, dtype=torch.float64)
-
-
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    """Keep threads from waiting for each other over operations that are tiny here."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture(params=tuple(VARIANTS))

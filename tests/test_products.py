@@ -3,7 +3,7 @@
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -37,15 +37,6 @@ CASES = [  # batch, sizes
     (2, EncoderSizes(features=5, hidden=4, layers=3, time=2)),
 ]
 IMPLEMENTATIONS = [(name, each) for name in VARIANTS for each in VARIANTS[name].implementations]
-
-
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    """Keep threads from waiting for each other over operations that are tiny here."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 def build(name: str, sizes: EncoderSizes, readout: str = "last") -> SequenceModel:

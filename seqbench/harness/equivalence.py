@@ -49,11 +49,11 @@ def check_equivalence(spec: RunSpec, task: Task, data: TaskData, shares: int) ->
         return
     difference, name = find_difference(tried, plain, task, data, shares)
     if not difference <= TOLERANCES[spec.precision]:
-        other = "one pass" if plain == tried else f"{ordinary}, float32,"
+        parts = f"{shares} shares of a batch, " if shares > 1 else ""
         raise DisagreementError(
-            f"{spec.variant} in {spec.implementation}, {spec.precision}, {shares} shares of a "
-            f"batch, differs from {other} through the whole batch by {difference:.2g} of the norm "
-            f"in {name}; {TOLERANCES[spec.precision]:g} is allowed"
+            f"{spec.variant} in {spec.implementation}, {spec.precision}, {parts}differs from "
+            f"{ordinary}, float32, the whole batch at once, by {difference:.2g} of the norm in "
+            f"{name}; {TOLERANCES[spec.precision]:g} is allowed"
         )
 
 
