@@ -91,6 +91,13 @@ def history_trials(session: nox.Session) -> None:
     session.run("python", "-m", "benchmarks.history_trials")
 
 
+@nox.session(name="stats-trials")
+def stats_trials(session: nox.Session) -> None:
+    """Measure what reports call a difference on simulated scores; takes a few minutes."""
+    install(session)
+    session.run("python", "-m", "benchmarks.stats_trials")
+
+
 @nox.session
 def stress(session: nox.Session) -> None:
     """Kill the main job at 50 random instants and see that nothing is lost; takes minutes.

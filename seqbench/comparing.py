@@ -6,11 +6,13 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 
 from seqbench.errors import UsageError
-from seqbench.intervals import mean_interval
+from seqbench.intervals import find_resolution
 from seqbench.pooling import list_differences
-from seqbench.stats import GROUP, adjust_holm, compare_pairs, name_groups, time_runs
+from seqbench.significance import Difference, compare_pairs
+from seqbench.stats import GROUP, name_groups, time_runs
 from seqbench.store import Results
 
 _OF_SPEED = ("machine", "threads")
@@ -97,38 +99,42 @@ def compare_groups(pairs: pd.DataFrame, *, times: bool) -> pd.DataFrame:
     DataFrame
         `GROUP`; ``metric``; ``seeds``; ``equal``, how many pairs have scores equal to the last bit;
         ``first`` and ``second``, mean scores; ``gain``, the mean over seeds of how much better the
-        second is, positive whichever way the metric runs, with ``low``, ``high``, ``p`` and, by
-        Holm's method over all groups, ``p_adjusted``; ``time_ratio``, the geometric mean over seeds
+        second is, positive whichever way the metric runs, with ``low``, ``high`` and ``p`` by
+        Student's t test of the paired differences; ``time_ratio``, the geometric mean over seeds
         of the second's epoch time over the first's, from `stats.time_runs`, ``ratio_low`` and
-        ``ratio_high``, its interval by Student's t on logarithms; NaN without ``times``.
+        ``ratio_high``, its interval by the same test on logarithms; NaN without ``times``. All
+        are adjusted for the number of groups.
     """
     rows = []
-    for keys, part in pairs.groupby(GROUP, sort=False):
+    groups = pairs.groupby(GROUP, sort=False)
+    for keys, part in groups:
         sign = 1.0 if part["higher_is_better"].iloc[0] else -1.0
-        gains = sign * (part["final_score_second"] - part["final_score"]).astype(float)
-        compared = compare_pairs(gains)
+        scores = part[["final_score", "final_score_second"]].dropna().astype(float)
+        first, second = (scores[name] for name in scores)
+        resolution = find_resolution(scores.to_numpy().ravel())
+        gain = _compare(sign * (second - first), resolution, len(groups))
         ratios = np.log(part["epoch_time_s_second"].astype(float) / part["epoch_time_s"])
-        ratios = ratios.dropna() if times else ratios.iloc[:0]
-        low, high = mean_interval(ratios) if len(ratios) > 1 else (np.nan, np.nan)
+        ratio = _compare(ratios.dropna() if times else ratios.iloc[:0], 0.0, len(groups))
         rows.append(
             {
                 **dict(zip(GROUP, keys, strict=True)),
                 "metric": part["metric"].iloc[0],
                 "seeds": len(part),
                 "equal": int((part["final_score"] == part["final_score_second"]).sum()),
-                "first": part["final_score"].mean(),
-                "second": part["final_score_second"].mean(),
-                "gain": compared["shortfall"],
-                "low": compared["low"],
-                "high": compared["high"],
-                "p": compared["p"],
-                "time_ratio": np.exp(ratios.mean()),
-                "ratio_low": np.exp(low),
-                "ratio_high": np.exp(high),
+                "first": first.mean(),
+                "second": second.mean(),
+                **gain.as_row("gain"),
+                "time_ratio": float(np.exp(ratio.mean)),
+                "ratio_low": float(np.exp(ratio.low)),
+                "ratio_high": float(np.exp(ratio.high)),
             }
         )
-    adjusted = adjust_holm([row["p"] for row in rows])
-    return pd.DataFrame([row | {"p_adjusted": p} for row, p in zip(rows, adjusted, strict=True)])
+    return pd.DataFrame(rows)
+
+
+def _compare(differences: pd.Series, resolution: ArrayLike, comparisons: int) -> Difference:
+    known = differences.to_numpy() if len(differences) else np.array([np.nan])
+    return compare_pairs(known, resolution, comparisons)
 
 
 def describe_comparison(first: str, second: str, found: Comparison) -> Iterator[str]:

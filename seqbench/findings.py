@@ -1,7 +1,7 @@
-"""What was found, in sentences: frames of `stats` in, Markdown sentences out.
+"""What was found, in sentences: frames of `stats` and `differences` in, Markdown sentences out.
 
-A difference is called one only if its paired test holds after correction for the number of
-comparisons; everything else is said to be undecided, with the seeds that it rests on.
+A difference is called one only if it is significant after adjustment for the number of comparisons;
+of everything else it is said that there is no significant difference, with the number of seeds.
 """
 
 from collections.abc import Iterable, Iterator
@@ -19,17 +19,21 @@ from seqbench.formatting import (
     join_words,
 )
 from seqbench.intervals import CONFIDENCE, UNSTABLE_WIDTH
+from seqbench.significance import SIGNIFICANCE, count_pairs
+
+_NAMED = 12
+"""Of more groups in one sentence the number is given, not the names."""
 
 MUCH_CONTENDED = 0.2
 """Share of contended samples from which on a report says so."""
 
-SIGNIFICANCE = 1 - CONFIDENCE
 _PER_CENT = f"{100 * CONFIDENCE:g} %"
 
 
 def format_findings(
     summary: pd.DataFrame,
     differences: pd.DataFrame,
+    times: pd.DataFrame,
     effects: pd.DataFrame,
     uneven: pd.DataFrame,
     published: pd.DataFrame,
@@ -42,9 +46,11 @@ def format_findings(
     summary
         From `stats.summarise_groups`.
     differences
-        From `stats.compare_with_best`.
+        From `differences.compare_with_best`.
+    times
+        From `differences.compare_times`.
     effects
-        From `stats.compare_settings`.
+        From `differences.compare_settings`.
     uneven
         From `stats.list_uneven_settings`.
     published
@@ -53,14 +59,14 @@ def format_findings(
         How many runs did not end well.
     """
     found: list[str] = []
-    groups = dict(list(_by_task_and_device(differences)))
-    for (task, device), group in _by_task_and_device(summary):
-        compared = groups.get((task, device), pd.DataFrame())
-        found.append(_describe_scores(str(task), str(device), group, compared))
-        found.append(_describe_cost(group))
+    scores, costs = (dict(list(_by_task_and_device(each))) for each in (differences, times))
+    for keys, group in _by_task_and_device(summary):
+        task, device = map(str, keys)
+        found.append(_describe_scores(task, device, group, scores.get(keys, pd.DataFrame())))
+        found.append(_describe_cost(task, device, group, costs.get(keys, pd.DataFrame())))
         found += describe_doubts(group, "epoch time", "epochs")
         found += _describe_baseline(group)
-    found += [_describe_effects(part) for _, part in _by_variant(effects)]
+    found += [_describe_effects(part) for _, part in _by_label(effects)]
     found += _describe_uneven(uneven)
     same = published.dropna(subset=["score", "published_score"]) if len(published) else published
     alike = [_same_circumstances(row) for row in same.itertuples()]
@@ -80,30 +86,47 @@ def _by_task_and_device(frame: pd.DataFrame) -> Iterable[tuple[Any, pd.DataFrame
     return frame.groupby(["task", "device"], sort=False) if not frame.empty else ()
 
 
-def _by_variant(frame: pd.DataFrame) -> Iterable[tuple[Any, pd.DataFrame]]:
-    keys = ["task", "device", "variant", "setting"]
+def _by_label(frame: pd.DataFrame) -> Iterable[tuple[Any, pd.DataFrame]]:
+    keys = ["task", "device", "label", "setting"]
     return frame.groupby(keys, sort=False) if not frame.empty else ()
 
 
+def list_alike(compared: pd.DataFrame, names: Iterable[str]) -> str:
+    """Name what does not differ significantly, with the number of seeds; empty if all differ.
+
+    Parameters
+    ----------
+    compared
+        From `differences`: ``p`` and the numbers of seeds on both sides, named ``…seeds``.
+    names
+        What to call each row.
+    """
+    alike = ~(compared["p"] < SIGNIFICANCE)
+    if not alike.any():
+        return ""
+    seeds = compared.loc[alike, [name for name in compared if name.endswith("seeds")]]
+    least, most = seeds.min(axis=None), seeds.max(axis=None)
+    count = f"{least}" if least == most else f"{least} to {most}"
+    named = list(compress(names, alike))
+    told = join_words(named) if len(named) <= _NAMED else f"{len(named)} of {len(compared)} others"
+    return f"No significant difference (n = {count}): {told}."
+
+
 def _describe_effects(part: pd.DataFrame) -> str:
-    """Say what a variant gains by each value of a setting, and which gains are certain."""
+    """Say what a group gains or loses by each value of a setting."""
     first = part.iloc[0]
-    said = []
-    for row in part.itertuples():
-        if row.low == row.high == 0:
-            said.append(f"changes nothing with `{row.value}`")
-            continue
-        verb = "gains" if row.gain >= 0 else "loses"
-        text = f"{verb} {format_difference(abs(row.gain), row.metric)} with `{row.value}`"
-        if pd.notna(row.low):
-            text += f" ({format_interval(row.low, row.high, row.metric)})"
-        decided = row.p_adjusted < SIGNIFICANCE
-        said.append(text if decided else f"{text}, undecided by {row.seeds} pairs")
-    return (
-        f"{first.setting}: **{first.variant}** on `{first.task}` ({first.device}), against "
-        f"`{first.reference}`, {join_words(said)}. Paired by seed; in brackets: {_PER_CENT} "
-        f"interval of the gain."
-    )
+    said = [
+        f"{'gains' if row.gain > 0 else 'loses'} {format_difference(abs(row.gain), row.metric)} "
+        f"with `{row.value}` ({format_interval(row.low, row.high, row.metric)})"
+        for row in part.itertuples()
+        if row.p < SIGNIFICANCE
+    ]
+    text = f"{first.setting}: **{first.label}** on `{first.task}` ({first.device})"
+    reference = f"against `{first.reference}`"
+    text += f", {reference}, {join_words(said)}." if said else f", {reference}."
+    if alike := list_alike(part, [f"`{value}`" for value in part["value"]]):
+        text += f" {alike}"
+    return text + (f" In brackets: {_PER_CENT} interval of the gain." if said else "")
 
 
 def _describe_uneven(uneven: pd.DataFrame) -> list[str]:
@@ -150,34 +173,27 @@ def _describe_scores(task: str, device: str, group: pd.DataFrame, compared: pd.D
     text += f" ({interval}, {seeds})."
     if compared.empty:
         return f"{text} In brackets: {_PER_CENT} interval."
-    said = [
-        f"{row.label} by {format_difference(row.shortfall, metric)} "
-        f"({format_interval(row.low, row.high, metric)})"
-        for row in compared.itertuples()
-    ]
-    certain = compared["p_adjusted"] < SIGNIFICANCE
-    alone = ~certain & (compared["low"] > 0) & compared["p"].notna()
-    ahead = list(compress(said, certain))
-    perhaps = list(compress(said, alone))
-    level = list(compress(said, ~certain & ~alone))
-    if ahead:
-        text += f" Paired by seed, it is ahead of {join_words(ahead)}."
-    if perhaps:
-        text += (
-            f" Perhaps ahead of {join_words(perhaps)}: taken alone such a difference would "
-            f"count, among {len(compared)} comparisons it may be chance."
-        )
-    if level:
-        text += f" Not told apart by {seeds}: {join_words(level)}."
-    return f"{text} In brackets: {_PER_CENT} intervals."
+    ahead = compared[compared["p"] < SIGNIFICANCE]
+    if not ahead.empty:
+        said = [
+            f"{row.label} by {format_difference(row.shortfall, metric)} "
+            f"({format_interval(row.low, row.high, metric)})"
+            for row in ahead.itertuples()
+        ]
+        text += f" Significantly better than {join_words(said)}."
+    if alike := list_alike(compared, compared["label"]):
+        text += f" {alike}"
+    pairs = count_pairs(len(group))
+    over = f", those of differences adjusted for all {pairs} pairs" if pairs > 1 else ""
+    return f"{text} In brackets: {_PER_CENT} intervals{over}."
 
 
-def _describe_cost(group: pd.DataFrame) -> str:
+def _describe_cost(task: str, device: str, group: pd.DataFrame, compared: pd.DataFrame) -> str:
     ranked = group.sort_values("epoch_time_s", kind="stable")
-    cheapest = ranked.iloc[0]
+    least = ranked.iloc[0]
     text = (
-        f"**{cheapest.label}** is the cheapest to train, "
-        f"{format_seconds(cheapest.epoch_time_s)} an epoch (median over runs)"
+        f"**{least.label}** has the least epoch time on `{task}` ({device}): "
+        f"{format_seconds(least.epoch_time_s)} (median over runs)"
     )
     others = [
         f"{row.label} {format_factor(row.relative_time)}" for row in ranked.iloc[1:].itertuples()
@@ -185,6 +201,8 @@ def _describe_cost(group: pd.DataFrame) -> str:
     if not others:
         return f"{text}."
     text += f". Relative to it: {join_words(others)}."
+    if alike := list_alike(compared, compared["label"]):
+        text += f" {alike}"
     parts = [
         f"{join_words(list(part['label']))} {implementation}"
         for implementation, part in group.groupby("implementation", sort=False)

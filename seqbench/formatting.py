@@ -2,19 +2,21 @@
 
 import math
 
+from seqbench.metrics import find_metric
+
 
 def format_score(score: float, metric: str) -> str:
-    """Return a score: accuracy in per cent, anything else with four significant digits."""
+    """Return a score: a share in per cent, anything else with four significant digits."""
     if math.isnan(score):
         return "—"
-    return f"{100 * score:.2f} %" if metric == "accuracy" else f"{score:.4g}"
+    return f"{100 * score:.2f} %" if find_metric(metric).share else f"{score:.4g}"
 
 
 def format_difference(difference: float, metric: str) -> str:
-    """Return a difference of two scores: accuracy in percentage points."""
+    """Return a difference of two scores: of shares in percentage points."""
     if math.isnan(difference):
         return "—"
-    if metric != "accuracy":
+    if not find_metric(metric).share:
         return f"{difference:.3g}"
     return f"{round(100 * difference, 2) + 0.0:.2f} points"  # + 0.0: never −0.00
 
@@ -23,11 +25,9 @@ def format_interval(low: float, high: float, metric: str) -> str:
     """Return the ends of an interval of scores or of differences, in the metric's unit."""
     if math.isnan(low):
         return "—"
-    return (
-        f"{100 * low:.2f} to {100 * high:.2f}"
-        if metric == "accuracy"
-        else f"{low:.3g} to {high:.3g}"
-    )
+    if find_metric(metric).share:
+        return f"{100 * low:.2f} to {100 * high:.2f}"
+    return f"{low:.3g} to {high:.3g}"
 
 
 def format_seconds(seconds: float) -> str:

@@ -15,24 +15,68 @@ _MOST_CORRELATED = 0.95
 _LAGS = 300  # 0.95 to this power is 2e-7
 
 
-def mean_interval(values: ArrayLike, confidence: float = CONFIDENCE) -> tuple[float, float]:
-    """Return the ends of Student's t interval for the mean; NaN for fewer than two values."""
+Numbers = NDArray[np.float64]
+
+_NEGLIGIBLE = 1e-6
+"""Values that are closer, relative to the greatest, differ by rounding only."""
+
+
+def find_resolution(values: ArrayLike) -> Numbers:
+    """Return the least step in which values are told apart, along the last axis.
+
+    An accuracy is a multiple of 1 / n, so a spread of 0 over seeds only says that the spread is
+    less than about a step. The least distance between two values that differ by more than rounding
+    is a multiple of that step, whatever the metric; of continuous values it is next to nothing.
+    """
+    ordered = np.sort(np.asarray(values, dtype=float), axis=-1)
+    rounding = _NEGLIGIBLE * np.abs(ordered).max(axis=-1, keepdims=True, initial=0.0)
+    steps = np.diff(ordered, axis=-1)
+    least = np.where(steps > rounding, steps, np.inf).min(axis=-1, initial=np.inf)
+    return np.asarray(np.where(np.isfinite(least), least, rounding[..., 0]))
+
+
+def measure_variance(values: ArrayLike, resolution: ArrayLike = 0.0) -> Numbers:
+    """Return the variance of one value along the last axis; NaN for fewer than two values.
+
+    It is taken for no less than that of rounding to the resolution, resolution² / 12 (W. F.
+    Sheppard, 1898).
+    """
     numbers = np.asarray(values, dtype=float)
-    half = _half_width(numbers, confidence) * np.sqrt(1 / len(numbers))
-    return float(numbers.mean() - half), float(numbers.mean() + half)
+    if numbers.shape[-1] < 2:
+        return np.full(numbers.shape[:-1], np.nan)
+    least = np.asarray(resolution, dtype=float) ** 2 / 12
+    return np.asarray(np.maximum(numbers.var(axis=-1, ddof=1), least))
 
 
-def next_interval(values: ArrayLike, confidence: float = CONFIDENCE) -> tuple[float, float]:
+def half_width(
+    values: ArrayLike, confidence: float = CONFIDENCE, resolution: ArrayLike = 0.0
+) -> Numbers:
+    """Return half the width of Student's t interval for the mean, along the last axis.
+
+    NaN for fewer than two values. ``resolution`` as in `measure_variance`.
+    """
+    count = np.shape(values)[-1]
+    error = np.sqrt(measure_variance(values, resolution) / count)
+    quantile = special.stdtrit(count - 1, (1 + confidence) / 2) if count > 1 else np.nan
+    return np.asarray(quantile * error)
+
+
+def mean_interval(
+    values: ArrayLike, confidence: float = CONFIDENCE, resolution: ArrayLike = 0.0
+) -> tuple[float, float]:
+    """Return the ends of Student's t interval for the mean; NaN for fewer than two values."""
+    mean = float(np.asarray(values, dtype=float).mean())
+    half = float(half_width(values, confidence, resolution))
+    return mean - half, mean + half
+
+
+def next_interval(
+    values: ArrayLike, confidence: float = CONFIDENCE, resolution: ArrayLike = 0.0
+) -> tuple[float, float]:
     """Return between what ends one more such value falls: Student's t prediction interval."""
     numbers = np.asarray(values, dtype=float)
-    half = _half_width(numbers, confidence) * np.sqrt(1 + 1 / len(numbers))
+    half = float(half_width(numbers, confidence, resolution)) * np.sqrt(len(numbers) + 1)
     return float(numbers.mean() - half), float(numbers.mean() + half)
-
-
-def _half_width(numbers: NDArray[np.float64], confidence: float) -> float:
-    if len(numbers) < 2:
-        return np.nan
-    return float(stats.t.ppf((1 + confidence) / 2, len(numbers) - 1) * numbers.std(ddof=1))
 
 
 def median_interval(values: ArrayLike) -> tuple[float, float]:

@@ -17,6 +17,8 @@ from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
+from seqbench.metrics import find_metric
+
 THEME = {**sns.axes_style("whitegrid"), **sns.plotting_context("notebook")}
 _DOTS_PER_INCH = 110
 _ROW_HEIGHT = 4.2
@@ -262,9 +264,10 @@ def _bars(
 
 def score_axis(axis: Axis, metric: str, scores: pd.Series) -> None:
     """Name the axis of the score; errors that span decades get a logarithmic one."""
-    axis.set_label_text(f"test {metric.replace('_', ' ')}")
-    if metric == "accuracy":
-        axis.set_label_text("test accuracy, %")
+    name = f"test {metric.replace('_', ' ')}"
+    axis.set_label_text(name)
+    if find_metric(metric).share:
+        axis.set_label_text(f"{name}, %")
         axis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:g}"))
     elif scores.min() > 0 and scores.max() > _DECADES * scores.min():
         set_scale = axis.axes.set_xscale if axis is axis.axes.xaxis else axis.axes.set_yscale

@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from seqbench import plots, speed, stats, tables
+from seqbench import differences, plots, speed, stats, tables
 from seqbench.figures import (
     FIGURES,
     PROFILE_FIGURES,
@@ -55,23 +55,26 @@ def _format_page(
     figures: dict[str, Captioned],
 ) -> str:
     labelled = stats.name_groups(results.runs)
-    differences = stats.compare_with_best(results.runs)
+    compared = differences.compare_with_best(results.runs)
+    finished = stats.time_runs(stats.select_finished(results.runs), results.epochs)
+    times = differences.compare_times(finished, "epoch_time_s")
     effects = pd.concat(
-        [stats.compare_settings(results.runs, setting) for setting in stats.SETTINGS_COMPARED]
+        [differences.compare_settings(results.runs, each) for each in differences.SETTINGS_COMPARED]
     )
     uneven = stats.list_uneven_settings(results.runs)
     published = stats.join_published(summary, load_published())
     measured = speed.summarise_speed(results.runs, results.timings)
     phases, race = speed.tabulate_phases(measured), speed.race_implementations(measured)
     profiles = summarise_profiles(results.runs, results.profile, phases)
-    reached = summarise_targets(results.runs)
+    steps = differences.compare_times(speed.time_steps(results.runs, results.timings), "seconds")
+    reached = summarise_targets(results.runs, results.evaluations)
     unsupported = labelled[labelled["status"] == "unsupported"]
     failed = labelled[~labelled["status"].isin(["ok", "unsupported"])]
     nothing = labelled["status"].ne("ok").all()
     findings = [
         *(["No run ended well, so nothing was found."] if nothing else []),
-        *describe_speed(phases, profiles, race, reached),
-        *format_findings(summary, differences, effects, uneven, published, len(failed)),
+        *describe_speed(phases, steps, profiles, race, reached),
+        *format_findings(summary, compared, times, effects, uneven, published, len(failed)),
     ]
     return render_page(
         "report.md.j2",
@@ -79,7 +82,7 @@ def _format_page(
         runs=len(labelled),
         findings=findings,
         summary=format_table(summary, tables.SUMMARY),
-        differences=format_table(differences, tables.DIFFERENCES),
+        differences=format_table(compared, tables.DIFFERENCES),
         published=format_table(published, tables.PUBLISHED),
         speed=format_table(phases, tables.SPEED),
         profiles=format_table(profiles, tables.PROFILES),

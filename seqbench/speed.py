@@ -138,6 +138,20 @@ def _of_run(samples: pd.DataFrame) -> tuple[float, float, float]:
     return (values.median(), *median_interval(values))
 
 
+def time_steps(runs: pd.DataFrame, timings: pd.DataFrame) -> pd.DataFrame:
+    """Return one row for each measured run: `GROUP` and ``seconds``, of its median training step.
+
+    Contended samples are left out where there are others.
+    """
+    joined = _join_runs(runs, timings)
+    steps = joined[joined["phase"] == "train_step"]
+    rows = [
+        {**dict(zip(GROUP, keys[1:], strict=True)), "seconds": _of_run(samples)[0]}
+        for keys, samples in steps.groupby(["run_id", *GROUP], sort=False)
+    ]
+    return pd.DataFrame(rows, columns=[*GROUP, "seconds"])
+
+
 def _is_unstable(medians: Sequence[float], width: float) -> bool | None:
     """Tell whether a group's time is unstable, from its runs' medians and its interval's width."""
     allowed = UNSTABLE_WIDTH * np.median(medians)
@@ -189,11 +203,10 @@ def race_implementations(speed: pd.DataFrame) -> pd.DataFrame:
     -------
     DataFrame
         ``task``, ``device``, ``variant``, ``threads``, ``phase`` (``train_step`` or
-        ``inference``), ``implementation``, ``precision``, ``seconds``; ``speedup``, how many times
-        faster than the first implementation of the variant in float32 (its ordinary one);
+        ``inference``), ``implementation``, ``precision``, ``seconds``; ``base``, the variant's
+        ordinary implementation, in float32; ``speedup``, how many times as fast as that;
         ``speedup_low`` and ``speedup_high``, from the ends of both intervals, NaN where one is not
-        known; ``best``, whether it
-        is the fastest of all. Only variants with more than one.
+        known; ``best``, whether it is the fastest of all. Only variants with more than one.
     """
     if speed.empty:
         return speed
@@ -207,6 +220,7 @@ def race_implementations(speed: pd.DataFrame) -> pd.DataFrame:
         base = plain.iloc[0]
         rows.append(
             part[[*keys, "implementation", "precision", "seconds", "unstable"]].assign(
+                base=base["implementation"],
                 speedup=base["seconds"] / part["seconds"],
                 speedup_low=base["low_s"] / part["high_s"],
                 speedup_high=base["high_s"] / part["low_s"],

@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from seqbench.findings import describe_doubts
+from seqbench.findings import describe_doubts, list_alike
 from seqbench.formatting import (
     format_count,
     format_factor,
@@ -20,7 +20,11 @@ _FAR_FROM_PEAK = 0.5
 
 
 def describe_speed(
-    phases: pd.DataFrame, profiles: pd.DataFrame, race: pd.DataFrame, targets: pd.DataFrame
+    phases: pd.DataFrame,
+    steps: pd.DataFrame,
+    profiles: pd.DataFrame,
+    race: pd.DataFrame,
+    targets: pd.DataFrame,
 ) -> Iterator[str]:
     """Yield the sentences on speed that open a report.
 
@@ -28,6 +32,8 @@ def describe_speed(
     ----------
     phases
         From `speed.tabulate_phases`.
+    steps
+        From `differences.compare_times`, of the training steps.
     profiles
         From `profiles.summarise_profiles`.
     race
@@ -36,12 +42,15 @@ def describe_speed(
         From `targets.summarise_targets`.
     """
     if not phases.empty:
-        for _, part in phases.groupby(["task", "device"], sort=False):
-            yield _describe_fastest(part)
-            steps = part.rename(
+        for (task, device), part in phases.groupby(["task", "device"], sort=False):
+            compared = steps
+            if not steps.empty:
+                compared = steps[(steps["task"] == task) & (steps["device"] == device)]
+            yield _describe_fastest(part, compared)
+            timed = part.rename(
                 columns={f"train_step_{each}": each for each in ("unstable", "contended")}
             )
-            yield from describe_doubts(steps, "training step", "training steps")
+            yield from describe_doubts(timed, "training step", "training steps")
     if not profiles.empty:
         for _, part in profiles.groupby(["task", "device"], sort=False):
             yield from _describe_worst(part)
@@ -53,21 +62,24 @@ def describe_speed(
             yield _describe_targets(part)
 
 
-def _describe_fastest(part: pd.DataFrame) -> str:
+def _describe_fastest(part: pd.DataFrame, compared: pd.DataFrame) -> str:
     first, last = part.iloc[0], part.iloc[-1]
     text = (
-        f"Speed on `{first.task}` ({first.device}): **{first.label}** trains fastest, "
-        f"{format_count(float(first.train_step_samples_per_s))} samples a second"
+        f"Speed on `{first.task}` ({first.device}): **{first.label}** has the least time for a "
+        f"training step, {format_count(float(first.train_step_samples_per_s))} samples a second"
     )
     if len(part) > 1:
         factor = last.train_step_seconds / first.train_step_seconds
-        text += f", {format_factor(factor)} as fast as {last.label}, the slowest"
+        text += f", {format_factor(factor)} as many as {last.label}, which has the greatest"
+    text += "."
+    if not compared.empty and (alike := list_alike(compared, compared["label"])):
+        text += f" {alike}"
     known = part.dropna(subset=["train_step_peak_fraction"])
     if known.empty:
-        return f"{text}."
+        return text
     ranked = known.sort_values("train_step_peak_fraction", kind="stable")
     low, high = ranked.iloc[0], ranked.iloc[-1]
-    text += f". Of what the machine does in a large product, {high.label} reaches "
+    text += f" Of what the machine does in a large product, {high.label} reaches "
     text += f"{high.train_step_peak_fraction:.0%}"
     return text + (f", {low.label} {low.train_step_peak_fraction:.0%}." if len(ranked) > 1 else ".")
 
@@ -98,14 +110,14 @@ def _describe_race(part: pd.DataFrame) -> str:
     said = []
     for variant, group in part.groupby("variant", sort=False):
         best = group[group["best"]].iloc[0]
-        if best["implementation"] == "native" and best["precision"] == "float32":
-            said.append(f"`native` for {variant}")
-            continue
-        beyond = "" if best["speedup_low"] > 1 else ", not certainly"
-        said.append(
-            f"`{best['implementation']}` in {best['precision']} for {variant} "
-            f"({format_factor(best['speedup'])} as fast as native{beyond})"
-        )
+        base, fastest = best["base"], f"`{best['implementation']}` in {best['precision']}"
+        if best["implementation"] == base and best["precision"] == "float32":
+            said.append(f"`{base}` for {variant}")
+        elif best["speedup_low"] > 1:
+            factor = format_factor(best["speedup"])
+            said.append(f"{fastest} for {variant} ({factor} as fast as `{base}`)")
+        else:
+            said.append(f"`{base}` or {fastest} for {variant} (no significant difference)")
     return (
         f"Which implementation, for {phase} on `{first.task}` ({first.device}, {first.threads} "
         f"threads): {join_words(said)}."
@@ -119,10 +131,11 @@ def _describe_targets(part: pd.DataFrame) -> str:
     if done.empty:
         return f"No recipe brought every seed to {goal} on {where}."
     best = done.sort_values("target_time_s", kind="stable").iloc[0]
+    spacing = format_seconds(best.spacing_s)
     text = (
         f"Least training time to {goal} on {where}: {format_seconds(best.target_time_s)} with "
         f"**{_name_recipe(best)}**, mean of {best.seeds} seeds ({format_seconds(best.least_s)} to "
-        f"{format_seconds(best.most_s)})"
+        f"{format_seconds(best.most_s)}; evaluations lie {spacing} apart)"
     )
     first = part.iloc[0]
     if pd.notna(first.target_time_s) and _name_recipe(first) != _name_recipe(best):

@@ -1,8 +1,7 @@
 """Statistics: data frame in, data frame out. Nothing is drawn or written here.
 
-Scores are compared over seeds. An interval is Student's t interval of the mean, which for few
-seeds is wide, as it should be. Differences are paired by seed: the runs of a seed share their
-initial random stream and the order of their batches.
+The interval of a score is Student's t interval of the mean over seeds, which for few seeds is wide,
+as it should be. Which groups differ is in `differences`.
 
 The unit of evidence of a time is the run too: epochs of one run share a process and its place in
 memory, so they are correlated and are no independent measurements.
@@ -13,14 +12,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
-from seqbench.intervals import (
-    CONFIDENCE,
-    UNSTABLE_WIDTH,
-    mean_interval,
-    next_interval,
-)
+from seqbench.intervals import UNSTABLE_WIDTH, find_resolution, mean_interval, next_interval
+from seqbench.metrics import find_metric
 from seqbench.spec import RunSpec
 
 GROUP = ["task", "device", "label"]
@@ -29,18 +23,7 @@ GROUP = ["task", "device", "label"]
 MEMORY = ["peak_memory_bytes", "peak_memory_min_bytes", "peak_memory_max_bytes"]
 """Median and range over the runs of which it is known; NaN if it is known of none."""
 
-_LOSS = (0.0, np.inf)
-_BOUNDS = {
-    "accuracy": (0.0, 1.0),
-    "mse": _LOSS,
-    "nrmse": _LOSS,
-    "cross_entropy": _LOSS,
-    "bits_per_character": _LOSS,
-}
 _SETTINGS = [field.name for field in fields(RunSpec)]
-SETTINGS_COMPARED = ("readout",)
-"""Settings whose effect within a variant is a finding of its own."""
-
 _ORDINARY = {"precision": "float32", "cuda_graph": "False", "schedule": "constant"}
 _NAMED_APART = ("task", "length", "train_examples", "variant", "seed", "device")
 
@@ -60,7 +43,7 @@ def name_groups(runs: pd.DataFrame) -> pd.DataFrame:
         labels = group["variant"].astype(str)
         for name in settings:
             if len(group[["variant", name]].drop_duplicates()) > len(set(group["variant"])):
-                values = group[name].astype(str)
+                values = group[name].astype(object).where(group[name].notna(), "none").astype(str)
                 shown = values != _ORDINARY.get(name)
                 labels = labels + (f" {name}=" + values).where(shown, "")
         named.loc[group.index, "label"] = labels
@@ -73,7 +56,7 @@ def _name_problems(runs: pd.DataFrame) -> pd.Series:
     return runs["task"].astype("string") + length.fillna("") + examples.fillna("")
 
 
-def _name_finished(runs: pd.DataFrame) -> pd.DataFrame:
+def select_finished(runs: pd.DataFrame) -> pd.DataFrame:
     """Return the runs that were trained to the end, with their names."""
     named = name_groups(runs)
     return named[(named["status"] == "ok") & named["final_score"].notna()]
@@ -153,13 +136,19 @@ def summarise_groups(runs: pd.DataFrame, epochs: pd.DataFrame) -> pd.DataFrame:
     `MEMORY`
         From `summarise_memory`.
     """
-    finished = time_runs(_name_finished(runs), epochs)
+    finished = time_runs(select_finished(runs), epochs)
+    scores = finished.groupby(["task", "device"])["final_score"]
+    finished = finished.assign(
+        resolution=scores.transform(lambda each: float(find_resolution(each)))
+    )
     rows = []
     for keys, group in finished.groupby(GROUP, sort=False):
         first = group.iloc[0]
-        bounds = _BOUNDS.get(first["metric"], (-np.inf, np.inf))
-        low, high = np.clip(mean_interval(group["final_score"]), *bounds)
-        next_low, next_high = np.clip(next_interval(group["final_score"]), *bounds)
+        metric = find_metric(first["metric"])
+        bounds = metric.low, metric.high
+        scores, resolution = group["final_score"], group["resolution"].iloc[0]
+        low, high = np.clip(mean_interval(scores, resolution=resolution), *bounds)
+        next_low, next_high = np.clip(next_interval(scores, resolution=resolution), *bounds)
         timed = epochs[epochs["run_id"].isin(group["run_id"])]
         best = group["best_score"].agg("max" if first["higher_is_better"] else "min")
         rows.append(
@@ -193,65 +182,6 @@ def summarise_memory(runs: pd.DataFrame) -> dict[str, float]:
     return dict(zip(MEMORY, (known.median(), known.min(), known.max()), strict=True))
 
 
-def compare_with_best(runs: pd.DataFrame, confidence: float = CONFIDENCE) -> pd.DataFrame:
-    """Compare each group with the one of the best mean score on its task and device.
-
-    Returns
-    -------
-    DataFrame
-        `GROUP`; ``metric``; ``best``, the label compared with; ``seeds``, how many both have;
-        ``shortfall``, the mean over seeds of how much worse the group is than the best one,
-        positive whichever way the metric runs; ``low`` and ``high``, its interval, not adjusted;
-        ``p``, of the paired t test, NaN where the differences have no spread; ``p_adjusted``, by
-        Holm's method over the comparisons of the task and device.
-    """
-    finished = _name_finished(runs)
-    compared = []
-    for (task, device), group in finished.groupby(["task", "device"], sort=False):
-        sign = 1.0 if group["higher_is_better"].iloc[0] else -1.0
-        goodness = sign * group.set_index(["seed", "label"])["final_score"].unstack("label")  # noqa: PD010
-        best = goodness.mean().idxmax()
-        metric = group["metric"].iloc[0]
-        rows = [
-            {"task": task, "device": device, "label": label, "best": best, "metric": metric}
-            | compare_pairs(goodness[best] - goodness[label], confidence)
-            for label in dict.fromkeys(group["label"])
-            if label != best
-        ]
-        adjusted = adjust_holm([row["p"] for row in rows])
-        compared += [row | {"p_adjusted": p} for row, p in zip(rows, adjusted, strict=True)]
-    return pd.DataFrame(compared)
-
-
-def compare_pairs(differences: pd.Series, confidence: float = CONFIDENCE) -> dict[str, float]:
-    """Return ``seeds``, the mean as ``shortfall``, its interval and the paired t test's ``p``.
-
-    ``p`` is NaN where the differences, one a seed, have no spread; those that are NaN do not count.
-    """
-    differences = differences.dropna()
-    low, high = mean_interval(differences, confidence)
-    spread = len(set(differences)) > 1  # without one Student's t is 0 / 0 or infinite
-    p = float(stats.ttest_1samp(differences, 0.0).pvalue) if spread else np.nan
-    return {
-        "seeds": len(differences),
-        "shortfall": differences.mean(),
-        "low": low,
-        "high": high,
-        "p": p,
-    }
-
-
-def adjust_holm(p_values: list[float]) -> list[float]:
-    """Adjust p values for their number (S. Holm, 1979), so that any error has the given rate."""
-    adjusted = [np.nan] * len(p_values)
-    running = 0.0
-    known = sorted((p, place) for place, p in enumerate(p_values) if not np.isnan(p))
-    for rank, (p, place) in enumerate(known):
-        running = max(running, min(1.0, (len(known) - rank) * p))
-        adjusted[place] = running
-    return adjusted
-
-
 def join_published(summary: pd.DataFrame, published: pd.DataFrame) -> pd.DataFrame:
     """Set the published figures of the tasks of ``summary`` beside its groups.
 
@@ -274,37 +204,6 @@ def join_published(summary: pd.DataFrame, published: pd.DataFrame) -> pd.DataFra
     return tasks.merge(known, on=["task_name", "variant", "metric"], how="outer", sort=False)
 
 
-def compare_settings(
-    runs: pd.DataFrame, setting: str, confidence: float = CONFIDENCE
-) -> pd.DataFrame:
-    """Compare the values of one setting within each variant, paired by seed and all else.
-
-    Returns
-    -------
-    DataFrame
-        `GROUP` without the label; ``variant``, ``setting``, ``metric``; ``value``, compared with
-        ``reference``, the value of the variant's first run; ``seeds``; ``gain``, the mean over
-        seeds of how much better the value is, positive whichever way the metric runs; ``low`` and
-        ``high``, its interval; ``p`` and ``p_adjusted`` as in `compare_with_best`, adjusted over
-        all of them. Empty if every variant has the setting in one value only.
-    """
-    rows = []
-    for keys, group in _name_finished(runs).groupby(["task", "device", "variant"], sort=False):
-        sign = 1.0 if group["higher_is_better"].iloc[0] else -1.0
-        codes, (reference, *others) = pd.factorize(group[setting], use_na_sentinel=False)
-        alike = group.groupby([name for name in _SETTINGS if name != setting], dropna=False)
-        pairs = group.assign(pair=alike.ngroup(), code=codes)
-        goodness = sign * pairs.pivot(index="pair", columns="code", values="final_score")  # noqa: PD010
-        for code, value in enumerate(others, start=1):
-            paired = compare_pairs(goodness[code] - goodness[0], confidence)
-            gain = {"gain": paired.pop("shortfall"), **paired}
-            named = dict(zip(["task", "device", "variant"], keys, strict=True))
-            told = {"setting": setting, "value": value, "reference": reference}
-            rows.append(named | told | {"metric": group["metric"].iloc[0]} | gain)
-    adjusted = adjust_holm([row["p"] for row in rows])
-    return pd.DataFrame([row | {"p_adjusted": p} for row, p in zip(rows, adjusted, strict=True)])
-
-
 def list_uneven_settings(runs: pd.DataFrame) -> pd.DataFrame:
     """Return the settings that differ between groups without their names telling it.
 
@@ -318,7 +217,7 @@ def list_uneven_settings(runs: pd.DataFrame) -> pd.DataFrame:
     """
     rows = []
     settings = [name for name in _SETTINGS if name not in (*_NAMED_APART, "implementation")]
-    for task, group in _name_finished(runs).groupby("task", sort=False):
+    for task, group in select_finished(runs).groupby("task", sort=False):
         for name in settings:
             told = group["label"].str.contains(f" {name}=", regex=False).any()
             if told or len(group[name].unique()) == 1:
@@ -335,7 +234,7 @@ def learning_curves(runs: pd.DataFrame, epochs: pd.DataFrame) -> pd.DataFrame:
     Columns: `GROUP`, ``metric``, ``epoch``; ``score`` (mean), ``score_min``, ``score_max``;
     ``train_time_s``, the mean over seeds of the summed epoch times; ``baseline_score``.
     """
-    finished = _name_finished(runs)[["run_id", "label", "task", "baseline_score"]]
+    finished = select_finished(runs)[["run_id", "label", "task", "baseline_score"]]
     # in the order of the runs, then of the epochs
     curves = finished.merge(epochs.drop(columns="task"), on="run_id")
     curves["train_time_s"] = curves.groupby("run_id")["epoch_time_s"].cumsum()

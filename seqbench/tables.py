@@ -17,6 +17,7 @@ from seqbench.formatting import (
     format_seconds,
 )
 from seqbench.profiles import KINDS
+from seqbench.significance import SIGNIFICANCE
 from seqbench.stats import MEMORY
 
 Cells = dict[str, Callable[[Any], str]]
@@ -49,9 +50,10 @@ DIFFERENCES: Cells = {
     "compared with": lambda row: row.label,
     "ahead by": lambda row: format_difference(row.shortfall, row.metric),
     "95 % interval": lambda row: format_interval(row.low, row.high, row.metric),
-    "seeds": lambda row: str(row.seeds),
-    "p": lambda row: format_p(row.p),
-    "p, Holm": lambda row: format_p(row.p_adjusted),
+    "seeds": lambda row: (
+        str(row.seeds) if row.seeds == row.best_seeds else f"{row.best_seeds} and {row.seeds}"
+    ),
+    "p, adjusted": lambda row: format_p(row.p),
 }
 PUBLISHED: Cells = {
     "task": lambda row: (
@@ -83,7 +85,7 @@ COMPARISON: Cells = {
         else format_difference(row.gain, row.metric)
     ),
     "95 % interval": lambda row: format_interval(row.low, row.high, row.metric),
-    "p, Holm": lambda row: format_p(row.p_adjusted),
+    "p, adjusted": lambda row: format_p(row.p),
     "epoch time, second over first": lambda row: (
         "—" if pd.isna(row.time_ratio) else format_factor(row.time_ratio)
     ),
@@ -216,7 +218,8 @@ RACE: Cells = {
     "implementation": lambda row: row.implementation,
     "precision": lambda row: row.precision,
     "time": lambda row: _duration(row.seconds),
-    "times as fast as native": lambda row: format_factor(row.speedup),
+    "times as fast": lambda row: format_factor(row.speedup),
+    "as": lambda row: row.base,
     "between": lambda row: (
         "—"
         if pd.isna(row.speedup_low)
@@ -236,8 +239,16 @@ TARGETS: Cells = {
         if pd.isna(row.target_time_s)
         else f"{format_seconds(row.least_s)}–{format_seconds(row.most_s)}"
     ),
+    "evaluated every": lambda row: _duration(row.spacing_s),
     "final score": lambda row: format_score(row.score, row.metric),
     "changed": lambda row: row.changed or "—",
-    "which made it": lambda row: "—" if pd.isna(row.gain) else f"{format_factor(row.gain)} as fast",
+    "which made it": lambda row: (
+        "—"
+        if pd.isna(row.gain)
+        else f"{format_factor(row.gain)} as fast"
+        if row.p < SIGNIFICANCE
+        else "no significant difference"
+    ),
+    "p, adjusted": lambda row: format_p(row.p),
     "in all": lambda row: "—" if pd.isna(row.total) else f"{format_factor(row.total)} as fast",
 }

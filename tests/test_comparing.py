@@ -43,12 +43,33 @@ def test_scores_are_paired_by_seed_and_times_by_their_ratio(gather: Gather) -> N
     gains = np.subtract(SCORES["b"], SCORES["a"])
     expected = scipy_stats.ttest_1samp(gains, 0.0)
     assert row["gain"] == pytest.approx(gains.mean())
-    assert row["p"] == row["p_adjusted"] == pytest.approx(expected.pvalue)
+    assert row["p"] == pytest.approx(expected.pvalue)
+    between = expected.confidence_interval()
+    assert (row["low"], row["high"]) == pytest.approx((between.low, between.high))
     assert (row["seeds"], row["equal"]) == (3, 0)
     logarithms = np.log(TIMES["b"])
     low, high = scipy_stats.ttest_1samp(logarithms, 0.0).confidence_interval()
     assert row["time_ratio"] == pytest.approx(np.exp(logarithms.mean()))
     assert (row["ratio_low"], row["ratio_high"]) == pytest.approx((np.exp(low), np.exp(high)))
+
+
+def test_intervals_and_p_are_adjusted_for_the_number_of_groups(
+    tmp_path: Path, make_run: MakeRun
+) -> None:
+    results = []
+    for name in ("a", "b"):
+        with ResultWriter(tmp_path / name, {"environment_id": "abc"}) as writer:
+            for variant in ("rnn", "gru"):
+                for seed, score in enumerate(SCORES[name]):
+                    made = make_run(score, TIMES[name][seed], seed=seed, variant=variant)
+                    writer.add(*made)
+        results.append(load_results(tmp_path / name))
+    gains = scipy_stats.ttest_1samp(np.subtract(SCORES["b"], SCORES["a"]), 0.0)
+    times = scipy_stats.ttest_1samp(np.log(TIMES["b"]), 0.0)
+    for row in compare_results(*results).table.to_dict("records"):
+        assert row["p"] == pytest.approx(1 - (1 - gains.pvalue) ** 2)
+        wide = times.confidence_interval(0.95**0.5)
+        assert row["ratio_low"] == pytest.approx(np.exp(wide.low))
 
 
 def test_times_are_compared_without_contended_epochs(tmp_path: Path, make_run: MakeRun) -> None:

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -250,20 +251,50 @@ def test_the_baseline_is_the_commonest_class_that_counts() -> None:
     [0.25, np.float32(0.25), np.array(0.25), torch.tensor(0.25), torch.tensor(0.25).half()],
 )
 def test_a_score_is_a_number_or_a_tensor_without_axes(value: object) -> None:
-    assert type(as_score("mine", value)) is float
-    assert as_score("mine", value) == 0.25
+    assert type(as_score("mine", "accuracy", value)) is float
+    assert as_score("mine", "accuracy", value) == 0.25
+
+
+@pytest.mark.parametrize(
+    ("metric", "value", "expected"),
+    [("accuracy", 2.0, "0 to 1"), ("accuracy", -0.1, "0 to 1"), ("mse", -1e-9, "0 to inf")],
+)
+def test_a_score_lies_within_the_bounds_of_its_metric(
+    metric: str, value: float, expected: str
+) -> None:
+    with pytest.raises(ContractError, match=f"gave {metric} .*, expected a number from {expected}"):
+        as_score("mine", metric, value)
+    assert as_score("mine", "my_own", value) == value
+
+
+@pytest.mark.parametrize(
+    ("metric", "higher", "told"),
+    [
+        ("accuracy", False, "says higher_is_better = False of accuracy, expected True"),
+        ("mse", True, "says higher_is_better = True of mse, expected False"),
+        ("my_own", "yes", "says higher_is_better = 'yes' of my_own, expected True or False"),
+    ],
+)
+def test_a_metric_runs_the_way_that_is_known_of_it(metric: str, higher: Any, told: str) -> None:
+    class Odd(Numbers):
+        pass
+
+    Odd.metric, Odd.higher_is_better = metric, higher
+    with pytest.raises(ContractError) as raised:
+        check_data("mine", Odd(), draw(Odd()))
+    assert str(raised.value) == f"task mine {told}"
 
 
 @pytest.mark.parametrize("value", [1, np.int64(1), torch.tensor(1)])
 def test_an_integer_is_a_score(value: object) -> None:
-    assert type(as_score("mine", value)) is float
-    assert as_score("mine", value) == 1
+    assert type(as_score("mine", "accuracy", value)) is float
+    assert as_score("mine", "accuracy", value) == 1
 
 
 @pytest.mark.parametrize("value", [None, "0.5", 1j, [0.5], torch.zeros(1), torch.tensor(1j)])
 def test_what_is_no_number_is_no_score(value: object) -> None:
     with pytest.raises(ContractError, match=r"task mine gave the score .*, expected one real"):
-        as_score("mine", value)
+        as_score("mine", "accuracy", value)
 
 
 @pytest.mark.parametrize("kind", [np.float32, torch.tensor])
@@ -281,8 +312,8 @@ def test_the_baseline_is_pythons_float_whatever_the_score_is(
 @pytest.mark.parametrize("value", [math.nan, -math.inf, torch.tensor(math.nan)])
 def test_a_score_is_finite_unless_its_loss_was_not(value: object) -> None:
     with pytest.raises(ContractError, match=r"task mine gave the score .*, expected a finite"):
-        as_score("mine", value)
-    assert not math.isfinite(as_score("mine", value, finite=False))
+        as_score("mine", "accuracy", value)
+    assert not math.isfinite(as_score("mine", "accuracy", value, finite=False))
 
 
 @pytest.mark.parametrize("part", ["inputs", "targets"])

@@ -34,6 +34,17 @@ def test_one_value_has_no_interval() -> None:
     assert all(map(pd.isna, mean_interval(pd.Series([0.9]))))
 
 
+def test_equal_values_have_an_interval_as_wide_as_their_resolution_asks() -> None:
+    """Rounding to steps of 0.01 has a standard deviation of 0.01 / √12."""
+    half = 4.3027 * 0.01 / 12**0.5 / 3**0.5
+    low, high = mean_interval([0.9, 0.9, 0.9], resolution=0.01)
+    assert (low, high) == pytest.approx((0.9 - half, 0.9 + half), rel=1e-4)
+    low, high = next_interval([0.9, 0.9, 0.9], resolution=0.01)
+    assert high - low == pytest.approx(2 * half * 2, rel=1e-4)
+    wide = mean_interval([0.8, 0.9, 1.0])
+    assert mean_interval([0.8, 0.9, 1.0], resolution=0.01) == wide
+
+
 NOISES = {
     "gauss": lambda stream, shape: stream.standard_normal(shape),
     "heavy-tailed": lambda stream, shape: stream.standard_t(3, shape),

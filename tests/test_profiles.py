@@ -158,7 +158,7 @@ def test_what_holds_back_the_farthest_from_the_peak_is_said() -> None:
         {**named, **shares, "label": "near", "peak_fraction": 0.6, "costliest": costliest},
     ]
     empty = pd.DataFrame()
-    (said,) = describe_speed(empty, pd.DataFrame(rows), empty, empty)
+    (said,) = describe_speed(empty, empty, pd.DataFrame(rows), empty, empty)
     assert "slow (10% of the peak): around them 65%, element-wise 20%, products 10%" in said
     assert "costliest `aten::tanh`, 15%" in said
     assert "near" not in said

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats as scipy_stats
 
-from seqbench.records import EpochRecord, Load, RunRecord, TimingRecord
+from seqbench.records import EpochRecord, EvaluationRecord, Load, RunRecord, TimingRecord
 from seqbench.speed import (
     measure_limits,
     race_implementations,
@@ -18,7 +19,7 @@ from seqbench.speed import (
 )
 from seqbench.speed_plots import plot_latency
 from seqbench.store import Results, ResultWriter, load_results
-from seqbench.tables import SPEED, format_table
+from seqbench.tables import SPEED, TARGETS, format_table
 from seqbench.targets import summarise_targets
 
 MakeRun = Callable[..., tuple[RunRecord, list[EpochRecord]]]
@@ -212,14 +213,8 @@ def test_targets_are_a_ladder_of_recipes(tmp_path: Path, make_run: MakeRun) -> N
         {"times": [1.0, None], "schedule": "one-cycle", "learning_rate": 5e-3, "batch_size": 8},
         {"times": [1.0, 1.0], "train_examples": 9},
     ]
-    with ResultWriter(tmp_path / "a", {}) as writer:
-        for recipe in recipes:
-            for seed, time in enumerate(recipe["times"]):
-                settings = {name: value for name, value in recipe.items() if name != "times"}
-                run, epochs = make_run(seed=seed, target=0.95, **settings)
-                writer.add(replace(run, target_time_s=time), epochs)
-        writer.add(*make_run(seed=9))
-    rows = list(summarise_targets(load_results(tmp_path / "a").runs).itertuples())
+    targets = summarise_recipes(tmp_path / "a", make_run, recipes, spacing=0.5)
+    rows = list(targets.itertuples())
     assert [(row.seeds, row.reached) for row in rows] == [(2, 2), (2, 2), (2, 1), (2, 2)]
     assert rows[0].target_time_s == 10.0
     assert (rows[1].target_time_s, rows[1].least_s, rows[1].most_s) == (5.0, 4.0, 6.0)
@@ -229,3 +224,52 @@ def test_targets_are_a_ladder_of_recipes(tmp_path: Path, make_run: MakeRun) -> N
     assert pd.isna(rows[2].target_time_s), "a mean over the seeds that got there would flatter"
     assert "train_examples none → 9" in rows[3].changed
     assert rows[3].total == 10.0, "the same goal, with a part of the training set"
+    assert targets["spacing_s"].tolist() == pytest.approx([0.5] * 4)
+
+
+def summarise_recipes(
+    folder: Path, make_run: MakeRun, recipes: list[dict[str, Any]], spacing: float
+) -> pd.DataFrame:
+    """Return the targets of recipes, each reached at the second of two evaluations."""
+    with ResultWriter(folder, {}) as writer:
+        for recipe in recipes:
+            for seed, time in enumerate(recipe["times"]):
+                settings = {name: value for name, value in recipe.items() if name != "times"}
+                run, epochs = make_run(seed=seed, target=0.95, **settings)
+                evaluations = [
+                    EvaluationRecord(
+                        run_id=run.run_id, epoch=1, batches=1 + place, train_time_s=moment,
+                        test_loss=0.1, score=0.9,
+                    )
+                    for place, moment in enumerate([time - spacing, time, time + 9] if time else [])
+                ]  # fmt: skip
+                writer.add(replace(run, target_time_s=time), epochs, evaluations)
+        writer.add(*make_run(seed=9))
+    results = load_results(folder)
+    return summarise_targets(results.runs, results.evaluations)
+
+
+def test_a_recipe_is_held_against_the_one_before_it_by_welchs_test(
+    tmp_path: Path, make_run: MakeRun
+) -> None:
+    times = [[8.0, 8.2, 8.4], [4.0, 4.1, 4.3], [3.9, 4.2, 4.0]]
+    recipes = [{"times": each, "batch_size": 8 + place} for place, each in enumerate(times)]
+    rows = summarise_recipes(tmp_path / "a", make_run, recipes, spacing=0.01)
+    for place in (1, 2):
+        test = scipy_stats.ttest_ind(
+            np.log(times[place - 1]), np.log(times[place]), equal_var=False
+        )
+        assert rows["p"][place] == pytest.approx(1 - (1 - test.pvalue) ** 2, abs=1e-4)
+    text = format_table(rows, TARGETS)
+    assert "1.98 × as fast" in text
+    assert "no significant difference" in text
+
+
+def test_equal_numbers_of_batches_prove_nothing_on_a_coarse_grid(
+    tmp_path: Path, make_run: MakeRun
+) -> None:
+    recipes: list[dict[str, Any]]
+    recipes = [{"times": [1.45, 1.45, 1.45]}, {"times": [1.2, 1.2, 1.2], "batch_size": 8}]
+    fine = summarise_recipes(tmp_path / "fine", make_run, recipes, spacing=0.01)
+    coarse = summarise_recipes(tmp_path / "coarse", make_run, recipes, spacing=0.4)
+    assert fine["p"][1] < 0.05 < coarse["p"][1]

@@ -10,7 +10,6 @@ import pandas as pd
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from scipy import stats as scipy_stats
 
 from seqbench import stats
 from seqbench.records import EpochRecord, Load, RunRecord
@@ -58,84 +57,6 @@ def test_settings_that_differ_make_groups_of_their_own(gather: Gather) -> None:
     summary = stats.summarise_groups(results.runs, results.epochs)
     assert summary["label"].tolist() == ["rnn hidden_size=4", "rnn hidden_size=8"]
     assert summary["seeds"].tolist() == [2, 2]
-
-
-def test_differences_are_paired_by_seed(gather: Gather) -> None:
-    scores = {
-        "rnn": [0.90, 0.94, 0.91, 0.93],
-        "gru": [0.91, 0.95, 0.93, 0.93],
-        "lstm": [0.80, 0.85, 0.80, 0.84],
-    }
-    # the order in which runs end must not matter: seeds of lstm come backwards
-    order = {"rnn": [0, 1, 2, 3], "gru": [0, 1, 2, 3], "lstm": [3, 2, 1, 0]}
-    results = gather(
-        [
-            {"variant": variant, "seed": seed, "score": scores[variant][seed]}
-            for variant in scores
-            for seed in order[variant]
-        ]
-    )
-    compared = stats.compare_with_best(results.runs).set_index("label")
-    assert compared["best"].unique().tolist() == ["gru"]
-    for variant in ("rnn", "lstm"):
-        test = scipy_stats.ttest_rel(scores["gru"], scores[variant])
-        interval = test.confidence_interval(0.95)
-        assert compared.loc[variant, "p"] == pytest.approx(test.pvalue)
-        assert compared.loc[variant, "low"] == pytest.approx(interval.low)
-        assert compared.loc[variant, "high"] == pytest.approx(interval.high)
-    smaller, larger = sorted(compared["p"])
-    assert sorted(compared["p_adjusted"]) == pytest.approx([2 * smaller, max(2 * smaller, larger)])
-
-
-def test_where_less_is_better_the_least_is_best(gather: Gather) -> None:
-    results = gather(
-        [{"variant": v, "seed": s, "score": x + 0.01 * s * s * (v == "lstm")}
-         for v, x in (("rnn", 0.3), ("lstm", 0.2)) for s in range(3)]
-    )  # fmt: skip
-    runs = results.runs.assign(higher_is_better=False)
-    (row,) = stats.compare_with_best(runs).to_dict("records")
-    assert (row["best"], row["label"]) == ("lstm", "rnn")
-    assert row["shortfall"] == pytest.approx(0.1 - 0.05 / 3)
-    summary = stats.summarise_groups(runs, results.epochs).set_index("label")
-    assert summary.loc["lstm", "best_score"] == pytest.approx(0.2)
-
-
-def test_seeds_that_only_one_of_both_has_do_not_pair(gather: Gather) -> None:
-    results = gather(
-        [{"variant": "rnn", "seed": s, "score": 0.5 + 0.1 * s} for s in range(3)]
-        + [{"variant": "gru", "seed": s, "score": 0.9} for s in (0, 1)]
-    )
-    (row,) = stats.compare_with_best(results.runs).to_dict("records")
-    assert row["seeds"] == 2
-    assert row["shortfall"] == pytest.approx(0.35)
-
-
-def test_differences_without_spread_prove_nothing(gather: Gather) -> None:
-    results = gather(
-        [
-            {"variant": variant, "seed": seed, "score": score}
-            for variant, score in (("rnn", 0.5), ("gru", 0.75))
-            for seed in (0, 1)
-        ]
-    )
-    (row,) = stats.compare_with_best(results.runs).to_dict("records")
-    assert pd.isna(row["p"])
-    assert pd.isna(row["p_adjusted"])
-
-
-@given(st.lists(st.floats(0, 1), min_size=1, max_size=8))
-def test_holm_lies_between_the_plain_p_and_bonferronis(p_values: list[float]) -> None:
-    adjusted = stats.adjust_holm(p_values)
-    assert all(
-        p <= a <= min(1, len(p_values) * p) + 1e-12 for p, a in zip(p_values, adjusted, strict=True)
-    )
-    order = sorted(range(len(p_values)), key=p_values.__getitem__)
-    assert [adjusted[i] for i in order] == sorted(adjusted)
-    assert adjusted[order[0]] == pytest.approx(min(1, len(p_values) * min(p_values)))
-
-
-def test_holm_by_its_definition() -> None:
-    assert stats.adjust_holm([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])
 
 
 def test_learning_curves_add_up_time_and_span_the_seeds(gather: Gather) -> None:
@@ -191,7 +112,6 @@ def test_lengths_and_cuts_make_problems_of_their_own(gather: Gather) -> None:
     ]
     assert summary["task_name"].tolist() == ["adding", "adding", "row-mnist", "row-mnist"]
     assert set(summary["label"]) == {"rnn"}
-    assert stats.compare_with_best(results.runs).empty, "scores on two lengths are not compared"
 
 
 def test_labels_are_made_task_by_task(gather: Gather) -> None:
@@ -203,24 +123,6 @@ def test_labels_are_made_task_by_task(gather: Gather) -> None:
     )
     labels = stats.name_groups(results.runs)["label"].tolist()
     assert labels == ["rnn", "rnn", "rnn readout=last", "rnn readout=mean"]
-
-
-def test_a_settings_gain_is_the_paired_difference_by_hand(gather: Gather) -> None:
-    gains = [0.02, 0.03, 0.07]
-    results = gather(
-        [{"variant": variant, "seed": s, "score": 0.8 + 0.01 * s}
-         for variant in ("rnn", "gru") for s in range(3)]
-        + [{"variant": "rnn", "seed": s, "readout": "final", "score": 0.8 + 0.01 * s + gains[s]}
-           for s in range(3)]
-    )  # fmt: skip
-    (row,) = stats.compare_settings(results.runs, "readout").to_dict("records")
-    assert (row["variant"], row["value"], row["reference"], row["seeds"]) == (
-        "rnn", "final", "last", 3,
-    )  # fmt: skip
-    assert row["gain"] == pytest.approx(0.04)
-    low, high = scipy_stats.t.interval(0.95, 2, loc=0.04, scale=scipy_stats.sem(gains))
-    assert (row["low"], row["high"]) == (pytest.approx(low), pytest.approx(high))
-    assert row["p"] == pytest.approx(scipy_stats.ttest_1samp(gains, 0).pvalue)
 
 
 def test_settings_that_no_name_tells_are_listed(gather: Gather) -> None:

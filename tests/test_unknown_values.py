@@ -10,12 +10,13 @@ import pytest
 
 from seqbench import tables
 from seqbench.columns import columns
+from seqbench.differences import compare_settings
 from seqbench.profiles import summarise_profiles
 from seqbench.records import EpochRecord, ProfileRecord, RunRecord, TimingRecord
 from seqbench.report import write_report
 from seqbench.spec import RunSpec
 from seqbench.speed import measure_limits, race_implementations, summarise_speed, tabulate_phases
-from seqbench.stats import compare_settings, summarise_groups
+from seqbench.stats import summarise_groups
 from seqbench.store import Results, ResultWriter, load_results
 from seqbench.targets import summarise_targets
 
@@ -82,7 +83,7 @@ def in_every_table(results: Results) -> None:
     measured = summarise_speed(runs, results.timings)
     phases = tabulate_phases(measured)
     profiles = summarise_profiles(runs, results.profile, phases)
-    targets = summarise_targets(runs)
+    targets = summarise_targets(runs, results.evaluations)
     for frame, cells in (
         (summary, tables.SUMMARY),
         (phases, tables.SPEED),
@@ -128,8 +129,11 @@ def test_a_setting_that_some_runs_do_not_have_is_compared(
             for clip_norm, gain in ((None, 0.0), (1.0, 0.02)):
                 score = 0.8 + 0.01 * seed + gain
                 writer.add(*make_run(score, seed=seed, clip_norm=clip_norm))
-    runs = load_results(tmp_path / "a").runs
-    (row,) = compare_settings(runs, "clip_norm").itertuples()
+    results = load_results(tmp_path / "a")
+    summary = summarise_groups(results.runs, results.epochs)
+    assert summary["label"].tolist() == ["rnn clip_norm=none", "rnn clip_norm=1.0"]
+    (row,) = compare_settings(results.runs, "clip_norm").itertuples()
+    assert row.label == "rnn"
     assert pd.isna(row.reference)
     assert (row.value, row.seeds) == (1.0, 3)
     assert row.gain == pytest.approx(0.02)

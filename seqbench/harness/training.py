@@ -182,7 +182,7 @@ class Training:
                 outputs = self.infer(split.inputs)
             loss = self.loss(outputs, split.targets).item()
             given = self.task.score(outputs, split.targets)
-        score = as_score(self.spec.task, given, finite=math.isfinite(loss))
+        score = as_score(self.spec.task, self.task.metric, given, finite=math.isfinite(loss))
         return Evaluation(loss, score, watch.seconds)
 
     def measure_memory(self, batch: Tensor) -> int:

@@ -17,7 +17,8 @@ from seqbench.history.change_points import LEAST_POINTS, Change, Trend, find_cha
 from seqbench.history.points import collect_runs, describe_difference, list_machines, make_points
 from seqbench.history.revisions import Line
 from seqbench.intervals import CONFIDENCE, mean_interval
-from seqbench.stats import GROUP, adjust_holm
+from seqbench.significance import adjust_holm
+from seqbench.stats import GROUP
 
 FIGURES = {
     "score": "final score",

@@ -21,6 +21,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from seqbench.errors import ContractError, SettingError
+from seqbench.metrics import find_metric
 from seqbench.registry import Registry
 from seqbench.spec import RunSpec
 from seqbench.tasks.faults import (
@@ -252,13 +253,25 @@ def check_data(name: str, task: Task, data: object) -> TaskData:
     """
     if not isinstance(data, TaskData):
         raise ContractError("task", name, f"gave {type(data).__name__}, expected a TaskData")
-    if not METRIC.fullmatch(task.metric):
-        fault = f"calls its metric {task.metric!r}, expected lower-case words joined by underscores"
+    if fault := _find_metric_fault(task):
         raise ContractError("task", name, fault)
     for part, split in (("training", data.train), ("test", data.test)):
         if wrong := _find_split_fault(task, split):
             raise ContractError("task", name, f"gave a wrong {part} split: {wrong}")
     return data
+
+
+def _find_metric_fault(task: Task) -> str | None:
+    if not METRIC.fullmatch(task.metric):
+        return f"calls its metric {task.metric!r}, expected lower-case words joined by underscores"
+    known = find_metric(task.metric).higher_is_better
+    if not isinstance(task.higher_is_better, bool) or known not in (None, task.higher_is_better):
+        expected = "True or False" if known is None else str(known)
+        return (
+            f"says higher_is_better = {task.higher_is_better!r} of {task.metric}, "
+            f"expected {expected}"
+        )
+    return None
 
 
 def check_baseline(name: str, task: Task, data: TaskData) -> float:
@@ -275,7 +288,7 @@ def check_baseline(name: str, task: Task, data: TaskData) -> float:
     if tuple(answer.shape) != expected:
         fault = f"answers trivially in shape {tuple(answer.shape)}, expected {expected}"
         raise ContractError("task", name, fault)
-    score = as_score(name, task.score(answer, data.test.targets))
+    score = as_score(name, task.metric, task.score(answer, data.test.targets))
     if fingerprint(data) != before:
         raise ContractError("task", name, "changes its data when it scores: copy what is changed")
     return score
@@ -314,23 +327,27 @@ def _shape_outputs(task: Task, examples: int) -> tuple[int, ...]:
     return examples, *steps, task.outputs
 
 
-def as_score(task_name: str, value: object, *, finite: bool = True) -> float:
+def as_score(name: str, metric: str, value: object, *, finite: bool = True) -> float:
     """Return the score ``value`` as Python's float: a number, or a tensor or array of no axes.
 
     Raises
     ------
     ContractError
-        If it is neither, or if it has to be ``finite`` and is not.
+        If it is neither, if it has to be ``finite`` and is not, or if it is out of the metric's
+        bounds. The message names the task ``name``.
     """
     given = value.item() if isinstance(value, Tensor | np.ndarray) and not value.ndim else value
     if not isinstance(given, Real):
         shape = f" of shape {tuple(given.shape)}" if isinstance(given, Tensor | np.ndarray) else ""
         came = f"{type(value).__name__}{shape}" if shape else repr(given)
-        fault = f"gave the score {came}, expected one real number"
-        raise ContractError("task", task_name, fault)
-    if finite and not math.isfinite(given):
-        raise ContractError("task", task_name, f"gave the score {given}, expected a finite number")
-    return float(given)
+        raise ContractError("task", name, f"gave the score {came}, expected one real number")
+    score, bounds = float(given), find_metric(metric)
+    if finite and not math.isfinite(score):
+        raise ContractError("task", name, f"gave the score {score}, expected a finite number")
+    if math.isfinite(score) and not bounds.low <= score <= bounds.high:
+        expected = f"a number from {bounds.low:g} to {bounds.high:g}"
+        raise ContractError("task", name, f"gave {metric} {score:g}, expected {expected}")
+    return score
 
 
 def make_task(spec: RunSpec) -> Task:
