@@ -34,8 +34,8 @@ random seeds are fixed, and the same counts come out again.
 Noise: normal; heavy-tailed, Student's t with 4 degrees of freedom; skewed, a mirrored gamma
 distribution of shape 2; normal, rounded to steps of 1 or 4 of the least standard deviation (sd), so
 that seeds often have equal scores; seed effect, normal, half of whose variance the groups of a seed
-share. Standard deviations: equal; one group's five times the others'; half of the groups' four times
-the others'; from 1 to 10 in equal ratios.
+share. Standard deviations: equal; one group's five times the others'; half of the groups' four
+times the others'; from 1 to 10 in equal ratios.
 """
 _FALSE = """\
 ## No true difference
