@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 import torch
+from hypothesis import settings
 from torch import Tensor
 
 from seqbench.harness import limits
@@ -22,6 +23,9 @@ from seqbench.spec import RunSpec
 from seqbench.store import ResultWriter
 from seqbench.tasks import tiny_shakespeare
 from seqbench.tasks.task import Classification, Split, Task, TaskData
+
+settings.register_profile("seqbench", deadline=None)  # no test asks how long something takes
+settings.load_profile("seqbench")
 
 DATA_FOLDERS = (os.environ.get("SEQBENCH_DATA"), Path(__file__).parents[2] / "shared" / "data")
 

@@ -86,7 +86,7 @@ def test_the_videos_are_those_of_balls_moved_and_drawn_by_hand(videos: TaskData)
                 move_by_hand(places, speeds)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(seed=SEEDS)
 def test_balls_stay_in_the_box_and_keep_their_energy(seed: int) -> None:
     random = frozen_random(seed)
@@ -98,7 +98,7 @@ def test_balls_stay_in_the_box_and_keep_their_energy(seed: int) -> None:
     np.testing.assert_allclose((speeds**2).sum(axis=(0, 1)), 1, rtol=1e-12)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(seed=SEEDS)
 def test_momentum_changes_at_walls_only(seed: int) -> None:
     random = frozen_random(seed)
@@ -110,7 +110,7 @@ def test_momentum_changes_at_walls_only(seed: int) -> None:
         np.testing.assert_allclose(speeds.sum(axis=0)[:, free], before[:, free], atol=1e-12)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(seed=SEEDS)
 def test_balls_begin_in_the_box_without_touching(seed: int) -> None:
     places = place_balls(frozen_random(seed), 50)

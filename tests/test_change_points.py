@@ -108,7 +108,7 @@ def test_values_that_are_not_finite_are_refused() -> None:
         find_changes([np.nan] * 12)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(
     seed=st.integers(0, 1000),
     points=st.sampled_from([12, 20, 30]),
@@ -129,7 +129,7 @@ def test_neither_unit_nor_offset_moves_a_change(
         assert twin.step == pytest.approx(scale * each.step, rel=1e-6)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(seed=st.integers(0, 1000), cuts=st.integers(1, 3))
 def test_cuts_leave_the_least_squares(seed: int, cuts: int) -> None:
     series = draw_noise(1, 12, 0.0, seed=seed)

@@ -82,7 +82,7 @@ def test_shakespeares_fingerprint_is_pinned(shakespeare: TaskData) -> None:
     assert shakespeare.fingerprint == pinned
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(length=st.integers(1, 299))
 def test_windows_do_not_overlap_and_leave_nothing_out_but_the_end(
     stand_in_folder: Path, load_small: Callable[[Task], TaskData], length: int

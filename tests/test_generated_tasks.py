@@ -48,7 +48,7 @@ def test_the_random_numbers_are_those_of_numpy_1_16() -> None:
     assert frozen_random(0).permutation(10).tolist() == [2, 8, 4, 9, 1, 6, 7, 3, 0, 5]
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(length=st.integers(2, 30))
 def test_adding_is_the_sum_of_one_marked_number_in_each_half(length: int) -> None:
     data = Adding(length).load(NOWHERE)
@@ -86,7 +86,7 @@ def test_adding_needs_two_steps() -> None:
         Adding(1)
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(delay=st.integers(1, 30))
 def test_copying_is_symbols_blanks_marker_blanks(delay: int) -> None:
     task = Copying(delay)

@@ -163,7 +163,7 @@ def parameters_of(spec: RunSpec) -> int:
     return count_parameters(model)
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(
     variant=st.sampled_from(["rnn", "bilstm", "gru", "tcn", "lru"]),
     wanted=st.integers(20_000, 200_000),

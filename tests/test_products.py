@@ -75,7 +75,7 @@ def test_the_formula_is_what_torch_counts(
     time=st.integers(1, 6),
     readout=st.sampled_from(tuple(READOUTS)),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_the_formula_holds_at_all_sizes(
     variant: str, batch: int, features: int, hidden: int, layers: int, time: int, readout: str
 ) -> None:

@@ -19,7 +19,7 @@ def draw(seed: int, batch: int, time: int, hidden: int, dtype: torch.dtype) -> t
     return a / a.abs().clamp(min=1), b  # |a| ≤ 1, or rounding grows with the length
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     seed=st.integers(0, 2**31),
     time=st.integers(1, 70),

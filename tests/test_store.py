@@ -106,7 +106,7 @@ def test_a_text_that_a_spreadsheet_would_work_out_is_marked(
 ONE_LINE = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\r\n"), min_size=1)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(error=ONE_LINE, suite=ONE_LINE, loss=st.floats(), score=st.floats(allow_nan=False))
 def test_any_record_comes_back(
     make_run: MakeRun, tmp_path: Path, error: str, suite: str, loss: float, score: float
@@ -142,7 +142,7 @@ class Killing:
         path.with_name(f".{path.name}.tmp").replace(path)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(kills=st.lists(st.integers(0, 12_000), max_size=6))
 def test_kills_at_any_byte_lose_and_double_nothing(
     make_run: MakeRun, tmp_path_factory: pytest.TempPathFactory, kills: list[int]
@@ -373,7 +373,7 @@ def test_a_folder_without_results_and_a_broken_environment_are_named(
         load_results(result_folder)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(content=st.binary(max_size=300))
 def test_any_bytes_as_a_csv_give_an_error_of_ours(result_folder: Path, content: bytes) -> None:
     (result_folder / RUNS).write_bytes(content)
@@ -381,7 +381,7 @@ def test_any_bytes_as_a_csv_give_an_error_of_ours(result_folder: Path, content: 
         load_results(result_folder)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_any_cut_and_any_changed_byte_read_whole_or_are_refused(
     result_folder: Path, data: st.DataObject

@@ -157,7 +157,7 @@ def test_row_fashion_reads_the_fashion_files_row_by_row(
         assert split.targets.tolist() == list(classes)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     logits=st.lists(
         st.lists(st.lists(st.floats(-5, 5), min_size=4, max_size=4), min_size=4, max_size=4),
@@ -182,7 +182,7 @@ def test_classes_at_each_step_are_scored_as_by_hand(
     assert Hello().score(outputs, targets) == pytest.approx(sum(right) / len(right))
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     pairs=st.lists(
         st.tuples(st.floats(-9, 9, width=32), st.floats(-9, 9, width=32)), min_size=1, max_size=9
