@@ -25,7 +25,7 @@ from seqbench.significance import SIGNIFICANCE, compare_means, count_pairs
 RESULTS = Path("results/stats-trials")
 REPORT = Path("reports/stats-trials")
 
-GROUPS = (6, 12)
+GROUPS = (2, 3, 6, 12)
 SEEDS = (3, 5, 10)
 SHIFTS = (0.0, 2.0, 4.0)
 REPORTS = 10_000
@@ -75,13 +75,20 @@ def _standard_gamma(random: np.random.Generator, shape: tuple[int, ...]) -> Numb
     return np.asarray((2.0 - random.gamma(2.0, size=shape)) / np.sqrt(2.0))
 
 
+def _draw_failures(random: np.random.Generator, shape: tuple[int, ...]) -> Numbers:
+    """Return scores of seeds that learn or fail, with equal odds, and little noise besides."""
+    return np.asarray(random.choice([-1.0, 1.0], size=shape) + 0.05 * random.normal(size=shape))
+
+
 NOISES: dict[str, Callable[[np.random.Generator, tuple[int, ...]], Numbers]] = {
     "normal": lambda random, shape: random.normal(size=shape),
     "heavy": lambda random, shape: random.standard_t(4, size=shape) / np.sqrt(2.0),
     "skewed": _standard_gamma,
+    "failing": _draw_failures,
 }
-"""Noise of mean 0 and standard deviation 1: normal, Student's t with 4 degrees of freedom, and a
-mirrored gamma distribution of shape 2, as scores near their greatest value have."""
+"""Noise of mean 0 and standard deviation 1: normal; Student's t with 4 degrees of freedom; a
+mirrored gamma distribution of shape 2, as scores near their greatest value have; and seeds of which
+half fail to learn."""
 
 ROUNDED = {"rounded": 1.0, "coarse": 4.0}
 """Normal noise, rounded to so many standard deviations of the least spread."""

@@ -107,11 +107,15 @@ def compare_groups(pairs: pd.DataFrame, *, times: bool) -> pd.DataFrame:
     """
     rows = []
     groups = pairs.groupby(GROUP, sort=False)
+    resolutions = {
+        task: find_resolution(pd.concat([part["final_score"], part["final_score_second"]]).dropna())
+        for task, part in pairs.groupby("task")
+    }
     for keys, part in groups:
         sign = 1.0 if part["higher_is_better"].iloc[0] else -1.0
         scores = part[["final_score", "final_score_second"]].dropna().astype(float)
         first, second = (scores[name] for name in scores)
-        resolution = find_resolution(scores.to_numpy().ravel())
+        resolution = resolutions[part["task"].iloc[0]]
         gain = _compare(sign * (second - first), resolution, len(groups))
         ratios = np.log(part["epoch_time_s_second"].astype(float) / part["epoch_time_s"])
         ratio = _compare(ratios.dropna() if times else ratios.iloc[:0], 0.0, len(groups))

@@ -60,15 +60,15 @@ def compare_times(times: pd.DataFrame, column: str) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        `GROUP`; ``best``, the label of the least median; ``seeds`` and ``best_seeds``, the number
-        of runs; ``shortfall``, ``low``, ``high``, of the mean logarithm of the time; ``p``. As in
-        `compare_with_best`.
+        `GROUP`; ``best``, the label of the least geometric mean; ``seeds`` and ``best_seeds``, the
+        number of runs; ``shortfall``, ``low``, ``high``, of the mean logarithm of the time; ``p``.
+        As in `compare_with_best`.
     """
     rows: list[dict[str, Any]] = []
     known = times.dropna(subset=[column])
     for (task, device), part in known.groupby(["task", "device"], sort=False):
         speeds = _collect(part, -np.log(part[column].astype(float)))
-        best = max(speeds, key=lambda label: np.median(speeds[label]))
+        best = max(speeds, key=lambda label: speeds[label].mean())
         rows += [{"task": task, "device": device} | row for row in _compare_with(best, speeds)]
     return pd.DataFrame(rows)
 

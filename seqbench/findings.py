@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from itertools import compress
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from seqbench.formatting import (
@@ -64,7 +65,8 @@ def format_findings(
         task, device = map(str, keys)
         found.append(_describe_scores(task, device, group, scores.get(keys, pd.DataFrame())))
         found.append(_describe_cost(task, device, group, costs.get(keys, pd.DataFrame())))
-        found += describe_doubts(group, "epoch time", "epochs")
+        where = f"on `{task}` ({device})"
+        found += describe_doubts(group, f"epoch time {where}", f"epochs {where}")
         found += _describe_baseline(group)
     found += [_describe_effects(part) for _, part in _by_label(effects)]
     found += _describe_uneven(uneven)
@@ -92,7 +94,7 @@ def _by_label(frame: pd.DataFrame) -> Iterable[tuple[Any, pd.DataFrame]]:
 
 
 def list_alike(compared: pd.DataFrame, names: Iterable[str]) -> str:
-    """Name what does not differ significantly, with the number of seeds; empty if all differ.
+    """Name what does not differ significantly, or was not tested, with the numbers of seeds.
 
     Parameters
     ----------
@@ -101,15 +103,23 @@ def list_alike(compared: pd.DataFrame, names: Iterable[str]) -> str:
     names
         What to call each row.
     """
-    alike = ~(compared["p"] < SIGNIFICANCE)
-    if not alike.any():
-        return ""
-    seeds = compared.loc[alike, [name for name in compared if name.endswith("seeds")]]
-    least, most = seeds.min(axis=None), seeds.max(axis=None)
-    count = f"{least}" if least == most else f"{least} to {most}"
-    named = list(compress(names, alike))
-    told = join_words(named) if len(named) <= _NAMED else f"{len(named)} of {len(compared)} others"
-    return f"No significant difference (n = {count}): {told}."
+    names = list(names)
+    parts = {
+        "No significant difference": compared["p"] >= SIGNIFICANCE,
+        "Not tested, for want of seeds": compared["p"].isna(),
+    }
+    said = []
+    for words, chosen in parts.items():
+        if not chosen.any():
+            continue
+        seeds = compared.loc[chosen, [name for name in compared if name.endswith("seeds")]]
+        least, most = seeds.min(axis=None), seeds.max(axis=None)
+        count = f"{least}" if least == most else f"{least} to {most}"
+        named = list(compress(names, chosen))
+        few = len(named) <= _NAMED
+        told = join_words(named) if few else f"{len(named)} of {len(compared)} others"
+        said.append(f"{words} (n = {count}): {told}.")
+    return " ".join(said)
 
 
 def _describe_effects(part: pd.DataFrame) -> str:
@@ -157,28 +167,29 @@ def _same_circumstances(row: Any) -> bool:
 
 def _describe_scores(task: str, device: str, group: pd.DataFrame, compared: pd.DataFrame) -> str:
     metric = group["metric"].iloc[0]
-    higher = group["higher_is_better"].iloc[0]
-    ranked = group.sort_values("score", ascending=not higher, kind="stable")
-    if not compared.empty:  # of equal ones, the one that the others were compared with
-        ranked = ranked[ranked["label"] == compared["best"].iloc[0]]
-    best = ranked.iloc[0]
+    by_label = group.set_index("label", drop=False)
+    best = by_label.loc[compared["best"].iloc[0] if not compared.empty else group["label"].iloc[0]]
     seeds = f"{best.seeds} seed{'s' if best.seeds > 1 else ''}"
+    leading = [best.label]
+    if not compared.empty:
+        leading += list(compared.loc[np.isclose(compared["shortfall"], 0, atol=1e-12), "label"])
+    verb = "has" if len(leading) == 1 else "have"
     text = (
-        f"**{best.label}** has the best mean {metric.replace('_', ' ')} on `{task}` ({device}): "
-        f"{format_score(best.score, metric)}"
+        f"{join_words([f'**{label}**' for label in leading])} {verb} the best mean "
+        f"{metric.replace('_', ' ')} on `{task}` ({device}): {format_score(best.score, metric)}"
     )
-    if pd.isna(best.score_low):
+    if group["seeds"].max() == 1:
         return f"{text}, from {seeds}: without more of them nothing can be said of the differences."
     interval = format_interval(best.score_low, best.score_high, metric)
     text += f" ({interval}, {seeds})."
     if compared.empty:
         return f"{text} In brackets: {_PER_CENT} interval."
-    ahead = compared[compared["p"] < SIGNIFICANCE]
-    if not ahead.empty:
+    behind = compared[compared["p"] < SIGNIFICANCE]
+    if not behind.empty:
         said = [
             f"{row.label} by {format_difference(row.shortfall, metric)} "
             f"({format_interval(row.low, row.high, metric)})"
-            for row in ahead.itertuples()
+            for row in behind.itertuples()
         ]
         text += f" Significantly better than {join_words(said)}."
     if alike := list_alike(compared, compared["label"]):
@@ -189,20 +200,18 @@ def _describe_scores(task: str, device: str, group: pd.DataFrame, compared: pd.D
 
 
 def _describe_cost(task: str, device: str, group: pd.DataFrame, compared: pd.DataFrame) -> str:
-    ranked = group.sort_values("epoch_time_s", kind="stable")
-    least = ranked.iloc[0]
+    times = group.set_index("label")["epoch_time_s"]
+    least = compared["best"].iloc[0] if not compared.empty else times.idxmin()
     text = (
-        f"**{least.label}** has the least epoch time on `{task}` ({device}): "
-        f"{format_seconds(least.epoch_time_s)} (median over runs)"
+        f"**{least}** has the least epoch time on `{task}` ({device}): "
+        f"{format_seconds(times[least])} (median over runs)."
     )
-    others = [
-        f"{row.label} {format_factor(row.relative_time)}" for row in ranked.iloc[1:].itertuples()
-    ]
-    if not others:
-        return f"{text}."
-    text += f". Relative to it: {join_words(others)}."
-    if alike := list_alike(compared, compared["label"]):
-        text += f" {alike}"
+    if not compared.empty:
+        slower = compared[compared["p"] < SIGNIFICANCE]
+        factors = (times[slower["label"]] / times[least]).sort_values(kind="stable")
+        told = [f"{label} {format_factor(factor)}" for label, factor in factors.items()]
+        text += f" Significantly more: {join_words(told)}." if told else ""
+        text += f" {list_alike(compared, compared['label'])}".rstrip()
     parts = [
         f"{join_words(list(part['label']))} {implementation}"
         for implementation, part in group.groupby("implementation", sort=False)

@@ -26,14 +26,16 @@ def format_interval(low: float, high: float, metric: str) -> str:
     if math.isnan(low):
         return "—"
     if find_metric(metric).share:
-        return f"{100 * low:.2f} to {100 * high:.2f}"
+        low, high = (round(100 * end, 2) + 0.0 for end in (low, high))  # + 0.0: never −0.00
+        return f"{low:.2f} to {high:.2f}"
     return f"{low:.3g} to {high:.3g}"
 
 
 def format_seconds(seconds: float) -> str:
     """Return a duration with three significant digits, in ms or s, or as minutes and seconds."""
-    if seconds >= 60:
-        return f"{int(seconds // 60)} min {int(seconds % 60):02d} s"
+    if seconds >= 59.95:  # it would be shown as 60.0 s
+        minutes, rest = divmod(round(seconds), 60)
+        return f"{minutes} min {rest:02d} s"
     if seconds >= 1:
         return f"{_three_digits(seconds)} s"
     return f"{_three_digits(1000 * seconds)} ms"

@@ -18,7 +18,7 @@ _LAGS = 300  # 0.95 to this power is 2e-7
 Numbers = NDArray[np.float64]
 
 _NEGLIGIBLE = 1e-6
-"""Values that are closer, relative to the greatest, differ by rounding only."""
+"""Values that are closer, relative to the greater one, differ by rounding only."""
 
 
 def find_resolution(values: ArrayLike) -> Numbers:
@@ -29,10 +29,11 @@ def find_resolution(values: ArrayLike) -> Numbers:
     is a multiple of that step, whatever the metric; of continuous values it is next to nothing.
     """
     ordered = np.sort(np.asarray(values, dtype=float), axis=-1)
-    rounding = _NEGLIGIBLE * np.abs(ordered).max(axis=-1, keepdims=True, initial=0.0)
-    steps = np.diff(ordered, axis=-1)
-    least = np.where(steps > rounding, steps, np.inf).min(axis=-1, initial=np.inf)
-    return np.asarray(np.where(np.isfinite(least), least, rounding[..., 0]))
+    sizes, steps = np.abs(ordered), np.diff(ordered, axis=-1)
+    apart = steps > _NEGLIGIBLE * np.maximum(sizes[..., 1:], sizes[..., :-1])
+    least = np.where(apart, steps, np.inf).min(axis=-1, initial=np.inf)
+    rounding = _NEGLIGIBLE * sizes.max(axis=-1, initial=0.0)
+    return np.asarray(np.where(np.isfinite(least), least, rounding))
 
 
 def measure_variance(values: ArrayLike, resolution: ArrayLike = 0.0) -> Numbers:

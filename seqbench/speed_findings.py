@@ -46,11 +46,12 @@ def describe_speed(
             compared = steps
             if not steps.empty:
                 compared = steps[(steps["task"] == task) & (steps["device"] == device)]
+            where = f"on `{task}` ({device})"
             yield _describe_fastest(part, compared)
             timed = part.rename(
                 columns={f"train_step_{each}": each for each in ("unstable", "contended")}
             )
-            yield from describe_doubts(timed, "training step", "training steps")
+            yield from describe_doubts(timed, f"training step {where}", f"training steps {where}")
     if not profiles.empty:
         for _, part in profiles.groupby(["task", "device"], sort=False):
             yield from _describe_worst(part)

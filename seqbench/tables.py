@@ -125,10 +125,13 @@ def _name_group(row: Any) -> str:
 
 
 def format_p(p: float) -> str:
-    """Return a p value with three decimals, or a dash where there is none."""
+    """Return a p value with three decimals, more where it decides, or a dash for none."""
     if pd.isna(p):
         return "—"
-    return "< 0.001" if p < 0.001 else f"{p:.3f}"
+    if p < 0.001:
+        return "< 0.001"
+    near = f"{p:.3f}" == f"{SIGNIFICANCE:.3f}"
+    return f"{p:.5f}" if near else f"{p:.3f}"
 
 
 def format_table(frame: pd.DataFrame, cells: Cells) -> str:
