@@ -2,8 +2,8 @@
 
 `nox -s gate-simulation` runs it. Each simulated run is what the gate would do with six benchmarks
 and its default rules: log ratios come in pair after pair, and every benchmark is judged by
-`judge_time` until it is decided or the budget is spent. The noise is that of the pairs recorded in
-``results/gate-trials``, resampled in blocks, or made up; seeds are fixed, so that
+`judge_log_ratios` until it is decided or the budget is spent. The noise is that of the pairs
+recorded in ``results/gate-trials``, resampled in blocks, or made up; seeds are fixed, so that
 ``results/gate-simulation`` comes out the same each time.
 """
 
@@ -25,7 +25,7 @@ from scipy.signal import lfilter
 from benchmarks.gate_simulation_report import write_report
 from seqbench.gate.benchmark import MARGIN
 from seqbench.gate.cases import Rules
-from seqbench.gate.verdicts import Verdict, judge_time
+from seqbench.gate.verdicts import Verdict, judge_log_ratios
 
 ROOT = Path(__file__).parent.parent
 RECORDED = ROOT / "results" / "gate-trials"
@@ -41,8 +41,8 @@ BENCHMARKS = 6
 PAIRS = 60
 """Pairs of processes that fit into the budget of five minutes."""
 
-BEFORE_S, PAIR_S = 20.0, 4.5
-"""Seconds of a run before its first pair, and of a pair: so much in ``results/gate-trials``."""
+BEFORE_S, PAIR_S = 35.0, 4.2
+"""Seconds of a run before its first pair, and of a pair; in ``results/gate-trials`` rather less."""
 
 QUESTIONS = 3 * BENCHMARKS
 """Of a time, a memory and a score each: the error rate is divided among them."""
@@ -181,10 +181,9 @@ def draw(scenario: Scenario, change: float, runs: int) -> Noise:
 def judge_run(logs: Noise, error_rate: float = Rules.error_rate) -> tuple[list[Verdict], list[int]]:
     """Return the verdict on each benchmark of a run, and the pairs that it took."""
     verdicts, pairs = [], []
-    for ratios in np.exp(logs).tolist():
-        ones = [1.0] * len(ratios)
-        for count in range(1, len(ratios) + 1):
-            found = judge_time(ones[:count], ratios[:count], MARGIN, error_rate / QUESTIONS)
+    for own in logs:
+        for count in range(1, len(own) + 1):
+            found = judge_log_ratios(own[:count], MARGIN, error_rate / QUESTIONS)
             if found.decided:
                 break
         verdicts.append(found.verdict)

@@ -89,3 +89,16 @@ def test_a_commits_subject_cannot_write_markdown() -> None:
     assert SUBJECT not in told
     table = [line for line in told.splitlines() if line.startswith("|")]
     assert {line.count("|") for line in table} == {9}  # two tables of eight columns
+
+
+def test_pairs_that_are_correlated_are_told_where_they_leave_it_inconclusive() -> None:
+    drifting, mixed = make_case(name="rnn"), make_case(name="gru")
+    for number in range(40):
+        drifting.add_pair(1.0, 1.05 + 0.001 * number)
+        mixed.add_pair(1.0, 1.05 + 0.02 * (number % 3))
+    for case in (drifting, mixed):
+        case.add_memory((RESIDENT, 2**20), (RESIDENT, 2**20))
+    assert (drifting.correlated, mixed.correlated) == (True, False)
+    told = format_summary(make_outcome([drifting, mixed]))
+    count = f"{drifting.time.independent:.0f}"
+    assert f"that are correlated and count as fewer: rnn ({count} of 40). Something" in told

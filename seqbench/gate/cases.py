@@ -8,7 +8,14 @@ from typing import Any, Literal
 from seqbench.errors import SettingError
 from seqbench.gate.benchmark import MEMORY_MARGIN
 from seqbench.gate.processes import VersionError
-from seqbench.gate.verdicts import Finding, Verdict, judge_memory, judge_score, judge_time
+from seqbench.gate.verdicts import (
+    Finding,
+    Verdict,
+    are_correlated,
+    judge_memory,
+    judge_score,
+    judge_time,
+)
 
 Scored = tuple[float, tuple[float, ...]]
 """Score and trace of a training."""
@@ -171,6 +178,12 @@ class Case:
         if self.time_obstacle:
             return Finding(Verdict.NOT_COMPARABLE)
         return judge_time(self.base_s, self.head_s, self.margin, self.error_rate)
+
+    @property
+    def correlated(self) -> bool:
+        """Whether its time is inconclusive with pairs that are correlated."""
+        undecided = self.time.verdict == Verdict.INCONCLUSIVE
+        return undecided and are_correlated(self.base_s, self.head_s)
 
     @property
     def memory(self) -> Finding:

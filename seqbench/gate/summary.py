@@ -41,8 +41,6 @@ _OTHER_HEADERS = (
 )
 _COMMITS_SHOWN = 10
 _ALARMING = (Verdict.FAILED, Verdict.SLOWER, Verdict.WORSE, Verdict.MORE_MEMORY)
-_CORRELATED = 0.5
-"""Pairs that count as fewer than this share of them are said to be correlated."""
 
 
 def format_summary(outcome: Outcome) -> str:
@@ -158,14 +156,17 @@ def _explain(cases: Sequence[Case]) -> Iterator[str]:
             reasons.setdefault(reason, []).append(case.name)
     for reason, names in reasons.items():
         yield f"Not comparable: {join_words(names)} ({reason})."
-    for case in cases:
-        time = case.time
-        if time.verdict == Verdict.INCONCLUSIVE and time.independent < _CORRELATED * time.count:
-            yield (
-                f"{case.name} is inconclusive because successive pairs are correlated: "
-                f"{time.count} pairs count as {time.independent:.0f} independent ones. Something "
-                f"that sticks to a version changes while it is measured."
-            )
+    correlated = [
+        f"{case.name} ({case.time.independent:.0f} of {case.time.count})"
+        for case in cases
+        if case.correlated
+    ]
+    if correlated:
+        yield (
+            f"Inconclusive with successive pairs that are correlated and count as fewer: "
+            f"{join_words(correlated)}. Something that sticks to a version changed while it was "
+            f"measured."
+        )
     if not all(case.has_memory for case in cases):
         yield (
             "Memory is not measured where neither torch's allocators nor Linux's "

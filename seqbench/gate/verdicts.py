@@ -89,9 +89,20 @@ def judge_time(
         For the interval of `median_sequence`.
     """
     logs = [math.log(head / base) for base, head in zip(base_s, head_s, strict=True)]
-    inflation = variance_inflation(logs, STANDARD_ERRORS) if logs else 1.0
+    return _in_shares(judge_log_ratios(logs, margin, error_rate))
+
+
+def judge_log_ratios(logs: Sequence[float], margin: float, error_rate: float) -> Finding:
+    """Judge times as `judge_time`, from log ratios; the finding's change is one too."""
+    inflation = variance_inflation(logs, STANDARD_ERRORS) if len(logs) else 1.0
     sides = (Verdict.FASTER, Verdict.SLOWER)
-    return _in_shares(_judge(logs, math.log1p(margin), error_rate, sides, inflation))
+    return _judge(logs, math.log1p(margin), error_rate, sides, inflation)
+
+
+def are_correlated(base_s: Sequence[float], head_s: Sequence[float]) -> bool:
+    """Return whether the ratios of successive pairs are correlated beyond chance."""
+    logs = [math.log(head / base) for base, head in zip(base_s, head_s, strict=True)]
+    return bool(logs) and variance_inflation(logs, -STANDARD_ERRORS) > 1
 
 
 def judge_memory(
@@ -143,7 +154,7 @@ def _judge(
     sides: tuple[Verdict, Verdict],
     inflation: float = 1.0,
 ) -> Finding:
-    if not values:
+    if not len(values):
         return Finding(Verdict.INCONCLUSIVE)
     low, high = median_sequence(values, error_rate, inflation)
     change = median(values)
