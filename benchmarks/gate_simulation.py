@@ -1,8 +1,8 @@
 """The gate's rule on simulated pairs: how often it is wrong, what it finds, what it costs.
 
 `nox -s gate-simulation` runs it. Each simulated run is what the gate would do with six benchmarks
-and its default rules: log ratios come in pair after pair, and every benchmark is judged by
-`judge_log_ratios` until it is decided or the budget is spent. The noise is that of the pairs
+and its default rules: log ratios come in pair after pair, and every benchmark is judged until it is
+decided or the budget is spent. The noise is that of the pairs
 recorded in ``results/gate-trials``, resampled in blocks, or made up; seeds are fixed, so that
 ``results/gate-simulation`` comes out the same each time.
 """
@@ -14,18 +14,18 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from statistics import median
 from zlib import crc32
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from scipy.signal import lfilter
 
 from benchmarks.gate_simulation_report import write_report
 from seqbench.gate.benchmark import MARGIN
 from seqbench.gate.cases import Rules
-from seqbench.gate.verdicts import Verdict, judge_log_ratios
+from seqbench.gate.verdicts import STANDARD_ERRORS, Verdict
+from seqbench.intervals import count_ruled_out, variance_inflation
 
 ROOT = Path(__file__).parent.parent
 RECORDED = ROOT / "results" / "gate-trials"
@@ -33,9 +33,9 @@ RESULTS = ROOT / "results" / "gate-simulation"
 REPORT = ROOT / "reports" / "gate-simulation"
 
 CHANGES = (0.0, 0.02, 0.03, 0.05, 0.10)
-RUNS = 1000
-NULL_RUNS = 3000
-"""Without a change: enough that 0.6 % of false alarms are known to be fewer than 1 %."""
+RUNS = 2000
+NULL_RUNS = 5000
+"""Without a change: enough that 0.7 % of false alarms are known to be fewer than 1 %."""
 
 BENCHMARKS = 6
 PAIRS = 60
@@ -178,36 +178,61 @@ def draw(scenario: Scenario, change: float, runs: int) -> Noise:
     return np.asarray(noise + np.log1p(change))
 
 
-def judge_run(logs: Noise, error_rate: float = Rules.error_rate) -> tuple[list[Verdict], list[int]]:
-    """Return the verdict on each benchmark of a run, and the pairs that it took."""
-    verdicts, pairs = [], []
-    for own in logs:
-        for count in range(1, len(own) + 1):
-            found = judge_log_ratios(own[:count], MARGIN, error_rate / QUESTIONS)
-            if found.decided:
-                break
-        verdicts.append(found.verdict)
-        pairs.append(count)
-    return verdicts, pairs
+def judge_runs(logs: Noise) -> tuple[NDArray[np.object_], NDArray[np.int64]]:
+    """Return what `judge_log_ratios` says of each benchmark once it is decided, of all at once.
+
+    Parameters
+    ----------
+    logs
+        Log ratios, with pairs along the last axis.
+
+    Returns
+    -------
+    verdicts, pairs
+        Of each benchmark, and the pairs that it took.
+    """
+    series = logs.reshape(-1, PAIRS)
+    verdicts = np.full(len(series), Verdict.INCONCLUSIVE, dtype=object)
+    pairs = np.full(len(series), PAIRS)
+    for count in range(1, PAIRS + 1):
+        waiting = np.flatnonzero(verdicts == Verdict.INCONCLUSIVE)
+        # allowing for correlation only widens: what independent pairs leave open stays open
+        waiting = waiting[_say(series[waiting, :count], 1.0) != Verdict.INCONCLUSIVE]
+        own = series[waiting, :count]
+        verdicts[waiting] = _say(own, variance_inflation(own, STANDARD_ERRORS))
+        pairs[waiting[verdicts[waiting] != Verdict.INCONCLUSIVE]] = count
+    return verdicts.reshape(logs.shape[:-1]), pairs.reshape(logs.shape[:-1])
+
+
+def _say(series: Noise, inflation: ArrayLike) -> NDArray[np.object_]:
+    """Return the verdict on each series, as it stands."""
+    count, margin = series.shape[1], np.log1p(MARGIN)
+    ruled_out = count_ruled_out(count, Rules.error_rate / QUESTIONS, inflation)
+    ruled_out = np.broadcast_to(ruled_out, len(series))
+    ordered, rows = np.sort(series, axis=1), np.arange(len(series))
+    low = np.where(ruled_out > 0, ordered[rows, ruled_out - 1], -np.inf)
+    high = np.where(ruled_out > 0, ordered[rows, count - np.maximum(ruled_out, 1)], np.inf)
+    same = (low > -margin) & (high < margin)
+    told = [Verdict.SAME, Verdict.FASTER, Verdict.SLOWER]
+    return np.select([same, high < 0, low > 0], told, Verdict.INCONCLUSIVE).astype(object)
 
 
 def simulate(scenario: Scenario, change: float, runs: int) -> dict[str, object]:
     """Return a row: how many of so many runs came to what."""
-    wrong = {Verdict.SLOWER, Verdict.FASTER} if change == 0 else {Verdict.SAME, Verdict.FASTER}
-    judged = [judge_run(logs) for logs in draw(scenario, change, runs)]
-    said = [verdict for verdicts, _ in judged for verdict in verdicts]
-    pairs = [max(each) for _, each in judged]
+    wrong = (Verdict.SLOWER, Verdict.FASTER) if change == 0 else (Verdict.SAME, Verdict.FASTER)
+    verdicts, taken = judge_runs(draw(scenario, change, runs))
+    pairs = taken.max(axis=1)
     return {
         "scenario": scenario.name,
         "change": change,
         "runs": runs,
-        "wrong_runs": sum(bool(wrong & set(verdicts)) for verdicts, _ in judged),
-        "found_runs": sum(Verdict.SLOWER in verdicts for verdicts, _ in judged),
-        "benchmarks": len(said),
-        **{str(each): said.count(each) for each in Verdict if each in _SAID},
-        "pairs_median": median(pairs),
+        "wrong_runs": int(np.isin(verdicts, wrong).any(axis=1).sum()),
+        "found_runs": int((verdicts == Verdict.SLOWER).any(axis=1).sum()),
+        "benchmarks": verdicts.size,
+        **{str(each): int((verdicts == each).sum()) for each in _SAID},
+        "pairs_median": float(np.median(pairs)),
         "pairs_p95": float(np.quantile(pairs, 0.95)),
-        "seconds_median": BEFORE_S + PAIR_S * median(pairs),
+        "seconds_median": BEFORE_S + PAIR_S * float(np.median(pairs)),
     }
 
 

@@ -35,7 +35,8 @@ _WRONG = """\
 
 Runs in which any of the six has a verdict that is false: slower or faster without a change, same
 or faster with one. The upper bound is the end of the two-sided 95 % interval of Clopper and
-Pearson.
+Pearson. A version that drifts or jumps while it is measured does take another time for so long,
+whatever its code: no rule that may end before that is over can tell it from a change.
 """
 _FOUND = """\
 ## What is found
@@ -159,7 +160,7 @@ def _format_found(rows: pd.DataFrame) -> str:
 
 def plot_shares(rows: pd.DataFrame) -> Figure:
     """Return a figure of upper bounds of false alarms and of shares found."""
-    figure = Figure(figsize=(11, 5), layout="constrained")
+    figure = Figure(figsize=(12, 5), layout="constrained")
     left, right = figure.subplots(1, 2)
     none = rows[rows["change"] == 0][::-1]
     left.plot(100 * none["wrong_high"], none["scenario"], "o")
@@ -175,7 +176,7 @@ def plot_shares(rows: pd.DataFrame) -> Figure:
         )
     right.set_xlabel("true slowdown, %")
     right.set_ylabel("benchmarks called slower, %")
-    right.legend(fontsize="x-small")
+    right.legend(fontsize="x-small", loc="center left", bbox_to_anchor=(1, 0.5))
     for ax in (left, right):
         ax.grid(alpha=0.3)
     return figure

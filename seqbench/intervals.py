@@ -67,7 +67,7 @@ def median_interval(values: ArrayLike) -> tuple[float, float]:
     count = len(numbers)
     if count < LEAST_SAMPLES:
         return np.nan, np.nan
-    inflation = variance_inflation(numbers)
+    inflation = float(variance_inflation(numbers))
     quantile = special.stdtrit(max(count / inflation - 1, 1.0), (1 + CONFIDENCE) / 2)
     reach = quantile * np.sqrt(count * inflation) / 2
     rank = max(1, int((count + 1) / 2 - reach))
@@ -75,49 +75,37 @@ def median_interval(values: ArrayLike) -> tuple[float, float]:
     return float(ordered[rank - 1]), float(ordered[count - rank])
 
 
-def variance_inflation(values: ArrayLike, standard_errors: float = 1.0) -> float:
+def variance_inflation(values: ArrayLike, standard_errors: float = 1.0) -> NDArray[np.float64]:
     """Return how many serially correlated values say as much of a median as one independent value.
 
     Parameters
     ----------
     values
-        In the order in which they were taken.
+        Series along the last axis, in the order in which they were taken.
     standard_errors
         How many are added to the estimated correlation; see `median_interval`.
 
     Returns
     -------
-    float
-        1 or more, by the estimate that `median_interval` describes.
+    ndarray
+        1 or more for each series, by the estimate that `median_interval` describes.
     """
-    numbers = np.asarray(values, dtype=float)
-    return _inflate_variance(_bound_correlation(numbers, standard_errors))
+    correlation = _bound_correlation(np.asarray(values, dtype=float), standard_errors)
+    powers = correlation[..., np.newaxis] ** np.arange(1, _LAGS)
+    # the long-run variance of the indicator over that of independent values, ¼
+    return np.asarray(1 + 4 / np.pi * np.arcsin(powers).sum(axis=-1))
 
 
-def _bound_correlation(numbers: NDArray[np.float64], standard_errors: float) -> float:
+def _bound_correlation(numbers: NDArray[np.float64], standard_errors: float) -> NDArray[np.float64]:
     """Return a lag-1 autocorrelation of the normal scores that the true one seldom exceeds."""
-    count = len(numbers)
-    scores = special.ndtri((_rank(numbers) - 0.375) / (count + 0.25))  # Blom
-    power = scores @ scores
-    found = scores[1:] @ scores[:-1] / power if power > 0 else 0.0  # 0: all values are equal
+    count = numbers.shape[-1]
+    scores = special.ndtri((stats.rankdata(numbers, axis=-1) - 0.375) / (count + 0.25))  # Blom
+    power = (scores**2).sum(axis=-1)
+    lagged = (scores[..., 1:] * scores[..., :-1]).sum(axis=-1)
+    found = lagged / np.where(power > 0, power, 1)  # 0: all values are equal
     found += (1 + 3 * found) / count
-    bound = found + standard_errors * np.sqrt(max(1 - found**2, 0.0) / count)
-    return min(max(float(bound), 0.0), _MOST_CORRELATED)
-
-
-def _rank(numbers: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return ranks from 1, the mean rank for equal ones, faster than `scipy.stats.rankdata`.
-
-    A gate judges after every pair, and its simulation millions of times.
-    """
-    ordered = np.sort(numbers)
-    below = np.searchsorted(ordered, numbers, "left")
-    return np.asarray((below + np.searchsorted(ordered, numbers, "right") + 1) / 2)
-
-
-def _inflate_variance(correlation: float) -> float:
-    """Return the long-run variance of the indicator over that of independent values, ¼."""
-    return float(1 + 4 / np.pi * np.arcsin(correlation ** np.arange(1, _LAGS)).sum())
+    bound = found + standard_errors * np.sqrt(np.maximum(1 - found**2, 0) / count)
+    return np.clip(bound, 0.0, _MOST_CORRELATED)
 
 
 def median_sequence(
@@ -145,12 +133,20 @@ def median_sequence(
         So many values count as one, as of `variance_inflation`: it only widens the interval.
     """
     ordered = np.sort(np.asarray(values, dtype=float))
-    above = np.arange(len(ordered) // 2 + 1) / inflation
-    count = len(ordered) / inflation
-    wealth = count * np.log(2) + (
-        special.betaln(above + 0.5, count - above + 0.5) - special.betaln(0.5, 0.5)
-    )
-    ruled_out = int((wealth >= -np.log(error_rate)).sum())
+    ruled_out = int(count_ruled_out(len(ordered), error_rate, inflation))
     if ruled_out == 0:
         return -np.inf, np.inf
     return float(ordered[ruled_out - 1]), float(ordered[len(ordered) - ruled_out])
+
+
+def count_ruled_out(count: int, error_rate: float, inflation: ArrayLike = 1.0) -> NDArray[np.int64]:
+    """Return how many order statistics a `median_sequence` leaves out at either end, and one more.
+
+    0 where the interval is infinite; for each of several inflations, if there are several.
+    """
+    each = np.asarray(inflation, dtype=float)[..., np.newaxis]
+    above, total = np.arange(count // 2 + 1) / each, count / each
+    wealth = total * np.log(2) + (
+        special.betaln(above + 0.5, total - above + 0.5) - special.betaln(0.5, 0.5)
+    )
+    return np.asarray((wealth >= -np.log(error_rate)).sum(axis=-1))

@@ -11,17 +11,20 @@ from scipy import stats
 from benchmarks.gate_simulation import (
     BENCHMARKS,
     PAIRS,
+    QUESTIONS,
     RECORDED,
     SCENARIOS,
     Scenario,
     draw,
     draw_ar1,
-    judge_run,
+    judge_runs,
     load_recorded,
     simulate,
 )
 from benchmarks.gate_simulation_report import add_shares, describe, write_report
-from seqbench.gate.verdicts import Verdict
+from seqbench.gate.benchmark import MARGIN
+from seqbench.gate.cases import Rules
+from seqbench.gate.verdicts import judge_log_ratios
 
 BY_NAME = {each.name: each for each in SCENARIOS}
 
@@ -61,15 +64,18 @@ def test_recorded_noise_is_that_of_the_runs_of_identical_code_in_blocks() -> Non
     assert {tuple(np.abs(column).round(12)) for run in drawn for column in run.T} <= every
 
 
-def test_a_run_is_judged_pair_by_pair_until_each_benchmark_is_decided() -> None:
-    stream = np.random.default_rng(0)
-    noise = 0.001 * stream.standard_normal((3, PAIRS))
-    noise[0] += 0.1
-    noise[1] = np.where(stream.random(PAIRS) < 0.5, -0.5, 0.5)
-    verdicts, pairs = judge_run(noise)
-    assert verdicts == [Verdict.SLOWER, Verdict.INCONCLUSIVE, Verdict.SAME]
-    assert pairs[1] == PAIRS
-    assert max(pairs[0], pairs[2]) < PAIRS
+@pytest.mark.parametrize("name", ["recorded", "bimodal", "version, AR(1) 0.6"])
+@pytest.mark.parametrize("change", [0.0, 0.03])
+def test_a_run_is_judged_as_the_gate_judges_it_pair_by_pair(name: str, change: float) -> None:
+    logs = draw(BY_NAME[name], change, 4)
+    verdicts, pairs = judge_runs(logs)
+    for run, benchmark in np.ndindex(logs.shape[:2]):
+        own = logs[run, benchmark].tolist()
+        for count in range(1, PAIRS + 1):
+            found = judge_log_ratios(own[:count], MARGIN, Rules.error_rate / QUESTIONS)
+            if found.decided:
+                break
+        assert (verdicts[run, benchmark], pairs[run, benchmark]) == (found.verdict, count)
 
 
 def test_runs_are_counted_and_not_benchmarks() -> None:

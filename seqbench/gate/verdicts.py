@@ -94,7 +94,7 @@ def judge_time(
 
 def judge_log_ratios(logs: Sequence[float], margin: float, error_rate: float) -> Finding:
     """Judge times as `judge_time`, from log ratios; the finding's change is one too."""
-    inflation = variance_inflation(logs, STANDARD_ERRORS) if len(logs) else 1.0
+    inflation = float(variance_inflation(logs, STANDARD_ERRORS)) if logs else 1.0
     sides = (Verdict.FASTER, Verdict.SLOWER)
     return _judge(logs, math.log1p(margin), error_rate, sides, inflation)
 
@@ -102,7 +102,7 @@ def judge_log_ratios(logs: Sequence[float], margin: float, error_rate: float) ->
 def are_correlated(base_s: Sequence[float], head_s: Sequence[float]) -> bool:
     """Return whether the ratios of successive pairs are correlated beyond chance."""
     logs = [math.log(head / base) for base, head in zip(base_s, head_s, strict=True)]
-    return bool(logs) and variance_inflation(logs, -STANDARD_ERRORS) > 1
+    return bool(logs) and float(variance_inflation(logs, -STANDARD_ERRORS)) > 1
 
 
 def judge_memory(
@@ -154,7 +154,7 @@ def _judge(
     sides: tuple[Verdict, Verdict],
     inflation: float = 1.0,
 ) -> Finding:
-    if not len(values):
+    if not values:
         return Finding(Verdict.INCONCLUSIVE)
     low, high = median_sequence(values, error_rate, inflation)
     change = median(values)
