@@ -99,7 +99,7 @@ def try_once(results: Path, clone: Path, base: str, head: str, about: dict[str, 
     clone, base, head
         A repository and two of its commits.
     about
-        The ``run``'s number and its ``slowdown``.
+        The ``run``'s number, its ``slowdown`` and the digest of the ``gate``.
     """
     environment = record_environment(results)
     about |= {
@@ -196,17 +196,18 @@ def main() -> None:
     parser.add_argument("--report", type=Path, default=REPORT, help="folder of the report")
     told = parser.parse_args()
     told.results.mkdir(parents=True, exist_ok=True)
+    gate = digest_gate()  # of the code that is running, whatever is edited meanwhile
     with prepare_commits() as (clone, base, make_head):
         for number in count():
-            run, done = read_done(told.results, digest_gate())
+            run, done = read_done(told.results, gate)
             slowdown = choose_slowdown(done, number, told.runs, told.change)
             if slowdown is None:
                 break
-            about = {"run": run, "slowdown": slowdown}
+            about = {"run": run, "slowdown": slowdown, "gate": gate}
             outcome = try_once(told.results, clone, base, make_head(slowdown), about)
             verdicts = ", ".join(f"{case.name} {case.time.verdict}" for case in outcome.cases)
             print(f"run {run}, {slowdown:.0%}: {verdicts}; {outcome.seconds:.0f} s", flush=True)
-    print(f"report: {write_report(told.results, told.report, digest_gate())}")
+    print(f"report: {write_report(told.results, told.report, gate)}")
 
 
 def _git(folder: Path, *words: str) -> str:

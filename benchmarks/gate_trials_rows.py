@@ -35,11 +35,10 @@ def digest_gate(files: Sequence[Path] = RULE) -> str:
 
 
 def count_run(outcome: Outcome) -> dict[str, object]:
-    """Return the gate's digest, how many benchmarks of a run have which verdict, what it cost."""
+    """Return how many benchmarks of a run have which verdict, and what it cost."""
     times = Counter(case.time.verdict for case in outcome.cases)
     memories = Counter(case.memory.verdict for case in outcome.cases)
     return {
-        "gate": digest_gate(),
         "benchmarks": len(outcome.cases),
         **{str(each): times[each] for each in _TIMES},
         **{str(each).replace(" ", "_"): memories[each] for each in _MEMORIES},

@@ -105,7 +105,7 @@ def _bound_correlation(numbers: NDArray[np.float64], standard_errors: float) -> 
     found = lagged / np.where(power > 0, power, 1)  # 0: all values are equal
     found += (1 + 3 * found) / count
     bound = found + standard_errors * np.sqrt(np.maximum(1 - found**2, 0) / count)
-    return np.clip(bound, 0.0, _MOST_CORRELATED)
+    return np.asarray(np.clip(bound, 0.0, _MOST_CORRELATED))
 
 
 def median_sequence(

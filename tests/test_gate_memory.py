@@ -141,6 +141,7 @@ def test_equal_readings_are_the_same_at_once_and_twice_as_much_is_more() -> None
 
 def test_what_is_less_than_a_mebibyte_is_no_difference() -> None:
     assert judge_memory([10_000] * 2, [1_000_000] * 2, 0.1, RATE).verdict == Verdict.SAME
+    assert judge_memory([2_000_000] * 2, [3_000_000] * 2, 0.1, RATE).verdict == Verdict.SAME
     assert judge_memory([0] * 20, [3 * MIB] * 20, 0.1, RATE).verdict == Verdict.MORE_MEMORY
 
 

@@ -75,7 +75,8 @@ def test_a_run_is_judged_as_the_gate_judges_it_pair_by_pair(name: str, change: f
             found = judge_log_ratios(own[:count], MARGIN, Rules.error_rate / QUESTIONS)
             if found.decided:
                 break
-        assert (verdicts[run, benchmark], pairs[run, benchmark]) == (found.verdict, count)
+        assert verdicts[run, benchmark] == found.verdict
+        assert pairs[run, benchmark] == count
 
 
 def test_runs_are_counted_and_not_benchmarks() -> None:

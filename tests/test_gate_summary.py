@@ -95,7 +95,7 @@ def test_pairs_that_are_correlated_are_told_where_they_leave_it_inconclusive() -
     drifting, mixed = make_case(name="rnn"), make_case(name="gru")
     for number in range(40):
         drifting.add_pair(1.0, 1.05 + 0.001 * number)
-        mixed.add_pair(1.0, 1.05 + 0.02 * (number % 3))
+        mixed.add_pair(1.0, 0.9 + 0.2 * (number % 2))
     for case in (drifting, mixed):
         case.add_memory((RESIDENT, 2**20), (RESIDENT, 2**20))
     assert (drifting.correlated, mixed.correlated) == (True, False)

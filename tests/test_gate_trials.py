@@ -104,7 +104,6 @@ def test_a_run_has_a_row_with_its_verdicts() -> None:
     row = count_run(make_outcome(cases))
     assert (row["slower"], row["faster"], row["same"], row["inconclusive"]) == (2, 1, 1, 0)
     assert (row["more_memory"], row["less_memory"], row["benchmarks"]) == (1, 0, 4)
-    assert row["gate"] == digest_gate()
 
 
 class Clock:
@@ -175,7 +174,8 @@ def write_results(folder: Path, gate: str) -> None:
         for method in ("gate", *OTHERS)
         for slowdown, runs in ((0.0, (0, 1, 2)), (0.03, (3, 4, 5)))
         for run in runs
-        for benchmark, verdict in (("rnn", "same"), ("gru", "slower" if run in (2, 4) else "same"))
+        for benchmark, slower in (("rnn", (2,)), ("gru", (2, 4)))
+        for verdict in ["slower" if run in slower else "same"]
     ]
     pd.DataFrame(rows).to_csv(folder / "trials.csv", index=False)
     new = pd.DataFrame({"run": [1, 2, 4, 5], "gate": gate})
@@ -191,7 +191,7 @@ def test_false_alarms_are_counted_by_run_and_older_rules_apart(tmp_path: Path) -
     trials, runs = load_trials(tmp_path, "new")
     counted = count_runs(runs).set_index(["gate", "slowdown"])
     ours = counted.loc[("new", 0.0)]
-    assert (ours["runs"], ours["found"]) == (2, 1)  # of 4 benchmarks one
+    assert (ours["runs"], ours["found"]) == (2, 1)  # though of 4 benchmarks 2 are slower
     low, high = stats.beta.ppf([0.025, 0.975], [1, 2], [2, 1])
     assert (ours["low"], ours["high"]) == pytest.approx((low, high))
     assert counted.loc[("new", 0.03), "found"] == 1
