@@ -78,10 +78,17 @@ def regress(session: nox.Session) -> None:
 def gate_trials(session: nox.Session) -> None:
     """Measure the gate itself until all trials are there, and write its report; takes hours.
 
-    `--minutes 30` goes on for so long, however many there are; trials accumulate.
+    `--runs 5 --change 0.03` does five with a slowdown of 3 %; trials accumulate.
     """
     install(session, "test")
     session.run("python", "-m", "benchmarks.gate_trials", *session.posargs)
+
+
+@nox.session(name="gate-simulation")
+def gate_simulation(session: nox.Session) -> None:
+    """Simulate the gate's rule on recorded and made-up noise; takes minutes."""
+    install(session)
+    session.run("python", "-m", "benchmarks.gate_simulation", *session.posargs)
 
 
 @nox.session(name="history-trials")

@@ -1,48 +1,45 @@
-"""The gate itself, measured: how often it cries wolf, what it finds, and how others do beside it.
+"""The gate itself, measured live: false alarms, what it finds, and how others do beside it.
 
 `nox -s gate-trials` runs it. A training step of the harness is slowed in a commit of a throw-away
-clone, by a share of its own time; a gate run is then a trial for each of its benchmarks. After it
-come the others, on samples taken as they take them: all of the base's in one process, then all of
-the head's in another, for the same seconds of samples. Trials accumulate in
-``results/gate-trials``, over as many sittings as it takes; the report is made from there.
+clone, by a share of its own time. A gate run is the unit that false alarms are counted in, and a
+trial for each of its benchmarks. After it come the others, on samples taken as they take them: all
+of the base's in one process, then all of the head's in another, for the same seconds of samples.
+Runs accumulate in ``results/gate-trials``, over as many sittings as it takes; those of another
+rule of the gate are told apart by its digest. The report is made from there.
 """
 
 import argparse
-import csv
-import json
 import subprocess
 import tempfile
 import time
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import cache
+from itertools import count
 from pathlib import Path
-from statistics import fmean, median
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-from pytest_benchmark.utils import parse_compare_fail
-from scipy.stats import mannwhitneyu
-
+from benchmarks.gate_others import ERROR_RATE, judge_as_others, sample_in_sequence
 from benchmarks.gate_trials_report import write_report
+from benchmarks.gate_trials_rows import (
+    add_rows,
+    count_run,
+    digest_gate,
+    read_done,
+    record_environment,
+)
 from seqbench.gate.cases import Rules
-from seqbench.gate.pairs import find_idlest_core
-from seqbench.gate.processes import Side
 from seqbench.gate.running import Outcome, run_gate
-from seqbench.gate.versions import Versions, check_out_versions
-from seqbench.harness.environment import describe_environment
+from seqbench.gate.versions import check_out_versions
 
 ROOT = Path(__file__).parent.parent
 FILE = Path("benchmarks/gate.py")
 RESULTS = ROOT / "results" / "gate-trials"
 REPORT = ROOT / "reports" / "gate-trials"
 
-WANTED = {0.0: 34, 0.03: 4, 0.05: 10, 0.10: 10}
-"""Gate runs by slowdown: six trials each."""
-
-ERROR_RATE = 0.01
-_DRAWS = 2000  # of the plain bootstrap
+WANTED = {0.0: 100, 0.02: 60, 0.03: 60}
+"""Gate runs of one rule by slowdown."""
 
 _SLOWED = """
 
@@ -92,65 +89,29 @@ def slow_down(clone: Path, share: float) -> str:
     return _git(clone, "rev-parse", "HEAD")
 
 
-def judge_as_others(base_s: Sequence[float], head_s: Sequence[float]) -> Iterator[dict[str, Any]]:
-    """Yield what others say of two rows of samples, one taken after the other, in seconds."""
-    ratio = fmean(head_s) / fmean(base_s)
-    told: dict[str, Any] = {"ratio": ratio, "low": float("nan"), "high": float("nan")}
-    rule = parse_compare_fail("mean:5%")
-    fails = rule.fails({"mean": fmean(head_s)}, {"mean": fmean(base_s)})
-    yield {**told, "method": "pytest-benchmark", "verdict": "slower" if fails else "same"}
-    p = mannwhitneyu(base_s, head_s).pvalue
-    slower = median(head_s) > median(base_s)
-    verdict = "same" if p >= ERROR_RATE else "slower" if slower else "faster"
-    yield {**told, "method": "mann-whitney", "verdict": verdict}
-    low, high = _bootstrap(np.asarray(base_s), np.asarray(head_s))
-    verdict = "slower" if low > 1 else "faster" if high < 1 else "same"
-    yield {"ratio": ratio, "low": low, "high": high, "method": "bootstrap", "verdict": verdict}
+def try_once(results: Path, clone: Path, base: str, head: str, about: dict[str, Any]) -> Outcome:
+    """Run the gate and then the others on two commits of the clone; record what they say.
 
-
-def _bootstrap(base_s: NDArray[np.float64], head_s: NDArray[np.float64]) -> tuple[float, float]:
-    """Return the ends of the percentile interval of the ratio of means."""
-    stream = np.random.default_rng(0)
-    means = [stream.choice(each, (_DRAWS, len(each))).mean(axis=1) for each in (base_s, head_s)]
-    low, high = np.quantile(means[1] / means[0], [ERROR_RATE / 2, 1 - ERROR_RATE / 2])
-    return float(low), float(high)
-
-
-def sample_in_sequence(
-    versions: Versions, names: Sequence[str], sampled_s: float
-) -> Iterator[dict[str, list[float]]]:
-    """Yield each version's samples in seconds by benchmark: one process after the other."""
-    each_s = sampled_s / 2 / len(names)
-    for name, version in (("base", versions.base), ("head", versions.head)):
-        side = Side(name, version, FILE)
-        try:
-            side.ask("load")
-            for benchmark in names:
-                side.ask("prepare", benchmark)
-            side.ask("settle", find_idlest_core())
-            taken: dict[str, list[float]] = {benchmark: [] for benchmark in names}
-            for benchmark, samples in taken.items():
-                while sum(samples) < each_s:
-                    samples.append(side.ask("time", benchmark, 1))
-            yield taken
-        finally:
-            side.end()
-
-
-def try_once(clone: Path, base: str, head: str, run: int, slowdown: float) -> Outcome:
-    """Run the gate and then the others on two commits of the clone; record what they say."""
-    about = {
-        "run": run,
+    Parameters
+    ----------
+    results
+        Folder of the CSV files.
+    clone, base, head
+        A repository and two of its commits.
+    about
+        The ``run``'s number, its ``slowdown`` and the digest of the ``gate``.
+    """
+    environment = record_environment(results)
+    about |= {
         "started_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "commit": base,
-        "environment_id": record_environment(),
-        "slowdown": slowdown,
+        "environment_id": environment["environment_id"],
     }
     with check_out_versions(clone, base, head) as versions:
         outcome = run_gate(versions, FILE, Rules(error_rate=ERROR_RATE))
         names = [case.name for case in outcome.cases]
         start = time.monotonic()
-        base_s, head_s = sample_in_sequence(versions, names, outcome.sampled_s)
+        base_s, head_s = sample_in_sequence(versions, FILE, names, outcome.sampled_s)
         seconds = time.monotonic() - start
     trials = []
     for case in outcome.cases:
@@ -167,8 +128,10 @@ def try_once(clone: Path, base: str, head: str, run: int, slowdown: float) -> Ou
         trials.append({**common, **ours, "method": "gate"})
         for told in judge_as_others(base_s[case.name], head_s[case.name]):
             trials.append({**common, **told, "pairs": 1, "seconds": seconds})
-    add_rows(RESULTS / "pairs.csv", list(_list_pairs(run, outcome)))
-    add_rows(RESULTS / "trials.csv", [{name: each[name] for name in COLUMNS} for each in trials])
+    add_rows(results / "pairs.csv", list(_list_pairs(about["run"], outcome)))
+    add_rows(results / "trials.csv", [{name: each[name] for name in COLUMNS} for each in trials])
+    cpu = environment["machine"]["cpu"]
+    add_rows(results / "runs.csv", [{**about, "cpu": cpu, **count_run(outcome)}])
     return outcome
 
 
@@ -184,76 +147,67 @@ def _list_pairs(run: int, outcome: Outcome) -> Iterator[dict[str, object]]:
             }
 
 
-def record_environment() -> str:
-    """Keep what this machine is beside the trials; return its digest."""
-    environment = describe_environment()
-    del environment["code"]  # each row has its commit
-    name = environment["environment_id"]
-    (RESULTS / f"environment-{name}.json").write_text(json.dumps(environment, indent=2) + "\n")
-    return str(name)
+def choose_slowdown(
+    done: Mapping[float, int], number: int = 0, runs: int | None = None, change: float | None = None
+) -> float | None:
+    """Return the slowdown of the next run, of which the smallest share is done; None for an end.
 
-
-def add_rows(file: Path, rows: Sequence[dict[str, object]]) -> None:
-    """Add rows to a CSV file."""
-    begun = file.exists()
-    with file.open("a", newline="") as opened:
-        writer = csv.DictWriter(opened, list(rows[0]), lineterminator="\n")
-        if not begun:
-            writer.writeheader()
-        writer.writerows(rows)
-
-
-def choose_slowdown(done: Counter[float]) -> float:
-    """Return the slowdown of which the smallest share of the wanted runs is done."""
-    return min(WANTED, key=lambda slowdown: done[slowdown] / WANTED[slowdown])
-
-
-def is_complete(done: Counter[float]) -> bool:
-    """Return whether all that are wanted are done."""
-    return all(done[slowdown] >= wanted for slowdown, wanted in WANTED.items())
-
-
-def read_done(results: Path) -> tuple[int, Counter[float]]:
-    """Return the number of the next run, and the runs so far by slowdown.
-
-    Pairs are written first: a run that was killed before its trials were has taken its number.
+    Parameters
+    ----------
+    done
+        Runs so far by slowdown.
+    number
+        Runs of this sitting.
+    runs
+        How many this sitting shall have; None for as many as are wanted in all.
+    change
+        The only slowdown that is asked for.
     """
-    begun = [int(row["run"]) for row in _read_rows(results / "pairs.csv")]
-    done = {int(row["run"]): float(row["slowdown"]) for row in _read_rows(results / "trials.csv")}
-    return max([*begun, *done], default=-1) + 1, Counter(done.values())
+    wanted = WANTED if change is None else {change: WANTED.get(change, 0)}
+    if runs is None:
+        wanted = {each: most for each, most in wanted.items() if done.get(each, 0) < most}
+    elif number >= runs:
+        return None
+    return min(wanted, key=lambda each: done.get(each, 0) / max(wanted[each], 1), default=None)
 
 
-def _read_rows(file: Path) -> list[dict[str, str]]:
-    if not file.exists():
-        return []
-    with file.open() as opened:
-        return list(csv.DictReader(opened))
-
-
-def main() -> None:
-    """Run trials until all that are wanted are there or, with --minutes, for that long."""
-    parser = argparse.ArgumentParser(description=main.__doc__)
-    parser.add_argument("--minutes", type=float, help="go on so long, however many there are")
-    arguments = parser.parse_args()
-    end = time.monotonic() + 60 * (arguments.minutes or 0)
-    RESULTS.mkdir(parents=True, exist_ok=True)
+@contextmanager
+def prepare_commits() -> Iterator[tuple[Path, str, Callable[[float], str]]]:
+    """Make a clone; yield it, its base, and what makes the head of a slowdown."""
     with tempfile.TemporaryDirectory(prefix="seqbench-trials-") as place:
         clone = Path(place) / "clone"
         _git(ROOT, "clone", "--quiet", "--shared", str(ROOT), str(clone))
         base = _git(clone, "rev-parse", "HEAD")
-        heads = {}
-        for slowdown in WANTED:
+
+        @cache
+        def make_head(slowdown: float) -> str:
             _git(clone, "checkout", "--quiet", "--detach", base)
-            heads[slowdown] = slow_down(clone, slowdown) if slowdown else base
-        while True:
-            run, done = read_done(RESULTS)
-            if is_complete(done) if arguments.minutes is None else time.monotonic() >= end:
+            return slow_down(clone, slowdown) if slowdown else base
+
+        yield clone, base, make_head
+
+
+def main() -> None:
+    """Run trials until all that are wanted are there; stop and go on at any time."""
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument("--runs", type=int, metavar="N", help="do N, however many are there")
+    parser.add_argument("--change", type=float, metavar="SHARE", help="of this slowdown alone")
+    parser.add_argument("--results", type=Path, default=RESULTS, help="folder of the CSV files")
+    parser.add_argument("--report", type=Path, default=REPORT, help="folder of the report")
+    told = parser.parse_args()
+    told.results.mkdir(parents=True, exist_ok=True)
+    gate = digest_gate()  # of the code that is running, whatever is edited meanwhile
+    with prepare_commits() as (clone, base, make_head):
+        for number in count():
+            run, done = read_done(told.results, gate)
+            slowdown = choose_slowdown(done, number, told.runs, told.change)
+            if slowdown is None:
                 break
-            slowdown = choose_slowdown(done)
-            outcome = try_once(clone, base, heads[slowdown], run, slowdown)
+            about = {"run": run, "slowdown": slowdown, "gate": gate}
+            outcome = try_once(told.results, clone, base, make_head(slowdown), about)
             verdicts = ", ".join(f"{case.name} {case.time.verdict}" for case in outcome.cases)
             print(f"run {run}, {slowdown:.0%}: {verdicts}; {outcome.seconds:.0f} s", flush=True)
-    print(f"report: {write_report(RESULTS, REPORT)}")
+    print(f"report: {write_report(told.results, told.report, gate)}")
 
 
 def _git(folder: Path, *words: str) -> str:

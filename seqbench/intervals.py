@@ -112,7 +112,7 @@ def median_interval(values: ArrayLike) -> tuple[float, float]:
     count = len(numbers)
     if count < LEAST_SAMPLES:
         return np.nan, np.nan
-    inflation = _inflate_variance(_bound_correlation(numbers))
+    inflation = float(variance_inflation(numbers))
     quantile = special.stdtrit(max(count / inflation - 1, 1.0), (1 + CONFIDENCE) / 2)
     reach = quantile * np.sqrt(count * inflation) / 2
     rank = max(1, int((count + 1) / 2 - reach))
@@ -120,22 +120,42 @@ def median_interval(values: ArrayLike) -> tuple[float, float]:
     return float(ordered[rank - 1]), float(ordered[count - rank])
 
 
-def _bound_correlation(numbers: NDArray[np.float64]) -> float:
+def variance_inflation(values: ArrayLike, standard_errors: float = 1.0) -> NDArray[np.float64]:
+    """Return how many serially correlated values say as much of a median as one independent value.
+
+    Parameters
+    ----------
+    values
+        Series along the last axis, in the order in which they were taken.
+    standard_errors
+        How many are added to the estimated correlation; see `median_interval`.
+
+    Returns
+    -------
+    ndarray
+        1 or more for each series, by the estimate that `median_interval` describes.
+    """
+    correlation = _bound_correlation(np.asarray(values, dtype=float), standard_errors)
+    powers = correlation[..., np.newaxis] ** np.arange(1, _LAGS)
+    # the long-run variance of the indicator over that of independent values, ¼
+    return np.asarray(1 + 4 / np.pi * np.arcsin(powers).sum(axis=-1))
+
+
+def _bound_correlation(numbers: NDArray[np.float64], standard_errors: float) -> NDArray[np.float64]:
     """Return a lag-1 autocorrelation of the normal scores that the true one seldom exceeds."""
-    count = len(numbers)
-    scores = special.ndtri((stats.rankdata(numbers) - 0.375) / (count + 0.25))  # Blom
-    power = scores @ scores
-    found = scores[1:] @ scores[:-1] / power if power > 0 else 0.0  # 0: all values are equal
+    count = numbers.shape[-1]
+    scores = special.ndtri((stats.rankdata(numbers, axis=-1) - 0.375) / (count + 0.25))  # Blom
+    power = (scores**2).sum(axis=-1)
+    lagged = (scores[..., 1:] * scores[..., :-1]).sum(axis=-1)
+    found = lagged / np.where(power > 0, power, 1)  # 0: all values are equal
     found += (1 + 3 * found) / count
-    return float(np.clip(found + np.sqrt(max(1 - found**2, 0.0) / count), 0.0, _MOST_CORRELATED))
+    bound = found + standard_errors * np.sqrt(np.maximum(1 - found**2, 0) / count)
+    return np.asarray(np.clip(bound, 0.0, _MOST_CORRELATED))
 
 
-def _inflate_variance(correlation: float) -> float:
-    """Return the long-run variance of the indicator over that of independent values, ¼."""
-    return float(1 + 4 / np.pi * np.arcsin(correlation ** np.arange(1, _LAGS)).sum())
-
-
-def median_sequence(values: ArrayLike, error_rate: float) -> tuple[float, float]:
+def median_sequence(
+    values: ArrayLike, error_rate: float, inflation: float = 1.0
+) -> tuple[float, float]:
     """Return the ends of an interval for the median that may be looked at after every new value.
 
     If each value is as likely above the median as below it, whatever came before, then with
@@ -147,13 +167,31 @@ def median_sequence(values: ArrayLike, error_rate: float) -> tuple[float, float]
 
     Source: Darling and Robbins, Confidence sequences for mean, variance, and median (PNAS 58,
     1967); Howard and Ramdas, Sequential estimation of quantiles (Bernoulli 28, 2022).
+
+    Parameters
+    ----------
+    values
+        In any order.
+    error_rate
+        Probability that the interval ever leaves the median out.
+    inflation
+        So many values count as one, as of `variance_inflation`: it only widens the interval.
     """
     ordered = np.sort(np.asarray(values, dtype=float))
-    above = np.arange(len(ordered) // 2 + 1)
-    wealth = len(ordered) * np.log(2) + (
-        special.betaln(above + 0.5, len(ordered) - above + 0.5) - special.betaln(0.5, 0.5)
-    )
-    ruled_out = int((wealth >= -np.log(error_rate)).sum())
+    ruled_out = int(count_ruled_out(len(ordered), error_rate, inflation))
     if ruled_out == 0:
         return -np.inf, np.inf
     return float(ordered[ruled_out - 1]), float(ordered[len(ordered) - ruled_out])
+
+
+def count_ruled_out(count: int, error_rate: float, inflation: ArrayLike = 1.0) -> NDArray[np.int64]:
+    """Return how many order statistics a `median_sequence` leaves out at either end, and one more.
+
+    0 where the interval is infinite; for each of several inflations, if there are several.
+    """
+    each = np.asarray(inflation, dtype=float)[..., np.newaxis]
+    above, total = np.arange(count // 2 + 1) / each, count / each
+    wealth = total * np.log(2) + (
+        special.betaln(above + 0.5, total - above + 0.5) - special.betaln(0.5, 0.5)
+    )
+    return np.asarray((wealth >= -np.log(error_rate)).sum(axis=-1))

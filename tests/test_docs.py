@@ -74,6 +74,22 @@ def test_the_gates_trials_are_told_as_they_were_counted() -> None:
             assert f" {share} %" in section
 
 
+def test_the_gates_simulation_is_told_as_it_was_counted() -> None:
+    report = (ROOT / "reports" / "gate-simulation" / "README.md").read_text()
+    readme = (ROOT / "README.md").read_text().split("## Is this change slower?")[1]
+    found = [line for line in report.splitlines() if line.startswith("- ")]
+    assert len(found) >= 4
+    assert set(found) <= set((ROOT / "docs" / "gate.md").read_text().splitlines())
+    alarms = re.search(r"\| recorded +\| (\d+ of \d+) ", report)
+    assert alarms is not None
+    for change in (2, 3):
+        line = next(each for each in found if f"a slowdown of {change}% is found" in each)
+        share = re.search(r"in ([\d.]+)% of benchmarks", line)
+        assert share is not None
+        assert f"{share[1]} %" in readme
+    assert alarms[1] in readme
+
+
 def test_what_the_history_finds_is_said_as_it_was_counted() -> None:
     report = (ROOT / "reports" / "history-trials" / "README.md").read_text().splitlines()
     said = (ROOT / "docs" / "history.md").read_text().splitlines()

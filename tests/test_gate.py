@@ -18,7 +18,7 @@ import pytest
 from seqbench.errors import ExitCode
 from tests.repositories import HARNESS, Repository
 
-SOON = ("--error-rate", "0.2")  # fewer pairs, and so a shorter test
+SOON = ("--error-rate", "0.9")  # fewer pairs, and so a shorter test
 
 
 @pytest.fixture
@@ -38,10 +38,14 @@ def gate(repository: Repository, *words: str, **variables: str) -> subprocess.Co
 
 
 def rows_of(output: str) -> dict[str, list[str]]:
-    """Return the cells of the summary's table by benchmark."""
-    lines = [line for line in output.splitlines() if line.startswith("|")][2:]
-    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
-    return {row[0]: row[1:] for row in cells}
+    """Return the cells of both of the summary's tables by benchmark."""
+    lines = [line for line in output.splitlines() if line.startswith("|") and "---" not in line]
+    rows: dict[str, list[str]] = {}
+    for line in lines:
+        name, *cells = (cell.strip() for cell in line.strip("|").split("|"))
+        rows.setdefault(name, []).extend(cells)
+    del rows["benchmark"]
+    return rows
 
 
 def test_a_commit_that_slows_the_harness_is_caught_and_named(
@@ -67,9 +71,9 @@ def test_a_commit_that_slows_the_harness_is_caught_and_named(
         row = rows_of(told)[name]
         assert row[0] == "**slower**"
         assert 7 < float(row[1].strip("+ %")) < 13
-        assert row[7:] == ["equal to the last bit", "—", "—", "2"]
+        assert row[7:] == ["equal to the last bit", "—", "—", "2", "same", *row[12:]]
     assert f"{commit[:10]} (Check each step)" in told
-    command = told.split("See it again: `")[1].split("`")[0]
+    command = told.split("Reproduce with: `")[1].split("`")[0]
     base = repository.git("rev-parse", "main~1")[:10]
     assert command.startswith(f"seqbench gate --base {base} --head {commit[:10]} --only ")
     evidence = list(csv.DictReader((tmp_path / "gate.csv").read_text().splitlines()))
@@ -106,7 +110,9 @@ def test_a_benchmark_that_changed_is_not_comparable(repository: Repository) -> N
     rows = rows_of(done.stdout)
     assert rows["elman"][:2] == ["not comparable", "—"]
     assert rows["elman"][7] == "equal to the last bit"  # how it is scored is the same
-    assert "Not comparable: elman and gated (its time: its source changed)." in done.stdout
+    assert (
+        "Not comparable: elman and gated (its time and memory: its source changed)." in done.stdout
+    )
     assert "### Nothing measured: both not comparable; both with equal scores." in done.stdout
     assert done.returncode == ExitCode.NOTHING_MEASURED
 
@@ -226,6 +232,25 @@ def test_speed_that_was_bought_with_accuracy_is_shown_as_just_that(repository: R
     assert "so elman trades accuracy for speed" in done.stdout
     row = rows_of(done.stdout)["elman"]
     assert (row[0], row[7], row[8]) == ("faster", "**worse**", "-5.00 points")
+
+
+def test_a_commit_that_doubles_a_peak_of_memory_is_caught_and_noise_of_it_is_not(
+    repository: Repository,
+) -> None:
+    """A first step takes 32 MiB, 5 % more or less; then that of one benchmark takes twice that."""
+    step = "def step(variant):\n    global now\n"
+    much = "int(2**25 * process.uniform(0.95, 1.05)) if now == 0 else 0"
+    held = f"    held = bytearray({much})\n"
+    repository.replace("Hold something", "mini/harness.py", step, step + held)
+    twice = "    again = bytearray(len(held)) if variant == 'gated' else None\n"
+    repository.replace("Hold it twice", "mini/harness.py", held, held + twice)
+    done = gate(repository, "--base", "main~1", *SOON)
+    assert done.returncode == ExitCode.REGRESSION_FOUND, done.stderr
+    rows = rows_of(done.stdout)
+    assert (rows["elman"][0], rows["gated"][0]) == ("same", "same")
+    assert (rows["elman"][11], rows["gated"][11]) == ("same", "**more memory**")
+    assert 80 < float(rows["gated"][12].strip("+ %")) < 120
+    assert "### Regression: gated needs " in done.stdout
 
 
 def test_scores_that_are_not_equal_are_compared_over_more_seeds(repository: Repository) -> None:

@@ -21,6 +21,7 @@ DECLARED: dict[str, Any] = {
     "work": ("gate.py", "make_step"),
     "train": ("gate.py", "learn"),
     "margin": 0.05,
+    "memory_margin": 0.1,
     "score_margin": 0.02,
     "metric": "accuracy",
     "higher_is_better": True,

@@ -4,6 +4,7 @@ import shlex
 from collections.abc import Mapping
 from pathlib import Path
 
+from seqbench.gate.agent import RESIDENT
 from seqbench.gate.benchmark import DEFAULT_FILE
 from seqbench.gate.cases import Case, Rules
 from seqbench.gate.headline import format_headline
@@ -22,8 +23,9 @@ def make_cases(ratios: Mapping[str, float], gains: Mapping[str, float] = {}) -> 
     cases = []
     for name, ratio in ratios.items():
         case = make_case(name=name)
-        for _ in range(20):
+        for _ in range(40):
             case.add_pair(0.010, 0.010 * ratio)
+        case.add_memory((RESIDENT, 5 * 2**20), (RESIDENT, 5 * 2**20))
         for _ in range(20):
             case.add_seed((0.5, ()), (0.5 + gains.get(name, 0.0), ()))
         cases.append(case)
@@ -67,7 +69,7 @@ def test_what_did_not_change_is_counted() -> None:
     assert format_headline(five) == "No regression: all 5 the same; all 5 with equal scores."
 
 
-def test_the_command_names_what_to_see_again() -> None:
+def test_the_command_names_what_to_reproduce() -> None:
     cases = make_cases({"rnn": 1.0, "gru": 1.2})
     ordinary = "seqbench gate --base cccccccccc --head dddddddddd"
     assert format_command(make_outcome(cases)) == f"{ordinary} --only gru"
@@ -86,4 +88,17 @@ def test_a_commits_subject_cannot_write_markdown() -> None:
     assert rf"- head: dddddddddd ({escape(SUBJECT)})" in told
     assert SUBJECT not in told
     table = [line for line in told.splitlines() if line.startswith("|")]
-    assert len({line.count("|") for line in table}) == 1
+    assert {line.count("|") for line in table} == {9}  # two tables of eight columns
+
+
+def test_pairs_that_are_correlated_are_told_where_they_leave_it_inconclusive() -> None:
+    drifting, mixed = make_case(name="rnn"), make_case(name="gru")
+    for number in range(40):
+        drifting.add_pair(1.0, 1.05 + 0.001 * number)
+        mixed.add_pair(1.0, 0.9 + 0.2 * (number % 2))
+    for case in (drifting, mixed):
+        case.add_memory((RESIDENT, 2**20), (RESIDENT, 2**20))
+    assert (drifting.correlated, mixed.correlated) == (True, False)
+    told = format_summary(make_outcome([drifting, mixed]))
+    count = f"{drifting.time.independent:.0f}"
+    assert f"that are correlated and count as fewer: rnn ({count} of 40). Something" in told

@@ -16,6 +16,7 @@ from seqbench.intervals import (
     median_interval,
     median_sequence,
     next_interval,
+    variance_inflation,
 )
 
 
@@ -139,6 +140,31 @@ def test_a_median_sequence_rules_out_what_a_bet_has_won_enough_against(
     low, high = median_sequence(np.arange(count)[::-1], error_rate)
     expected = (len(wins) - 1, count - len(wins)) if wins else (-np.inf, np.inf)
     assert (low, high) == expected
+
+
+@pytest.mark.parametrize("inflation", [1.5, 3.0])
+def test_a_median_sequence_takes_correlated_values_for_as_many_fewer(inflation: float) -> None:
+    """60 values of which 1.5 count as one rule out what 40 with as great a majority do."""
+    count = 60
+    fewer = round(count / inflation)
+    won = [by_integration(above, fewer) for above in range(fewer // 2)]
+    least = sum(each >= 100 for each in won)  # of the fewer
+    low, high = median_sequence(np.arange(count), 0.01, inflation)
+    assert (least - 1) * inflation <= low <= least * inflation
+    assert low + high == count - 1
+    narrow = median_sequence(np.arange(count), 0.01)
+    assert low < narrow[0] < narrow[1] < high
+
+
+def test_the_inflation_is_that_of_the_correlation_and_what_it_may_be_beyond() -> None:
+    values = draw_series("gauss", 0.5, 1, 60)[0]
+    scores = stats.norm.ppf((stats.rankdata(values) - 0.375) / 60.25)
+    rho = np.sum(scores[1:] * scores[:-1]) / np.sum(scores**2)
+    rho += (1 + 3 * rho) / 60
+    rho += 2 * np.sqrt((1 - rho**2) / 60)
+    expected = 1 + 2 * sum(2 / np.pi * np.arcsin(rho**lag) for lag in range(1, 1000))
+    assert variance_inflation(values, 2.0) == pytest.approx(expected)
+    assert variance_inflation([1.0, 2.0, 2.0, 1.0] * 15, 0.0) < variance_inflation(np.arange(60.0))
 
 
 def test_a_median_sequence_says_nothing_below_the_numbers_of_its_docstring() -> None:

@@ -45,7 +45,10 @@ def gate(
         list[str] | None, typer.Option(help="Only these benchmarks.", metavar="NAME,…")
     ] = None,
     margin: Annotated[
-        list[str] | None, _named("Smallest change of time that matters. Default: 0.05.")
+        list[str] | None, _named("Smallest change of time that matters. Default: 0.02.")
+    ] = None,
+    memory_margin: Annotated[
+        list[str] | None, _named("Smallest change of peak memory that matters. Default: 0.1.")
     ] = None,
     score_margin: Annotated[
         list[str] | None, _named("Smallest change of score that matters. Default: 0.02.")
@@ -69,7 +72,7 @@ def gate(
         Path, typer.Option(help="The git repository, or a folder in it.", metavar="DIR")
     ] = Path(),
 ) -> None:
-    """Tell whether one version of a code is slower, or learns less, than another.
+    """Tell whether one version of a code is slower, needs more memory or learns less than another.
 
     Both run side by side, in turns on one core, in pairs of processes that are started anew until
     every benchmark is decided.
@@ -83,15 +86,18 @@ def gate(
     if base is None and not base_env:
         raise UsageError("say what to compare with: --base REVISION, or --base-env")
     one_margin, margins = _parse_named("margin", margin)
+    one_memory_margin, memory_margins = _parse_named("memory_margin", memory_margin)
     one_score_margin, score_margins = _parse_named("score_margin", score_margin)
     rate, rates = _parse_named("error_rate", error_rate)
     rules = Rules(
         budget_s=Rules.budget_s if budget is None else budget,
         error_rate=Rules.error_rate if rate is None else rate,
         margin=one_margin,
+        memory_margin=one_memory_margin,
         score_margin=one_score_margin,
         error_rates=rates,
         margins=margins,
+        memory_margins=memory_margins,
         score_margins=score_margins,
         only=split_list(only or ()),
     )
@@ -134,7 +140,7 @@ def _parse_named(
 
 
 def _write_evidence(outcome: "Outcome", file: Path) -> None:
-    """Write a row for each pair and each seed of each benchmark; times in seconds."""
+    """Write a row for each pair, memory reading and seed; times in seconds, memory in bytes."""
     with file.open("w", encoding="utf-8", newline="") as opened:
         writer = csv.writer(opened, lineterminator="\n")
         writer.writerow(["benchmark", "kind", "number", "base", "head"])
@@ -145,6 +151,8 @@ def _list_evidence(outcome: "Outcome") -> Iterator[tuple[object, ...]]:
     for case in outcome.cases:
         for number, sides in enumerate(zip(case.base_s, case.head_s, strict=True)):
             yield (case.name, "pair_s", number, *sides)
+        for number, readings in enumerate(zip(case.base_bytes, case.head_bytes, strict=True)):
+            yield (case.name, "memory_bytes", number, *readings)
         scores = zip(case.base_scores, case.head_scores, strict=True)
         for seed, (base, head) in enumerate(scores):
             yield (case.name, "seed_score", seed, base[0], head[0])

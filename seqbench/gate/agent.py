@@ -5,6 +5,7 @@ standard library and the benchmark file, and takes the folder of that version as
 to import from.
 """
 
+import ctypes
 import gc
 import importlib.util
 import os
@@ -17,6 +18,11 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+RESIDENT = "resident memory"
+"""How a peak of memory is read where torch's allocators give none."""
+
+_TORCH = "torch's allocators"
+_MEMORY_CALLS = 2  # what a first call allocates and keeps counts in the peak of the second
 _WARM_UP_CALLS = 3
 _WARM_UP_S = 0.05
 
@@ -54,6 +60,7 @@ class Agent:
                 "work": _locate(each.make_work),
                 "train": None if each.train is None else _locate(each.train),
                 "margin": each.margin,
+                "memory_margin": getattr(each, "memory_margin", None),  # older versions have none
                 "score_margin": each.score_margin,
                 "metric": each.metric,
                 "higher_is_better": each.higher_is_better,
@@ -79,6 +86,37 @@ class Agent:
             work()
         return time.perf_counter() - start
 
+    def measure_memory(self, name: str) -> tuple[str, int] | None:
+        """Return how much memory a benchmark's work needs at its peak, made and called.
+
+        Returns
+        -------
+        tuple
+            How that was counted, and bytes beyond what the process had before: those of torch's
+            allocators if the work uses them, else resident memory but that of mapped files, which
+            counts right only in a process that has done nothing else. None if neither is known.
+        """
+        benchmark = self.benchmarks[name]
+
+        def do() -> None:
+            work = benchmark.make_work(**benchmark.settings)
+            for _ in range(_MEMORY_CALLS):
+                work()
+
+        measure_torch_peak(lambda: None)  # the profiler's own memory
+        gc.collect()
+        gc.disable()
+        before = read_resident()
+        counted = measure_torch_peak(do)
+        after = read_resident()
+        gc.enable()
+        if counted:
+            return _TORCH, counted
+        if before is None or after is None:
+            return None
+        files = after["RssFile"] - before["RssFile"]  # code that was run for the first time
+        return RESIDENT, max(0, after["VmHWM"] - before["VmRSS"] - files)
+
     def settle(self, core: int | None) -> None:
         """Collect garbage for the last time; go to a core, with all threads there are."""
         gc.collect()
@@ -94,6 +132,69 @@ class Agent:
         benchmark = self.benchmarks[name]
         trained = benchmark.train(seed=seed, **benchmark.settings)
         return float(trained.score), tuple(map(float, trained.trace))
+
+
+def read_resident() -> dict[str, int] | None:
+    """Return bytes of resident memory, and begin a new peak; None where the system has no such.
+
+    Returns
+    -------
+    dict
+        ``VmRSS``, its peak ``VmHWM`` and its part in mapped files ``RssFile``: see proc(5).
+    """
+    with suppress(AttributeError, OSError):  # not glibc
+        ctypes.CDLL(None).malloc_trim(0)  # what was freed is not used again without being counted
+    try:
+        lines = Path("/proc/self/status").read_text().splitlines()
+        Path("/proc/self/clear_refs").write_text("5")
+    except OSError:
+        return None
+    fields = dict(line.split(":", 1) for line in lines)
+    wanted = ("VmRSS", "VmHWM", "RssFile")
+    if not all(name in fields for name in wanted):
+        return None
+    return {name: 1024 * int(fields[name].split()[0]) for name in wanted}
+
+
+def measure_torch_peak(do: Callable[[], object]) -> int:
+    """Return the most bytes that torch's allocators come to hold while something is done.
+
+    On the CPU they are counted by torch's profiler, which sees the calling thread; on CUDA by the
+    allocator itself, and then they alone count. 0 where torch was not imported before.
+    """
+    torch: Any = sys.modules.get("torch")
+    if torch is None:
+        do()
+        return 0
+    held = 0
+    if torch.cuda.is_initialized():
+        torch.cuda.reset_peak_memory_stats()
+        held = torch.cuda.memory_allocated()
+    cpu = [torch.profiler.ProfilerActivity.CPU]
+    with torch.profiler.profile(activities=cpu, profile_memory=True) as profiler:
+        do()
+    on_cuda = torch.cuda.max_memory_allocated() - held if torch.cuda.is_initialized() else 0
+    return on_cuda or _find_peak(profiler.profiler.kineto_results.experimental_event_tree())
+
+
+def _find_peak(tree: list[Any]) -> int:
+    """Return the greatest sum of what is allocated at once in a tree of the profiler's events."""
+    waiting, changes = list(tree), []
+    while waiting:
+        event = waiting.pop()
+        waiting.extend(event.children)
+        if event.name == "[memory]":
+            changes.append((event.start_time_ns, event.typed[1]))
+    sizes: dict[int, int] = {}
+    level = peak = 0
+    for _, change in sorted(changes, key=lambda each: each[0]):
+        if change.alloc_size > 0:
+            sizes[change.ptr] = change.alloc_size
+            level += change.alloc_size
+            peak = max(peak, level)
+        else:
+            level -= sizes.pop(change.ptr, 0)
+    return peak
 
 
 def check_origin(root: Path) -> None:

@@ -12,8 +12,9 @@ from typing import Any
 DEFAULT_FILE = Path("benchmarks/gate.py")
 """Where a benchmark file is looked for, relative to the repository."""
 
-MARGIN = 0.05
+MARGIN = 0.02
 SCORE_MARGIN = 0.02
+MEMORY_MARGIN = 0.1
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,8 @@ class Benchmark:
         Takes the settings and a ``seed`` and returns what came of it; None if there is no score.
     margin
         Smallest change of time that matters, as a share: 0.05 for 5 %.
+    memory_margin
+        Smallest change of peak memory that matters, as a share.
     score_margin
         Smallest change of score that matters, in its own unit.
     metric, higher_is_better
@@ -67,6 +70,7 @@ class Benchmark:
     settings: Mapping[str, Any] = field(default_factory=dict)
     train: Callable[..., Trained] | None = None
     margin: float = MARGIN
+    memory_margin: float = MEMORY_MARGIN
     score_margin: float = SCORE_MARGIN
     metric: str = "accuracy"
     higher_is_better: bool = True

@@ -22,7 +22,7 @@ _TITLES = {
 def choose_exit_code(cases: Sequence[Case]) -> ExitCode:
     """Return how a gate ends: a regression before a failure before no time measured."""
     verdicts = {finding.verdict for case in cases for finding in case.findings}
-    if verdicts & {Verdict.SLOWER, Verdict.WORSE}:
+    if verdicts & {Verdict.SLOWER, Verdict.WORSE, Verdict.MORE_MEMORY}:
         return ExitCode.REGRESSION_FOUND
     if Verdict.FAILED in verdicts:
         return ExitCode.RUNS_FAILED
@@ -75,12 +75,15 @@ def _tell(cases: Sequence[Case]) -> Iterator[str]:
     for among, part, verdict, words in (
         (more, "time", Verdict.SLOWER, "slower too"),
         (more, "time", Verdict.FASTER, "faster too"),
+        (more, "memory", Verdict.MORE_MEMORY, "with more memory too"),
+        (more, "memory", Verdict.LESS_MEMORY, "with less memory too"),
         (more, "score", Verdict.WORSE, "worse too"),
         (more, "score", Verdict.BETTER, "better too"),
         (cases, "time", Verdict.FAILED, "failed on the head's side"),
         (cases, "time", Verdict.INCONCLUSIVE, "undecided"),
         (cases, "time", Verdict.NOT_COMPARABLE, "not comparable"),
         (cases, "time", Verdict.SAME, "the same"),
+        (cases, "memory", Verdict.INCONCLUSIVE, "with memory undecided"),
         (cases, "score", Verdict.INCONCLUSIVE, "with scores undecided"),
         (cases, "score", Verdict.NOT_COMPARABLE, "with scores not comparable"),
         (cases, "score", Verdict.EQUAL, "with equal scores"),
@@ -96,9 +99,11 @@ def _count_all(count: int) -> str:
 
 
 def _tell_changes(case: Case) -> Iterator[str]:
-    """Yield in what a benchmark's time and score changed, and what is traded for what."""
+    """Yield in what a benchmark changed, and what is traded for what."""
     if case.time.verdict in (Verdict.SLOWER, Verdict.FASTER):
-        yield f"{case.name} is {_format_times(case)}"
+        yield f"{case.name} is {_format_change(case.time)}"
+    if case.memory.verdict in (Verdict.MORE_MEMORY, Verdict.LESS_MEMORY):
+        yield f"{case.name} needs {_format_change(case.memory)}"
     if case.score is not None and case.score.verdict in (Verdict.WORSE, Verdict.BETTER):
         yield f"{case.name}'s {case.metric} is {_format_gain(case)}"
     if trade := describe_trade(case):
@@ -110,11 +115,10 @@ def _verdict_of(case: Case, part: str) -> Verdict | None:
     return None if finding is None else finding.verdict
 
 
-def _format_times(case: Case) -> str:
+def _format_change(found: Finding) -> str:
     """Return how much slower or faster, as ``10.2 % slower (8.9 % to 11.6 %)``."""
-    time = case.time
-    between = " to ".join(map(format_percent, sorted((abs(time.low), abs(time.high)))))
-    return f"{format_percent(abs(time.change))} {time.verdict} ({between})"
+    ends = " to ".join(map(format_percent, sorted((abs(found.low), abs(found.high)))))
+    return f"{format_percent(abs(found.change))} {found.verdict} ({ends})"
 
 
 def _format_gain(case: Case) -> str:

@@ -28,17 +28,15 @@ class _Turns:
     samples_s: dict[str, list[float]] = field(default_factory=lambda: {"base": [], "head": []})
 
 
-def measure_pair(sides: Sides, cases: Sequence[Case], first: str) -> float:
+def measure_pair(sides: Sides, cases: Sequence[Case]) -> float:
     """Let two processes that are loaded take turns, and tell each case what came of it.
 
     Parameters
     ----------
     sides
-        The processes.
+        The processes, in the order in which they take turns.
     cases
         What they are asked to do; one in which a side fails is told so and left out.
-    first
-        Which side begins: ``base`` or ``head``.
 
     Returns
     -------
@@ -56,7 +54,7 @@ def measure_pair(sides: Sides, cases: Sequence[Case], first: str) -> float:
             call_s = max(*sides.ask_both("prepare", case.name), 1e-9)
             turns[case.name] = _Turns(max(1, round(_LEAST_SAMPLE_S / call_s)), call_s)
     sides.ask_both("settle", find_idlest_core())
-    second = "head" if first == "base" else "base"
+    first, second = sides.order
     orders = (first, second, second, first), (second, first, first, second)
     for number in range(_count_rounds(turns)):
         for case in cases:

@@ -1,6 +1,7 @@
 """Processes of the two versions: they start, are asked, answer and end."""
 
 import os
+import random
 import subprocess
 import sys
 import tempfile
@@ -9,11 +10,15 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing import Pipe
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from seqbench.errors import ExitCode, SeqbenchError, UsageError
 from seqbench.gate import agent
 from seqbench.gate.versions import Version, Versions
+
+SideName = Literal["base", "head"]
+Order = tuple[SideName, SideName]
+ORDERS: tuple[Order, Order] = (("base", "head"), ("head", "base"))
 
 PATIENCE_S = 120.0
 """Longest that a version may take over one question."""
@@ -130,29 +135,59 @@ class Side:
 
 @dataclass(frozen=True)
 class Sides:
-    """Live processes of both versions."""
+    """Live processes of both versions.
+
+    Parameters
+    ----------
+    base, head
+        One process each.
+    order
+        Which is first in everything: to start, to be asked, to take its turn.
+    """
 
     base: Side
     head: Side
+    order: Order
 
-    def ask(self, name: str, question: str, *arguments: object) -> Any:
-        """Ask the side ``base`` or ``head`` and return its answer."""
-        return {"base": self.base, "head": self.head}[name].ask(question, *arguments)
+    def ask(self, name: SideName, question: str, *arguments: object) -> Any:
+        """Ask one side and return its answer."""
+        return self._find(name).ask(question, *arguments)
 
     def ask_both(self, question: str, *arguments: object) -> tuple[Any, Any]:
-        """Ask both at the same time and return their answers; of two errors raise the head's."""
-        for side in (self.base, self.head):
-            side.send(question, *arguments)
+        """Ask both at the same time and return their answers; of two errors raise the head's.
+
+        Returns
+        -------
+        base, head
+            In this order, whichever was asked first.
+        """
+        for name in self.order:
+            self._find(name).send(question, *arguments)
         try:
             base = self.base.receive()
         finally:  # or the next question would get this one's answer
             head = self.head.receive()
         return base, head
 
+    def _find(self, name: SideName) -> Side:
+        return {"base": self.base, "head": self.head}[name]
+
+
+def draw_order() -> Order:
+    """Return which side is first, by the toss of a coin: what the gate's error rate rests on."""
+    return random.choice(ORDERS)
+
 
 @contextmanager
-def start_sides(versions: Versions, file: Path) -> Iterator[Sides]:
+def start_sides(versions: Versions, file: Path, order: Order = ORDERS[0]) -> Iterator[Sides]:
     """Start a process of each version, at the same time; end them with the ``with`` block.
+
+    Parameters
+    ----------
+    versions, file
+        What they run.
+    order
+        Which is first in everything.
 
     Raises
     ------
@@ -162,11 +197,12 @@ def start_sides(versions: Versions, file: Path) -> Iterator[Sides]:
     if sys.platform == "win32":
         raise UsageError("the gate needs a POSIX system: run it in WSL or in a container")
     with ExitStack() as stack:
-        started = []
-        for name, version in (("base", versions.base), ("head", versions.head)):
-            started.append(Side(name, version, file))
-            stack.callback(started[-1].end)
-        yield Sides(*started)
+        started = {}
+        for name in order:
+            version = versions.base if name == "base" else versions.head
+            started[name] = Side(name, version, file)
+            stack.callback(started[name].end)
+        yield Sides(started["base"], started["head"], order)
 
 
 def _end_of(text: str) -> str:

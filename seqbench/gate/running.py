@@ -1,6 +1,5 @@
-"""A gate from beginning to end: scores, then pairs of processes until all is decided."""
+"""A gate from beginning to end: scores, memory, then pairs of processes until all is decided."""
 
-import random
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -8,15 +7,21 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from seqbench.errors import UsageError
-from seqbench.gate.cases import Case, Rules, pair_declarations
+from seqbench.gate.agent import RESIDENT
+from seqbench.gate.cases import Case, Rules
+from seqbench.gate.declarations import pair_declarations
 from seqbench.gate.pairs import blaming, measure_pair
-from seqbench.gate.processes import EndedError, start_sides
+from seqbench.gate.processes import EndedError, Sides, draw_order, start_sides
 from seqbench.gate.versions import Versions
 
 FIRST_SEEDS = 2
 """Seeds that must be equal to the last bit on both sides for a score to pass at once."""
 
-_SCORES_SHARE = 0.5  # of the budget, that seeds may spend
+FIRST_READINGS = 2
+"""Readings of memory that must be equal on both sides for it to pass at once."""
+
+_SCORES_UNTIL = 0.5  # shares of the budget
+_MEMORY_UNTIL = 0.7
 
 Say = Callable[[str], object]
 
@@ -72,14 +77,15 @@ def run_gate(versions: Versions, file: Path, rules: Rules, say: Say = lambda tex
     """
     start = time.monotonic()
     cases = _find_cases(versions, file, rules)
-    _compare_scores(versions, file, cases, start + _SCORES_SHARE * rules.budget_s, say)
+    _compare_scores(versions, file, cases, start + _SCORES_UNTIL * rules.budget_s, say)
+    _compare_memory(versions, file, cases, start + _MEMORY_UNTIL * rules.budget_s, say)
     sampled_s, pairs = 0.0, 0
     while open_ := [case for case in cases if not case.time.decided]:
         if time.monotonic() > start + rules.budget_s:
             break
-        with suppress(EndedError), start_sides(versions, file) as sides:
+        with suppress(EndedError), start_sides(versions, file, draw_order()) as sides:
             sides.ask_both("load")
-            sampled_s += measure_pair(sides, open_, random.choice(("base", "head")))
+            sampled_s += measure_pair(sides, open_)
         pairs += 1
         decided = sum(case.time.decided for case in cases)
         say(f"pair {pairs}: {decided} of {len(cases)} times decided")
@@ -118,3 +124,34 @@ def _compare_scores(
                     with blaming(case, "score"):
                         case.add_seed(*sides.ask_both("train", case.name, len(case.base_scores)))
                 say(f"scores: {len(open_)} of {len(cases)} compared with one more seed")
+
+
+def _compare_memory(
+    versions: Versions, file: Path, cases: Sequence[Case], deadline: float, say: Say
+) -> None:
+    """Read peaks of memory, both sides at once, until every benchmark's is decided."""
+
+    def list_open() -> list[Case]:
+        wanting = [case for case in cases if case.wants_memory(FIRST_READINGS)]
+        return wanting if time.monotonic() < deadline else []
+
+    while waiting := list_open():
+        say(f"memory: {len(waiting)} of {len(cases)} compared with one more reading")
+        while waiting:
+            with suppress(EndedError), start_sides(versions, file, draw_order()) as sides:
+                sides.ask_both("load")
+                _read_memory(sides, waiting)
+
+
+def _read_memory(sides: Sides, waiting: list[Case]) -> None:
+    """Read one peak of memory of each benchmark that waits, as far as one process can.
+
+    What is resident belongs to all that a process has done, so it is read once in its life.
+    """
+    while waiting:
+        case = waiting.pop(0)
+        with blaming(case, "memory"):
+            readings = sides.ask_both("measure_memory", case.name)
+            case.add_memory(*readings)
+            if any(each is not None and each[0] == RESIDENT for each in readings):
+                return

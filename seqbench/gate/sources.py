@@ -51,7 +51,7 @@ def _list_parts(file: Path, name: str, folder: Path) -> Iterator[str]:
             waiting += [(path, _ALL)] if path == file.resolve() and len(seen) == 1 else []
             continue
         for node in [*always, *(defined[wanted] if known else chain(*defined.values()))]:
-            yield f"{path.name} {_dump(node)}"
+            yield f"{path.name} {dump_source(node)}"
             waiting += [(path, used.id) for used in ast.walk(node) if isinstance(used, ast.Name)]
             for each in ast.walk(node):
                 if isinstance(each, ast.Import | ast.ImportFrom):
@@ -99,7 +99,7 @@ def _find_beside(node: ast.Import | ast.ImportFrom, folder: Path) -> Iterator[Pa
             yield path.resolve()
 
 
-def _dump(tree: ast.AST) -> str:
+def dump_source(tree: ast.AST) -> str:
     """Return a tree as text, without docstrings and places."""
     documented = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
     for node in ast.walk(tree):

@@ -1,11 +1,17 @@
-"""What a gate says, in Markdown: one line, a table with the worst first, how to see it again."""
+"""What a gate says, in Markdown: one line, tables with the worst first, how to reproduce it."""
 
 import math
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from statistics import median
 
-from seqbench.formatting import format_difference, format_interval, format_seconds, join_words
+from seqbench.formatting import (
+    format_bytes,
+    format_difference,
+    format_interval,
+    format_seconds,
+    join_words,
+)
 from seqbench.gate.benchmark import DEFAULT_FILE
 from seqbench.gate.cases import Case, Rules
 from seqbench.gate.headline import format_headline, format_percent, rank, sort_worst_first
@@ -13,33 +19,40 @@ from seqbench.gate.running import Outcome
 from seqbench.gate.verdicts import Verdict
 from seqbench.tables import escape, format_markdown
 
-_HEADERS = (
+_TIME_HEADERS = (
     "benchmark",
     "time",
     "change",
-    "between",
-    "could have shown",
+    "confidence interval",
+    "minimum detectable change",
     "base",
     "head",
     "pairs",
+)
+_OTHER_HEADERS = (
+    "benchmark",
     "score",
     "gain",
-    "between",
+    "confidence interval",
     "seeds",
+    "memory",
+    "change",
+    "base → head",
 )
 _COMMITS_SHOWN = 10
-_ALARMING = (Verdict.FAILED, Verdict.SLOWER, Verdict.WORSE)
+_ALARMING = (Verdict.FAILED, Verdict.SLOWER, Verdict.WORSE, Verdict.MORE_MEMORY)
 
 
 def format_summary(outcome: Outcome) -> str:
     """Return the whole summary as Markdown, fit for a comment on a pull request."""
     parts = [
         f"### {format_headline(outcome.cases)}",
-        _format_table(outcome.cases),
+        _format_times(outcome.cases),
+        _format_others(outcome.cases),
         *_explain(outcome.cases),
         _describe_versions(outcome),
         _describe_measuring(outcome),
-        f"See it again: `{format_command(outcome)}`",
+        f"Reproduce with: `{format_command(outcome)}`",
     ]
     return "\n\n".join(parts) + "\n"
 
@@ -64,19 +77,15 @@ def _format_rules(rules: Rules) -> Iterator[str]:
     ordinary = Rules()
     if rules.budget_s != ordinary.budget_s:
         yield from ("--budget", f"{rules.budget_s:g}")
-    for option, usual, one, named in (
-        ("--error-rate", ordinary.error_rate, rules.error_rate, rules.error_rates),
-        ("--margin", ordinary.margin, rules.margin, rules.margins),
-        ("--score-margin", ordinary.score_margin, rules.score_margin, rules.score_margins),
-    ):
-        texts = [] if one == usual else [f"{one:g}"]
+    for setting, one, named in rules.list_shares():
+        texts = [] if one == getattr(ordinary, setting) else [f"{one:g}"]
         texts += [f"{name}={share:g}" for name, share in named.items()]
         if texts:
-            yield from (option, ",".join(texts))
+            yield from (f"--{setting.replace('_', '-')}", ",".join(texts))
 
 
-def _format_table(cases: Sequence[Case]) -> str:
-    """Return a table with a row for each benchmark, the worst first."""
+def _format_times(cases: Sequence[Case]) -> str:
+    """Return a table of times with a row for each benchmark, the worst first."""
     rows = []
     for case in sort_worst_first(cases):
         time = case.time
@@ -85,15 +94,32 @@ def _format_table(cases: Sequence[Case]) -> str:
             known = math.isfinite(time.low)
             row += [
                 _signed(time.change),
-                f"{_signed(time.low)} and {_signed(time.high)}" if known else "—",
+                f"{_signed(time.low)} to {_signed(time.high)}" if known else "—",
                 format_percent(time.shown) if known else "—",
                 *(format_seconds(median(each)) for each in (case.base_s, case.head_s)),
                 str(time.count),
             ]
         else:
             row += ["—"] * 6
-        rows.append(row + _format_score(case))
-    return format_markdown(rows, _HEADERS)
+        rows.append(row)
+    return format_markdown(rows, _TIME_HEADERS)
+
+
+def _format_others(cases: Sequence[Case]) -> str:
+    """Return a table of scores and memory, as `_format_times`."""
+    rows = [
+        [escape(case.name), *_format_score(case), *_format_memory(case)]
+        for case in sort_worst_first(cases)
+    ]
+    return format_markdown(rows, _OTHER_HEADERS)
+
+
+def _format_memory(case: Case) -> list[str]:
+    memory = case.memory
+    if not memory.count:
+        return [_mark(memory.verdict), "—", "—"]
+    sides = (format_bytes(*[median(each)] * 3) for each in (case.base_bytes, case.head_bytes))
+    return [_mark(memory.verdict), _signed(memory.change), " → ".join(sides)]
 
 
 def _format_score(case: Case) -> list[str]:
@@ -126,18 +152,40 @@ def _explain(cases: Sequence[Case]) -> Iterator[str]:
     """Yield why benchmarks were not compared, and the errors of those that failed."""
     reasons: dict[str, list[str]] = {}
     for case in cases:
-        if case.time_obstacle == case.score_obstacle and case.trains:
-            obstacles = [("", case.time_obstacle)]
-        else:
-            obstacles = [("its time: ", case.time_obstacle), ("its score: ", case.score_obstacle)]
-        for part, obstacle in obstacles:
-            if obstacle:
-                reasons.setdefault(part + obstacle, []).append(case.name)
+        for reason in _list_reasons(case):
+            reasons.setdefault(reason, []).append(case.name)
     for reason, names in reasons.items():
         yield f"Not comparable: {join_words(names)} ({reason})."
+    correlated = [
+        f"{case.name} ({case.time.independent:.0f} of {case.time.count})"
+        for case in cases
+        if case.correlated
+    ]
+    if correlated:
+        yield (
+            f"Inconclusive with successive pairs that are correlated and count as fewer: "
+            f"{join_words(correlated)}. Something that sticks to a version changed while it was "
+            f"measured."
+        )
+    if not all(case.has_memory for case in cases):
+        yield (
+            "Memory is not measured where neither torch's allocators nor Linux's "
+            "`/proc/self/clear_refs` can tell it."
+        )
     for case in cases:
         if case.failure:
             yield f"{case.name} failed on the head's side:\n\n```\n{case.failure}\n```"
+
+
+def _list_reasons(case: Case) -> Iterator[str]:
+    """Yield why parts of a benchmark were not compared; without the parts if it is all of them."""
+    obstacles = {"time": case.time_obstacle, "memory": case.memory_obstacle}
+    if case.trains:
+        obstacles["score"] = case.score_obstacle
+    for obstacle in dict.fromkeys(filter(None, obstacles.values())):
+        parts = [part for part, each in obstacles.items() if each == obstacle]
+        whole = len(parts) == len(obstacles)
+        yield obstacle if whole else f"its {join_words(parts)}: {obstacle}"
 
 
 def _describe_versions(outcome: Outcome) -> str:
@@ -153,13 +201,20 @@ def _describe_versions(outcome: Outcome) -> str:
 
 
 def _describe_measuring(outcome: Outcome) -> str:
-    margins = [format_percent(each) for each in sorted({case.margin for case in outcome.cases})]
-    margin = margins[0] if len(margins) == 1 else f"the margin ({join_words(margins)})"
+    margin = _format_margins(case.margin for case in outcome.cases)
+    memory_margin = _format_margins(case.memory_margin for case in outcome.cases)
     return (
-        f"Measured in {format_seconds(outcome.seconds)}: {outcome.pairs} pairs of processes, in "
-        f"each of which both versions took turns on one core. *Change* is the median over pairs; "
-        f"*between* holds it however often one looks, and at most "
-        f"{100 * outcome.rules.error_rate:g} % of such runs have a verdict that is wrong. *Same*: "
-        f"all of it within {margin}; *slower* or *faster*: that nothing changed is ruled out; "
-        f"*could have shown*: the smallest change that this much evidence tells from none."
+        f"Measured in {format_seconds(outcome.seconds)}: {outcome.pairs} interleaved process "
+        f"pairs; in each, both versions took turns on one core, the first drawn at random. "
+        f"*Change* is the median over pairs; its confidence interval holds however often one "
+        f"looks, and at most {100 * outcome.rules.error_rate:g} % of runs without a change have "
+        f"a verdict that is wrong. *Same*: all of it within {margin}; *slower* or *faster*: that "
+        f"nothing changed is ruled out; minimum detectable change: the smallest that this much "
+        f"evidence tells from none. Memory is what the work needs at its peak; *same*: within "
+        f"{memory_margin}."
     )
+
+
+def _format_margins(margins: Iterable[float]) -> str:
+    texts = [format_percent(each) for each in sorted(set(margins))]
+    return texts[0] if len(texts) == 1 else f"the margin ({join_words(texts)})"

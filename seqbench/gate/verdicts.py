@@ -1,20 +1,27 @@
-"""From what pairs and seeds gave to verdicts: of a time, of a score, of a benchmark."""
+"""From what pairs and seeds gave to verdicts: of a time, of a peak memory, of a score."""
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from statistics import median
 
-from seqbench.intervals import median_sequence
+from seqbench.intervals import median_sequence, variance_inflation
+
+STANDARD_ERRORS = 2.5
+"""By which the correlation of successive pairs may exceed its estimate and still be allowed for."""
+
+LEAST_BYTES = 2**20
+"""Two peaks of memory that differ by less are taken for equal."""
 
 
 class Verdict(StrEnum):
-    """What is said of a benchmark's time or score on the head's side; the worst comes first."""
+    """What is said of a benchmark on the head's side; the worst comes first."""
 
     FAILED = "failed"
     SLOWER = "slower"
     WORSE = "worse"
+    MORE_MEMORY = "more memory"
     INCONCLUSIVE = "inconclusive"
     NOT_COMPARABLE = "not comparable"
     SAME = "same"
@@ -22,6 +29,8 @@ class Verdict(StrEnum):
     """To the last bit."""
     FASTER = "faster"
     BETTER = "better"
+    LESS_MEMORY = "less memory"
+    NOT_MEASURED = "not measured"
 
 
 @dataclass(frozen=True)
@@ -33,12 +42,14 @@ class Finding:
     verdict
         What is said of it.
     change, low, high
-        The change and its interval: of a time as a share (0.1 for 10 % slower), of a score in its
-        unit, positive for better. NaN and infinite where nothing was measured.
+        The change and its interval: of time and memory as a share (0.1 for 10 % more), of a score
+        in its unit, positive for better. NaN and infinite where nothing was measured.
     shown
-        The smallest change that this much evidence could have shown.
+        The minimum detectable change: the smallest that this much evidence could have shown.
     count
         Pairs of processes, or seeds.
+    independent
+        As how many independent pairs they count, where successive ones may be correlated.
     """
 
     verdict: Verdict
@@ -47,6 +58,7 @@ class Finding:
     high: float = math.inf
     shown: float = math.inf
     count: int = 0
+    independent: float = 0.0
 
     @property
     def decided(self) -> bool:
@@ -60,22 +72,65 @@ def judge_time(
     """Judge a time by the median over pairs of processes of the log ratio, head over base.
 
     *Same* if its interval lies within the margin on both sides; *slower* or *faster* if it leaves
-    out that nothing changed. All of it is wrong, at any number of pairs, no more often than
-    ``error_rate``.
+    out that nothing changed. Which side is first in everything is drawn for each pair. So if the
+    head's time is the base's times a constant, whatever the machine does is as likely to favour one
+    side as the other, and the interval misses that constant, at any number of pairs, no more often
+    than ``error_rate``. Successive ratios are then independent of each other in sign. What sticks
+    to a version and not to a place in the order may correlate them, and the interval is wider by
+    as much as they are, or seem to be.
 
     Parameters
     ----------
     base_s, head_s
-        Seconds, a value a pair.
+        Seconds, a value a pair, in the order of time.
     margin
         Smallest change that matters, as a share.
     error_rate
         For the interval of `median_sequence`.
     """
     logs = [math.log(head / base) for base, head in zip(base_s, head_s, strict=True)]
-    found = _judge(logs, math.log1p(margin), error_rate, (Verdict.FASTER, Verdict.SLOWER))
+    return _in_shares(judge_log_ratios(logs, margin, error_rate))
+
+
+def judge_log_ratios(logs: Sequence[float], margin: float, error_rate: float) -> Finding:
+    """Judge times as `judge_time`, from log ratios; the finding's change is one too."""
+    inflation = float(variance_inflation(logs, STANDARD_ERRORS)) if logs else 1.0
+    sides = (Verdict.FASTER, Verdict.SLOWER)
+    return _judge(logs, math.log1p(margin), error_rate, sides, inflation)
+
+
+def are_correlated(base_s: Sequence[float], head_s: Sequence[float]) -> bool:
+    """Return whether the ratios of successive pairs are correlated beyond chance."""
+    logs = [math.log(head / base) for base, head in zip(base_s, head_s, strict=True)]
+    return bool(logs) and float(variance_inflation(logs, -STANDARD_ERRORS)) > 1
+
+
+def judge_memory(
+    base_bytes: Sequence[int], head_bytes: Sequence[int], margin: float, error_rate: float
+) -> Finding:
+    """Judge a peak memory as `judge_time` does a time, by readings of independent processes.
+
+    Readings that never differ by `LEAST_BYTES` are the same, however few.
+    """
+    readings = zip(base_bytes, head_bytes, strict=True)
+    logs = [_compare_bytes(base, head) for base, head in readings]
+    if logs and not any(logs):
+        return Finding(Verdict.SAME, 0.0, 0.0, 0.0, 0.0, len(logs))
+    sides = (Verdict.LESS_MEMORY, Verdict.MORE_MEMORY)
+    return _in_shares(_judge(logs, math.log1p(margin), error_rate, sides))
+
+
+def _compare_bytes(base: int, head: int) -> float:
+    """Return the log ratio of two peaks, neither taken for less than `LEAST_BYTES`."""
+    if abs(head - base) < LEAST_BYTES:
+        return 0.0
+    return math.log(max(head, LEAST_BYTES) / max(base, LEAST_BYTES))
+
+
+def _in_shares(found: Finding) -> Finding:
+    """Return a finding on log ratios with its change as a share."""
     change, low, high, shown = map(_share_of, (found.change, found.low, found.high, found.shown))
-    return Finding(found.verdict, change, low, high, shown, found.count)
+    return replace(found, change=change, low=low, high=high, shown=shown)
 
 
 def _share_of(log_ratio: float) -> float:
@@ -93,15 +148,20 @@ def judge_score(gains: Sequence[float], margin: float, error_rate: float) -> Fin
 
 
 def _judge(
-    values: Sequence[float], margin: float, error_rate: float, sides: tuple[Verdict, Verdict]
+    values: Sequence[float],
+    margin: float,
+    error_rate: float,
+    sides: tuple[Verdict, Verdict],
+    inflation: float = 1.0,
 ) -> Finding:
     if not values:
         return Finding(Verdict.INCONCLUSIVE)
-    low, high = median_sequence(values, error_rate)
+    low, high = median_sequence(values, error_rate, inflation)
     change = median(values)
     verdict = Verdict.INCONCLUSIVE
     if -margin < low and high < margin:
         verdict = Verdict.SAME
     elif high < 0 or low > 0:
         verdict = sides[low > 0]
-    return Finding(verdict, change, low, high, max(high - change, change - low), len(values))
+    shown, count = max(high - change, change - low), len(values)
+    return Finding(verdict, change, low, high, shown, count, count / inflation)

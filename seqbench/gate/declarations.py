@@ -1,0 +1,78 @@
+"""What both versions declare of their benchmarks: which can be compared, and why others cannot."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, get_args
+
+from seqbench.errors import UnknownNameError
+from seqbench.gate.cases import Case, Part, Rules
+from seqbench.gate.sources import digest_benchmark
+from seqbench.gate.versions import Version
+
+
+def pair_declarations(
+    base: tuple[Version, Sequence[Mapping[str, Any]]],
+    head: tuple[Version, Sequence[Mapping[str, Any]]],
+    file: Path,
+    rules: Rules,
+) -> list[Case]:
+    """Return a case for each benchmark of either version, in the order of the head's.
+
+    Parameters
+    ----------
+    base, head
+        Each version with what its agent's ``describe`` tells.
+    file
+        The benchmark file, relative to a version's folder.
+    rules
+        Which of them, and how they are judged.
+
+    Raises
+    ------
+    UnknownNameError
+        If a name in the rules is no benchmark's.
+    """
+    ours, theirs = ({each["name"]: each for each in told} for _, told in (base, head))
+    names = list(dict.fromkeys([*theirs, *ours]))
+    for name in rules.names():
+        if name not in names:
+            raise UnknownNameError("benchmark", name, names)
+    names = [each for each in names if not rules.only or each in rules.only]
+    declared = {name: theirs.get(name) or ours[name] for name in names}
+    questions = sum(2 + (each["train"] is not None) for each in declared.values())
+    cases = []
+    for name, told in declared.items():
+        case = rules.make_case(told, rules.error_rate / questions)
+        for part, obstacle in _find_obstacles(name, ours, theirs, (base[0], head[0]), file):
+            setattr(case, f"{part}_obstacle", obstacle)
+        cases.append(case)
+    return cases
+
+
+def _find_obstacles(
+    name: str,
+    ours: Mapping[str, Mapping[str, Any]],
+    theirs: Mapping[str, Mapping[str, Any]],
+    versions: tuple[Version, Version],
+    file: Path,
+) -> Iterator[tuple[str, str]]:
+    """Yield why parts of a benchmark cannot be compared."""
+    for told, side in ((ours, "base"), (theirs, "head")):
+        if name not in told:
+            yield from ((part, f"the {side} does not have it") for part in get_args(Part))
+            return
+    for part, key in (("time", "work"), ("memory", "work"), ("score", "train")):
+        sides = zip((ours[name], theirs[name]), versions, strict=True)
+        digests = {_digest(told, key, version.folder / file) for told, version in sides}
+        if len(digests) > 1:
+            settings = ours[name]["settings"] != theirs[name]["settings"]
+            yield part, f"its {'settings' if settings else 'source'} changed"
+
+
+def _digest(told: Mapping[str, Any], key: str, file: Path) -> str:
+    if told[key] is None:
+        return ""
+    source, name = Path(told[key][0]), told[key][1]
+    if not source.is_relative_to(file.parent):  # made elsewhere: by functools.partial, say
+        source, name = file, "*"
+    return digest_benchmark(file.parent, source, name, told["settings"])
