@@ -9,6 +9,7 @@ import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from types import NoneType
 from typing import Any, TypeVar, get_args, get_type_hints
 
@@ -99,6 +100,12 @@ class Column:
             return False
         return self.check is None or self.check.holds(value)
 
+    def canonical(self, value: Value) -> Value:
+        """Return an accepted value in this column's type: 0 and −0.0 of a float column are 0.0."""
+        if value is None or self.type is not float:
+            return value
+        return float(value) + 0.0
+
     def parse(self, cell: str) -> Value:
         """Return the value that ``cell`` holds; raise `ValueError` with what was expected."""
         if cell == "" and self.optional:
@@ -143,6 +150,7 @@ def column(
     return dataclasses.field(default=default, metadata=metadata)
 
 
+@cache
 def columns(record: type) -> tuple[Column, ...]:
     """Return the columns of a record type, those of a nested record in the nested one's place."""
     hints = get_type_hints(record)

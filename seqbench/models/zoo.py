@@ -92,5 +92,7 @@ def _register(layer: type[nn.Module]) -> None:
 
 
 if find_spec(PACKAGE) is not None:
-    for _layer in find_layers(importlib.import_module(PACKAGE)):
+    import torchrecurrent
+
+    for _layer in find_layers(torchrecurrent):
         _register(_layer)
