@@ -165,8 +165,8 @@ class ResultWriter:
             What `keep` was given for runs that are to go on, by ``run_id``.
         """
         if "environment_id" in earlier.environment:
-            known = {"environment_id": earlier.environment["environment_id"]}
-            self.environment = {**self.environment, **known}
+            same = {"environment_id": earlier.environment["environment_id"]}
+            self.environment = {**self.environment, **same}
         self._order = list(order)
         self._take(earlier)
         self._unfinished = dict(unfinished)
@@ -234,7 +234,9 @@ class ResultWriter:
         with _explained(self.folder):
             if self._begun:
                 write(self.folder)
-            elif self._in_place or not _holds_runs(self.folder):
+                return
+            complete_replacement(self.folder)  # an earlier attempt may have failed half-way
+            if self._in_place or not _holds_runs(self.folder):
                 self.folder.mkdir(parents=True, exist_ok=True)
                 self._write_environment(self.folder)
                 write(self.folder)

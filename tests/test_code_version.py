@@ -17,6 +17,7 @@ from seqbench.harness.source_digest import (
     digest_sources,
     dump_source,
     is_own,
+    list_describing,
     list_packages,
     read_source,
 )
@@ -59,11 +60,19 @@ def twice(x: int) -> int:  # or more
     if x % 2:
         raise ValueError(f"{x} is odd")
     return 2 * x
+
+
+class Kept(SquaredError):
+    metric = metrics.SquaredError.metric("sum")
+
+    def score(self):
+        return self.column("a")
 '''
 
 
 def dump(text: str) -> str:
-    return dump_source(ast.parse(text))
+    tree = ast.parse(text)
+    return dump_source(tree, list_describing(tree))
 
 
 @pytest.mark.parametrize(
@@ -102,6 +111,8 @@ def test_words_that_describe_are_no_part_of_a_source(before: str, after: str) ->
         ('{"seed": (0,)}', '{"seed": (1,)}'),
         ("size: int", "size: float"),
         ("@dataclass\n", "@dataclass()\n"),
+        ('metric("sum")', 'metric("mean")'),
+        ('self.column("a")', 'self.column("b")'),
     ],
 )
 def test_what_computes_is_part_of_a_source(before: str, after: str) -> None:

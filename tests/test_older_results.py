@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from seqbench.comparing import compare_results
-from seqbench.harness import resuming
 from seqbench.harness.resuming import Remainder, find_remainder, make_jobs
 from seqbench.harness.run import Problem, describe_problem
 from seqbench.harness.runner import problem_of
@@ -132,6 +131,6 @@ def test_other_settings_and_other_machines_do_not_count(
     left = find_remainder(jobs, {problem_of(jobs[0].spec): problem}, older, environment)
     assert left.earlier is None
     assert left.notes[0].startswith("the earlier result is of another environment (machine.cpu: ")
-    monkeypatch.setattr(resuming, "OLDEST_SCHEMA", 6)
+    monkeypatch.setattr("seqbench.harness.stored_run.OLDEST_SCHEMA", 6)
     left, _ = find(older, plan("rnn"), problem)
     assert left.notes[0].startswith("2 runs are run again: it is of schema 5, whose code")

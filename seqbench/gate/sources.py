@@ -13,7 +13,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from seqbench.harness.source_digest import dump_source, is_remark
+from seqbench.harness.source_digest import dump_source, is_remark, list_describing
 
 _SHOWN = 12
 _ALL = "*"
@@ -47,13 +47,15 @@ def _list_parts(file: Path, name: str, folder: Path) -> Iterator[str]:
             continue
         seen.add(place)
         path, wanted = place
-        defined, always = _list_statements(ast.parse(path.read_bytes()))
+        tree = ast.parse(path.read_bytes())
+        describing = list_describing(tree)
+        defined, always = _list_statements(tree)
         known = wanted in defined
         if not known and wanted != _ALL:
             waiting += [(path, _ALL)] if path == file.resolve() and len(seen) == 1 else []
             continue
         for node in [*always, *(defined[wanted] if known else chain(*defined.values()))]:
-            yield f"{path.name} {dump_source(node)}"
+            yield f"{path.name} {dump_source(node, describing)}"
             waiting += [(path, used.id) for used in ast.walk(node) if isinstance(used, ast.Name)]
             for each in ast.walk(node):
                 if isinstance(each, ast.Import | ast.ImportFrom):

@@ -8,23 +8,21 @@ stands there.
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
 from seqbench.environments import format_differences, list_decisive_differences
 from seqbench.errors import ResultsError
-from seqbench.harness.code_version import same_code, version_code
+from seqbench.harness.code_version import version_code
 from seqbench.harness.run import Job, Problem
 from seqbench.harness.runner import ProblemKey, problem_of
 from seqbench.harness.sampling import Sampling
 from seqbench.harness.saving import load_saved
+from seqbench.harness.stored_run import ENDED_WELL, find_change, find_lack, find_other_settings
 from seqbench.records import CODE_DIGEST_SCHEMA
 from seqbench.spec import RunSpec
 from seqbench.store import (
-    CHECKPOINTS,
     RUNS,
     UNFINISHED,
     Results,
@@ -34,11 +32,6 @@ from seqbench.store import (
     load_unfinished,
     select_runs,
 )
-
-OLDEST_SCHEMA = 5
-"""Rows of an earlier one were trained by code that gave some layers wrong gradients."""
-
-_ENDED_WELL = ("ok", "unsupported")
 
 
 @dataclass
@@ -147,10 +140,10 @@ def _compare(
     for job in jobs:
         run_id, row = job.spec.run_id, rows.get(job.spec)
         if row is None:
-            reason = _find_other_settings(job.spec, others)
+            reason = find_other_settings(job.spec, others)
         else:
-            reason = _find_change(job, problems[problem_of(job.spec)], row)
-            reason = reason or _find_lack(job, row, folder, row["run_id"] in timed, retry_failed)
+            reason = find_change(job, problems[problem_of(job.spec)], row)
+            reason = reason or find_lack(job, row, folder, row["run_id"] in timed, retry_failed)
             if reason is None:
                 kept.append(row)
                 order.append(row["run_id"])
@@ -178,7 +171,7 @@ def _describe_kept(kept: Sequence[Mapping[str, Any]], planned: int) -> list[str]
     if not kept:
         return []
     notes = [f"{len(kept)} of {planned} runs are finished already"]
-    failed = sum(row["status"] not in _ENDED_WELL for row in kept)
+    failed = sum(row["status"] not in ENDED_WELL for row in kept)
     if failed:
         notes.append(f"{failed} of them did not end well; --retry-failed runs those again")
     older = sum(row["schema_version"] < CODE_DIGEST_SCHEMA for row in kept)
@@ -202,57 +195,6 @@ def _describe_strangers(run_ids: Sequence[str]) -> list[str]:
 
 def _count(number: int) -> str:
     return "1 run is" if number == 1 else f"{number} runs are"
-
-
-def _find_change(job: Job, problem: Problem, row: Mapping[str, Any]) -> str | None:
-    """Say what makes a run another one than that in the folder, or None."""
-    schema = row["schema_version"]
-    if schema < OLDEST_SCHEMA:
-        return f"it is of schema {schema}, whose code computed some gradients wrongly"
-    if row["data_fingerprint"] != problem.fingerprint:
-        return "its data has changed"
-    if schema < CODE_DIGEST_SCHEMA:
-        return None
-    if pd.isna(row["code_version"]) or job.code_version is None:
-        return "the version of its code is not known"
-    return None if same_code(row["code_version"], job.code_version) else "its code has changed"
-
-
-def _find_other_settings(spec: RunSpec, others: Sequence[RunSpec]) -> str | None:
-    """Say in what settings a run differs from one of its task, variant and seed.
-
-    Parameters
-    ----------
-    spec
-        A run that does not stand in the folder.
-    others
-        Runs that do and are not planned any more.
-    """
-    for other in others:
-        if (other.task, other.variant, other.seed) == (spec.task, spec.variant, spec.seed):
-            pairs = ((each.name, getattr(other, each.name)) for each in fields(spec))
-            return "; ".join(
-                f"{name} was {was}, is {getattr(spec, name)}"
-                for name, was in pairs
-                if was != getattr(spec, name)
-            )
-    return None
-
-
-def _find_lack(
-    job: Job, row: Mapping[str, Any], folder: Path, timed: bool, retry_failed: bool
-) -> str | None:
-    """Say what a finished run leaves to be wished for, or None."""
-    if row["status"] not in _ENDED_WELL:
-        return "it did not end well" if retry_failed else None
-    if row["status"] == "unsupported":
-        return None
-    if job.sampling is not None and not timed:
-        return "its speed was not measured"
-    weights = folder / CHECKPOINTS / f"{row['run_id']}.ckpt"
-    if job.keep_weights and not weights.is_file():
-        return "its weights were not kept"
-    return None
 
 
 def _go_on(job: Job, problem: Problem, content: bytes) -> tuple[Job, str]:

@@ -6,10 +6,11 @@ through, and the gate, which compares benchmarks of two versions.
 """
 
 import ast
+import builtins
 import hashlib
 import importlib.util
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Set
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
@@ -22,22 +23,26 @@ from importlib.metadata import (
 )
 from pathlib import Path
 
+from seqbench import errors
 from seqbench.plugins import GROUPS
 
-DESCRIPTIONS: Mapping[str, tuple[int | None, str]] = {
+DESCRIPTIONS: Mapping[str, tuple[int, str]] = {
     "column": (0, "meaning"),
     "Check": (0, "expected"),
     "matching": (1, "expected"),
     "Suite": (0, "summary"),
     "Registry": (0, "kind"),
-    "Option": (None, "help"),
-    "Argument": (None, "help"),
 }
-"""Arguments that describe, by what is called: their place, if they have one, and their name."""
+"""Arguments that describe, of what is seqbench's own: by its name, their place and their name."""
 
 _INSTALLED = {"site-packages", "dist-packages"}
 _IMPLIED = {"ctx", "kind"}  # by where a name stands, and by the quotes of a string
 _SHOWN = 12
+_ERRORS = {
+    name
+    for name, kind in {**vars(builtins), **vars(errors)}.items()
+    if isinstance(kind, type) and issubclass(kind, BaseException)
+}
 
 
 def is_remark(node: object) -> bool:
@@ -49,29 +54,46 @@ def is_remark(node: object) -> bool:
     )
 
 
-def dump_source(node: object, *, wordless: bool = False) -> str:
+def list_describing(tree: ast.Module, module: str = "") -> frozenset[str]:
+    """Return the names in `DESCRIPTIONS` that a module has from seqbench."""
+    if module.startswith("seqbench."):
+        return frozenset(DESCRIPTIONS)
+    return frozenset(
+        each.name
+        for node in tree.body
+        if isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] == "seqbench"
+        for each in node.names
+        if each.name in DESCRIPTIONS and each.asname is None
+    )
+
+
+def dump_source(node: object, describing: Set[str], *, wordless: bool = False) -> str:
     """Return a syntax tree as text, without places, remarks and descriptions.
 
     Parameters
     ----------
     node
         A node, a list of nodes, or a value in one.
+    describing
+        From `list_describing` of its module.
     wordless
         Whether strings are left out, as they are of errors.
     """
     if isinstance(node, list):
-        kept = (dump_source(each, wordless=wordless) for each in node if not is_remark(each))
-        return f"[{', '.join(kept)}]"
+        each_told = (
+            dump_source(each, describing, wordless=wordless) for each in node if not is_remark(each)
+        )
+        return f"[{', '.join(each_told)}]"
     if not isinstance(node, ast.AST):
         return repr(node)
     if wordless and _is_text(node):
         return "text"
     wordless = wordless or _is_error(node)
     fields = {name: value for name, value in ast.iter_fields(node) if name not in _IMPLIED}
-    if isinstance(node, ast.Call):
-        fields |= _leave_out_descriptions(node)
+    if isinstance(node, ast.Call) and _name_of(node.func) in describing:
+        fields |= _leave_out_description(node)
     told = (  # empty fields are left out: later versions of Python have more of them
-        f"{name}={dump_source(value, wordless=wordless)}"
+        f"{name}={dump_source(value, describing, wordless=wordless)}"
         for name, value in fields.items()
         if value is not None and value != []
     )
@@ -86,25 +108,23 @@ def _is_text(node: ast.AST) -> bool:
 def _is_error(node: ast.AST) -> bool:
     """Tell whether a node raises, makes or declares an error: its strings are words for people."""
     if isinstance(node, ast.Call):
-        return _name_of(node.func).endswith("Error")
+        return _name_of(node.func) in _ERRORS
     if isinstance(node, ast.ClassDef):
-        return any(_name_of(base).endswith(("Error", "Exception")) for base in node.bases)
+        return any(_name_of(base) in _ERRORS for base in node.bases)
     return isinstance(node, ast.Raise)
 
 
-def _leave_out_descriptions(call: ast.Call) -> dict[str, list[ast.expr] | list[ast.keyword]]:
-    place, name = DESCRIPTIONS.get(_name_of(call.func), (None, None))
+def _leave_out_description(call: ast.Call) -> dict[str, list[ast.expr] | list[ast.keyword]]:
+    place, name = DESCRIPTIONS[_name_of(call.func)]
     return {
         "args": [each for at, each in enumerate(call.args) if at != place],
-        "keywords": [each for each in call.keywords if name is None or each.arg != name],
+        "keywords": [each for each in call.keywords if each.arg != name],
     }
 
 
 def _name_of(node: ast.expr) -> str:
-    """Return the last name of what is called or derived from: ``Option`` of ``typer.Option``."""
-    if isinstance(node, ast.Subscript):
-        node = node.value
-    return node.id if isinstance(node, ast.Name) else getattr(node, "attr", "")
+    """Return the name of what is called or derived from, if it is one: not that of an attribute."""
+    return node.id if isinstance(node, ast.Name) else ""
 
 
 @dataclass(frozen=True)
@@ -183,7 +203,8 @@ def read_source(name: str) -> Source | None:
         return Source(hashlib.sha256(content).hexdigest())
     is_package = found.submodule_search_locations is not None
     package = name if is_package else name.rpartition(".")[0]
-    return Source(dump_source(tree), tuple(dict.fromkeys(_list_imports(tree, package))))
+    text = dump_source(tree, list_describing(tree, name))
+    return Source(text, tuple(dict.fromkeys(_list_imports(tree, package))))
 
 
 def _find_module(name: str) -> ModuleSpec | None:
