@@ -114,7 +114,7 @@ def _packages() -> dict[str, str]:
     packages = {}
     for found in distributions():
         name = found.metadata["Name"] if found.metadata and "Name" in found.metadata else None
-        if name is None or name in packages:
+        if name is None:
             continue
         try:
             packages[name] = version(name)  # looks along the path, as an import does
