@@ -200,7 +200,8 @@ def test_a_folder_keeps_its_id_of_an_environment_that_is_the_same(
         "machine": {"cpu": "A", "memory_bytes": 1, "usable_cores": 2},
         "software": {"packages": {"ipython": "9"}},
     }
-    bench.run([make_job(seed=0), make_job(seed=1)], environment=newer)
+    later = replace(make_job(seed=1), environment_id="xyz")
+    bench.run([make_job(seed=0), later], environment=newer)
     results = load_results(bench.folder)
     assert results.runs["environment_id"].tolist() == ["abc", "abc"]
     assert results.environment == {**newer, "environment_id": "abc"}
@@ -213,7 +214,8 @@ def test_a_folder_keeps_its_id_of_an_environment_that_is_the_same(
 
 def test_a_run_goes_on_in_an_environment_that_is_the_same(bench: Bench, make_job: MakeJob) -> None:
     bench.run([make_job(epochs=3)], interrupt=("rnn", 1))
-    left = bench.run([make_job(epochs=3)], environment={**ENVIRONMENT, "environment_id": "xyz"})
+    later = replace(make_job(epochs=3), environment_id="xyz")
+    left = bench.run([later], environment={**ENVIRONMENT, "environment_id": "xyz"})
     assert left.notes == ["row-digits rnn seed 0 goes on after epoch 1 of 3"]
     assert load_results(bench.folder).runs["environment_id"].tolist() == ["abc"]
 
