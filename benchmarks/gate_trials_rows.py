@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from seqbench.gate.running import Outcome
-from seqbench.gate.sources import dump_source
 from seqbench.gate.verdicts import Verdict
 from seqbench.harness.environment import describe_environment
+from seqbench.harness.source_digest import dump_source, list_describing
 
 _PACKAGE = Path(__file__).parent.parent / "seqbench"
 RULE = tuple(
@@ -30,7 +30,8 @@ _MEMORIES = (Verdict.MORE_MEMORY, Verdict.LESS_MEMORY)
 
 def digest_gate(files: Sequence[Path] = RULE) -> str:
     """Return 12 hexadecimal digits that change with the gate's rule, not with comments on it."""
-    sources = (dump_source(ast.parse(file.read_bytes())) for file in files)
+    trees = [ast.parse(file.read_bytes()) for file in files]
+    sources = (dump_source(tree, list_describing(tree, "seqbench.gate")) for tree in trees)
     return hashlib.sha256("\n".join(sources).encode()).hexdigest()[:12]
 
 

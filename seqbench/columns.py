@@ -7,7 +7,7 @@ back. Writing, reading, validation and the documentation of the CSV all go by th
 import dataclasses
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from types import NoneType
 from typing import Any, TypeVar, get_args, get_type_hints
@@ -99,6 +99,12 @@ class Column:
             return False
         return self.check is None or self.check.holds(value)
 
+    def canonical(self, value: Value) -> Value:
+        """Return an accepted value in this column's type: 0 and −0.0 of a float column are 0.0."""
+        if value is None or self.type is not float:
+            return value
+        return float(value) + 0.0
+
     def parse(self, cell: str) -> Value:
         """Return the value that ``cell`` holds; raise `ValueError` with what was expected."""
         if cell == "" and self.optional:
@@ -143,19 +149,26 @@ def column(
     return dataclasses.field(default=default, metadata=metadata)
 
 
+_DECLARED: dict[type, tuple[Column, ...]] = {}
+
+
 def columns(record: type) -> tuple[Column, ...]:
     """Return the columns of a record type, those of a nested record in the nested one's place."""
+    if record not in _DECLARED:
+        _DECLARED[record] = tuple(_read_columns(record))
+    return _DECLARED[record]
+
+
+def _read_columns(record: type) -> Iterator[Column]:
     hints = get_type_hints(record)
-    found: list[Column] = []
     for field in dataclasses.fields(record):
         hint = hints[field.name]
         if dataclasses.is_dataclass(hint):
-            found.extend(columns(hint))  # type: ignore[arg-type]
+            yield from columns(hint)  # type: ignore[arg-type]
             continue
         alternatives = get_args(hint) or (hint,)
         (kind,) = (part for part in alternatives if part is not NoneType)
-        found.append(Column(field.name, kind, optional=NoneType in alternatives, **field.metadata))
-    return tuple(found)
+        yield Column(field.name, kind, optional=NoneType in alternatives, **field.metadata)
 
 
 def flatten(record: object) -> dict[str, Value]:

@@ -1,21 +1,18 @@
 """Two stored results side by side: scores paired by seed, times where the machines are alike."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
+from seqbench.environments import OF_TIMES, list_decisive_differences, list_differences
 from seqbench.errors import UsageError
 from seqbench.intervals import find_resolution
-from seqbench.pooling import list_differences
 from seqbench.significance import Difference, compare_pairs
 from seqbench.stats import GROUP, name_groups, time_runs
 from seqbench.store import Results
-
-_OF_SPEED = ("machine", "threads")
 
 
 @dataclass(frozen=True)
@@ -25,7 +22,7 @@ class Comparison:
     Parameters
     ----------
     differences
-        Of the environments, field by field.
+        Of the environments, field by field, and of the number of threads.
     alike
         Whether the machines are, so that times may be compared.
     table
@@ -39,21 +36,6 @@ class Comparison:
     table: pd.DataFrame
     only_first: int
     only_second: int
-
-
-def list_speed_differences(first: Mapping[str, Any], second: Mapping[str, Any]) -> Iterator[str]:
-    """Return in what two environments differ so that their times are not to be compared.
-
-    Everything about machine and threads counts but the size of the memory: what a kernel leaves of
-    it changes when the kernel does, and times do not depend on it.
-    """
-    return list_differences(_leave_out_memory(first), _leave_out_memory(second), _OF_SPEED)
-
-
-def _leave_out_memory(environment: Mapping[str, Any]) -> dict[str, Any]:
-    machine = {**environment.get("machine", {})}
-    machine.pop("memory_bytes", None)
-    return {**environment, "machine": machine}
 
 
 def compare_results(first: Results, second: Results) -> Comparison:
@@ -70,9 +52,12 @@ def compare_results(first: Results, second: Results) -> Comparison:
             f"{first.name} and {second.name} have no run of the same settings and seed in common "
             f"that ended well in both"
         )
-    alike = not list(list_speed_differences(first.environment, second.environment))
+    alike = not list_decisive_differences(first.environment, second.environment, OF_TIMES)
     return Comparison(
-        differences=list(list_differences(first.environment, second.environment)),
+        differences=[
+            *list_differences(first.environment, second.environment),
+            *_list_threads(first, second),
+        ],
         alike=alike,
         table=compare_groups(pairs, times=alike),
         only_first=only_first,
@@ -84,11 +69,21 @@ def _pair_runs(first: Results, second: Results) -> tuple[pd.DataFrame, int, int]
     """Return runs of equal settings side by side, and how many have no partner on either side."""
     timed = [time_runs(each.runs, each.epochs) for each in (first, second)]
     sides = [each.assign(side=side) for side, each in enumerate(timed)]
-    named = name_groups(pd.concat(sides, ignore_index=True))
+    runs = pd.concat(sides, ignore_index=True)
+    if list(_list_threads(first, second)):  # the machines' own: no setting that anybody varied
+        runs["threads"] = runs["threads"].iloc[0]
+    named = name_groups(runs)
     named = named[named["status"] == "ok"]
     one, other = (named[named["side"] == side] for side in (0, 1))
     pairs = one.merge(other, on=[*GROUP, "seed"], suffixes=("", "_second"))
     return pairs, len(one) - len(pairs), len(other) - len(pairs)
+
+
+def _list_threads(first: Results, second: Results) -> Iterator[str]:
+    """Yield the numbers of threads, if each result has one and they differ."""
+    ours, theirs = (each.runs["threads"].unique() for each in (first, second))
+    if len(ours) == len(theirs) == 1 and ours[0] != theirs[0]:
+        yield f"threads: {ours[0]}, {theirs[0]}"
 
 
 def compare_groups(pairs: pd.DataFrame, *, times: bool) -> pd.DataFrame:

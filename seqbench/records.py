@@ -9,7 +9,10 @@ from dataclasses import dataclass
 from seqbench.columns import at_least, column, matching, one_of
 from seqbench.spec import RunSpec
 
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 6
+
+CODE_DIGEST_SCHEMA = 6
+"""The schema that brought today's rule for ``code_version``; others of it cannot be compared."""
 
 STATUSES = (
     "ok",
@@ -184,7 +187,11 @@ class ProfileRecord:
 class RunRecord:
     """One run and what came of it: a row of ``runs.csv``. Its settings stand in it in full."""
 
-    run_id: str = column("task, variant, seed and a digest of every setting", check=_LINE)
+    run_id: str = column(
+        "a name for the run: task, variant, seed and a digest of the settings that differ from "
+        "their defaults; rows of a schema before 6 have a digest of all settings of their time",
+        check=_LINE,
+    )
     suite: str = column("the suite that the run belongs to", check=_LINE)
     spec: RunSpec
     parameters: int | None = column(
@@ -291,10 +298,12 @@ class RunRecord:
     environment_id: str = column("the environment, as in `environment.json`", check=_LINE)
     data_fingerprint: str = column("SHA-256 of the examples that were fed in", check=_LINE)
     code_version: str | None = column(
-        "digest of the source code that it went through: the variant's, the task's, the loop's",
+        "digest of the source code that it went through: the variant's, the task's, the loop's, of "
+        "a measured run the timing code's; empty in rows of a schema before 6, which had a digest "
+        "by another rule here",
         check=_LINE,
         default=None,
-        since=4,
+        since=CODE_DIGEST_SCHEMA,
     )
     commit: str | None = column(
         "git commit of seqbench, `+changes` after it where files differed; empty outside git",

@@ -7,8 +7,9 @@ what stands in the CSV; it has no second name.
 import importlib
 import pkgutil
 import re
+import sys
 from collections.abc import Callable, Iterator
-from types import ModuleType
+from types import FrameType, ModuleType
 from typing import Generic, TypeVar
 
 from seqbench.errors import UnknownNameError
@@ -24,6 +25,7 @@ class Registry(Generic[Member]):
     def __init__(self, kind: str) -> None:
         self.kind = kind
         self._members: dict[str, Member] = {}
+        self._origins: dict[str, str] = {}
 
     def register(self, name: str) -> Callable[[Member], Member]:
         """Return a decorator that files its argument under ``name`` and returns it unchanged.
@@ -44,9 +46,14 @@ class Registry(Generic[Member]):
 
         def file(member: Member) -> Member:
             self._members[name] = member
+            self._origins[name] = _running_module()
             return member
 
         return file
+
+    def origin(self, name: str) -> str:
+        """Return the name of the module that registered a member as it was imported."""
+        return self._origins[name]
 
     def __getitem__(self, name: str) -> Member:
         """Return the member called ``name``, or raise `UnknownNameError` with names near to it."""
@@ -63,6 +70,14 @@ class Registry(Generic[Member]):
 
     def __len__(self) -> int:
         return len(self._members)
+
+
+def _running_module() -> str:
+    """Return the name of the innermost module whose body is running: it may call a helper."""
+    frame: FrameType | None = sys._getframe()
+    while frame is not None and frame.f_code.co_name != "<module>":
+        frame = frame.f_back
+    return str(frame.f_globals["__name__"]) if frame else ""
 
 
 def import_members(package: ModuleType) -> None:

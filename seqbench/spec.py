@@ -8,10 +8,10 @@ import hashlib
 import itertools
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import MISSING, dataclass, fields
 from typing import Any
 
-from seqbench.columns import above, at_least, column, columns, in_range, matching, one_of
+from seqbench.columns import Value, above, at_least, column, columns, in_range, matching, one_of
 from seqbench.errors import SettingError
 from seqbench.registry import NAME
 
@@ -28,6 +28,9 @@ _REGISTERED = matching(NAME.pattern, "a registered name")
 @dataclass(frozen=True, kw_only=True)
 class RunSpec:
     """One training run. The defaults are the notebook's.
+
+    A default never changes: a run is named by what differs from it, see `chosen`. What a plan takes
+    where nobody chose is the plan's to say.
 
     Raises
     ------
@@ -123,9 +126,26 @@ class RunSpec:
             raise SettingError("dropout", self.dropout, "0 with one layer: it acts between layers")
 
     @property
+    def chosen(self) -> dict[str, Value]:
+        """The settings that differ from their defaults, or have none, each in its column's type.
+
+        They tell any two runs apart, and a setting that is added later changes those of no run
+        that does not use it.
+        """
+        chosen = {}
+        for field, declared in zip(fields(self), columns(type(self)), strict=True):
+            value = declared.canonical(getattr(self, field.name))
+            if field.default is MISSING or value != field.default:
+                chosen[field.name] = value
+        return chosen
+
+    @property
     def run_id(self) -> str:
-        """A readable name that no other settings share: task, variant, seed and a digest of all."""
-        settings = json.dumps(asdict(self), sort_keys=True)
+        """A readable name for a new run: task, variant, seed and a digest of `chosen`.
+
+        A stored row keeps the name that it has, and is found by its settings.
+        """
+        settings = json.dumps(self.chosen, sort_keys=True)
         digest = hashlib.sha256(settings.encode()).hexdigest()[:8]
         return f"{self.task}-{self.variant}-s{self.seed}-{digest}"
 

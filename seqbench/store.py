@@ -18,6 +18,12 @@ from typing import Any
 import pandas as pd
 from filelock import FileLock, Timeout
 
+from seqbench.atomic_files import (
+    complete_replacement,
+    list_replacements,
+    replace_file,
+    replace_folder,
+)
 from seqbench.columns import columns
 from seqbench.csv_files import (
     format_frame,
@@ -39,7 +45,6 @@ PROFILE = "profile.csv"
 ENVIRONMENT = "environment.json"
 CHECKPOINTS = "checkpoints"
 UNFINISHED = ".unfinished"
-EARLIER = ".earlier"
 
 _PARTS = {
     EPOCHS: EpochRecord,
@@ -75,9 +80,9 @@ class ResultWriter:
     """The one writer of a result folder, while its ``with`` block lasts.
 
     What lay in the folder before is gone on with, see `resume`, or else moved aside whole, to
-    ``.earlier`` beside it, once there is something to write; `kept_aside` tells where. Every file
-    is replaced atomically and flushed to the disk, so that a reader, or a power cut, finds the old
-    or the new one and never half of it.
+    ``.earlier`` beside it, once there is something to write and a folder with it is whole;
+    `kept_aside` tells where. Every file is replaced atomically and flushed to the disk, so that a
+    reader, or a power cut, finds the old or the new one and never half of it.
 
     Parameters
     ----------
@@ -107,7 +112,7 @@ class ResultWriter:
         self.kept_aside: Path | None = None
         self.environment = environment
         self._wait = wait
-        self._lock = FileLock(folder.with_name(f".{folder.name}.lock"))
+        self._lock = _lock_of(folder)
         self._holder = folder.with_name(f".{folder.name}.holder")
         self._begun = False
         self._in_place = False
@@ -128,6 +133,7 @@ class ResultWriter:
                 self._wait(f"{told}; waiting for it")
                 self._lock.acquire()
             try:
+                complete_replacement(self.folder)
                 self._tell_who()
             except OSError:
                 self._lock.release()
@@ -151,12 +157,16 @@ class ResultWriter:
         Parameters
         ----------
         earlier
-            The runs that count, as they were read from this very folder; may be none.
+            The runs that count, as they were read from this very folder; may be none. Its
+            environment is the same as today's in all that decides, and keeps its id.
         order
             Of all runs that are to stand in the folder, by ``run_id``.
         unfinished
             What `keep` was given for runs that are to go on, by ``run_id``.
         """
+        if "environment_id" in earlier.environment:
+            same = {"environment_id": earlier.environment["environment_id"]}
+            self.environment = {**self.environment, **same}
         self._order = list(order)
         self._take(earlier)
         self._unfinished = dict(unfinished)
@@ -164,15 +174,11 @@ class ResultWriter:
         known = {path.name for path in (self.folder / UNFINISHED).glob("[!.]*")} - there
         self._in_place = there <= set(earlier.runs["run_id"]) and known <= set(unfinished)
         if there and not self._in_place and self._lines[RUNS]:
-            with _explained(self.folder):
-                self._write()
+            self._put(lambda folder: None)
 
     def keep(self, run_id: str, saved: bytes) -> None:
         """Keep what it takes to go on with a run, in place of what was kept of it before."""
-        with _explained(self.folder):
-            self._begin()
-            (self.folder / UNFINISHED).mkdir(exist_ok=True)
-            _replace(self.folder / UNFINISHED / run_id, saved)
+        self._put(lambda folder: _write_into(folder / UNFINISHED, run_id, saved))
 
     def add(
         self,
@@ -188,23 +194,23 @@ class ResultWriter:
         self._statuses[run.run_id] = run.status
         for name, records in {**left, RUNS: [run]}.items():
             self._lines[name][run.run_id] = format_records(_FILES[name], records)
-        with _explained(self.folder):
-            self._begin()
+
+        def write(folder: Path) -> None:
             if checkpoint is not None:
-                (self.folder / CHECKPOINTS).mkdir(exist_ok=True)
-                _replace(self.folder / CHECKPOINTS / f"{run.run_id}.ckpt", checkpoint)
-            self._write()
+                _write_into(folder / CHECKPOINTS, f"{run.run_id}.ckpt", checkpoint)
+            self._write_rows(folder)
             for finished in self._lines[RUNS]:  # also what a kill just before this left
-                (self.folder / UNFINISHED / finished).unlink(missing_ok=True)
+                (folder / UNFINISHED / finished).unlink(missing_ok=True)
             with suppress(OSError):  # others are in it, or it never was
-                (self.folder / UNFINISHED).rmdir()
+                (folder / UNFINISHED).rmdir()
+
+        self._put(write)
 
     def add_results(self, results: Sequence[Results]) -> None:
         """Write what was read from other folders, as the whole content of this one."""
         for each in results:
             self._take(each)
-        with _explained(self.folder):
-            self._write()
+        self._put(self._write_rows)
 
     def _take(self, results: Results) -> None:
         """Take over all rows of a result, as lines, run by run."""
@@ -214,41 +220,52 @@ class ResultWriter:
             for run_id, rows in frame.groupby("run_id", sort=False):
                 self._lines[name][str(run_id)] = format_frame(record_type, rows)
 
-    def _begin(self) -> None:
-        """Make the folder ready, once: as it was, or new, with the earlier one aside."""
-        if self._begun:
-            return
-        if self.folder.exists() and not self._in_place:
-            moment = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
-            self.kept_aside = self.folder.parent / EARLIER / f"{self.folder.name}-{moment}"
-            self.kept_aside.parent.mkdir(exist_ok=True)
-            self.folder.rename(self.kept_aside)
-        self.folder.mkdir(parents=True, exist_ok=True)
-        content = json.dumps(self.environment, indent=2, ensure_ascii=False) + "\n"
-        _replace(self.folder / ENVIRONMENT, content.encode())
+    def _put(self, write: Callable[[Path], object]) -> None:
+        """Write something into the folder; with the first, the folder is made ready for it.
+
+        That is the folder as it was, or a new one in its place, with all that counts of it.
+        """
+
+        def begin(folder: Path) -> None:
+            self._write_environment(folder)
+            self._carry_over(folder)
+            write(folder)
+
+        with _explained(self.folder):
+            if self._begun:
+                write(self.folder)
+                return
+            complete_replacement(self.folder)  # an earlier attempt may have failed half-way
+            if self._in_place or not _holds_runs(self.folder):
+                self.folder.mkdir(parents=True, exist_ok=True)
+                self._write_environment(self.folder)
+                write(self.folder)
+            else:
+                self.kept_aside = replace_folder(self.folder, begin)
         self._begun = True
-        if self.kept_aside:
-            self._carry_over(self.kept_aside)
 
-    def _carry_over(self, earlier: Path) -> None:
-        """Copy what runs that count, or go on, have besides their rows."""
+    def _write_environment(self, folder: Path) -> None:
+        content = json.dumps(self.environment, indent=2, ensure_ascii=False) + "\n"
+        replace_file(folder / ENVIRONMENT, content.encode())
+
+    def _carry_over(self, folder: Path) -> None:
+        """Write the runs that count, and what they and those that go on have besides their rows."""
         for run_id, saved in self._unfinished.items():
-            (self.folder / UNFINISHED).mkdir(exist_ok=True)
-            _replace(self.folder / UNFINISHED / run_id, saved)
+            _write_into(folder / UNFINISHED, run_id, saved)
         for run_id in self._lines[RUNS]:
-            weights = earlier / CHECKPOINTS / f"{run_id}.ckpt"
+            weights = self.folder / CHECKPOINTS / f"{run_id}.ckpt"
             if weights.is_file():
-                (self.folder / CHECKPOINTS).mkdir(exist_ok=True)
-                _replace(self.folder / CHECKPOINTS / weights.name, weights.read_bytes())
+                _write_into(folder / CHECKPOINTS, weights.name, weights.read_bytes())
+        if self._lines[RUNS]:
+            self._write_rows(folder)
 
-    def _write(self) -> None:
-        """Replace all files, ``runs.csv`` last."""
-        self._begin()
+    def _write_rows(self, folder: Path) -> None:
+        """Replace all files of rows, ``runs.csv`` last."""
         known = dict.fromkeys([*self._order, *self._lines[RUNS]])
         for name, record_type in _FILES.items():
             lines = self._lines[name]
             body = "".join(lines[run_id] for run_id in known if run_id in lines)
-            _replace(self.folder / name, (format_header(record_type) + body).encode())
+            replace_file(folder / name, (format_header(record_type) + body).encode())
 
     def _tell_who(self) -> None:
         command = self.environment.get("command", "")
@@ -276,31 +293,35 @@ def _explained(folder: Path) -> Iterator[None]:
         ) from error
 
 
-def _replace(path: Path, content: bytes) -> None:
-    """Put a file in place whole: written beside it, flushed to the disk, then renamed."""
-    unfinished = path.with_name(f".{path.name}.tmp")
-    try:
-        with unfinished.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        unfinished.replace(path)
-    except OSError as error:
-        error.filename = str(path)
-        with suppress(OSError):
-            unfinished.unlink(missing_ok=True)
-        raise
-    _flush_folder(path.parent)
+def _write_into(folder: Path, name: str, content: bytes) -> None:
+    folder.mkdir(exist_ok=True)
+    replace_file(folder / name, content)
 
 
-def _flush_folder(folder: Path) -> None:
-    """Flush a rename to the disk, where folders can be opened."""
-    with suppress(OSError):
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+def _lock_of(folder: Path) -> FileLock:
+    return FileLock(folder.with_name(f".{folder.name}.lock"))
+
+
+def _holds_runs(folder: Path) -> bool:
+    return (folder / RUNS).exists() or (folder / UNFINISHED).exists()
+
+
+def heal_folder(folder: Path) -> None:
+    """Complete what a killed writer began, if a whole result waits for this place.
+
+    Where another command is writing there, it is left to that one.
+    """
+    if folder.exists() or folder not in list_replacements(folder.parent):
+        return
+    with suppress(OSError, Timeout), _lock_of(folder).acquire(blocking=False):
+        complete_replacement(folder)
+
+
+def list_results(root: Path) -> list[Path]:
+    """Return the folders in ``root`` that hold a result, by name."""
+    for each in list_replacements(root):
+        heal_folder(each)
+    return sorted(path.parent for path in root.glob(f"*/{RUNS}"))
 
 
 def _read_run_ids(folder: Path) -> list[str]:
@@ -348,6 +369,7 @@ def load_results(folder: Path) -> Results:
         column (the message names file, line and column), the schema is newer than this code, a row
         is of another environment than the folder's, or a run's score is not that of its last epoch.
     """
+    heal_folder(folder)
     if not (folder / RUNS).is_file():
         begun = " but runs on their way" if (folder / UNFINISHED).is_dir() else ""
         raise ResultsError(f"{folder} holds no result{begun}: there is no {RUNS} in it")
@@ -401,6 +423,11 @@ def read_spec(row: Mapping[str, Any]) -> RunSpec:
         value = row[each.name]
         values[each.name] = None if each.optional and pd.isna(value) else each.type(value)
     return RunSpec(**values)
+
+
+def index_runs(runs: pd.DataFrame) -> dict[RunSpec, dict[str, Any]]:
+    """Return the rows of `Results.runs` by their settings: how a run is found, whatever its id."""
+    return {read_spec(row): row for row in runs.to_dict("records")}
 
 
 def select_runs(results: Results, run_ids: Collection[str]) -> Results:

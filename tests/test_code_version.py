@@ -1,5 +1,7 @@
-"""Code versions: they change with the code that a run goes through, and with no other."""
+"""Code versions: they change with what a run computes, and with no word that describes it."""
 
+import ast
+import importlib
 import importlib.util
 import sys
 from collections.abc import Callable, Iterator
@@ -7,49 +9,325 @@ from pathlib import Path
 
 import pytest
 
-from seqbench.harness.code_version import digest_modules, version_code
+from seqbench.gate.sources import digest_benchmark
+from seqbench.harness import source_digest
+from seqbench.harness.code_version import digest_run, same_code, version_code
+from seqbench.harness.source_digest import (
+    collect_sources,
+    digest_sources,
+    dump_source,
+    is_own,
+    list_describing,
+    list_packages,
+    read_source,
+)
+from seqbench.models.model import VARIANTS
+from seqbench.plugins import load_plugins
 from seqbench.spec import RunSpec
 
-MODULE = "seqbench_plugin_versioned"
+SOURCE = '''"""A module."""
+
+from dataclasses import dataclass
+
+from seqbench.columns import Check, column, matching
+from seqbench.suites import Suite
+
+LIMIT = 3
+"""How many."""
+
+
+class OddError(ValueError):
+    """Odd."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(f"{number} is odd")
+
+
+@dataclass
+class Record:
+    """A record."""
+
+    size: int = column("units in a layer", check=Check("at least 1", bool), default=3)
+    name: str = column("its name", check=matching("[a-z]+", "a word"))
+
+
+SUITE = Suite("which is best", {"seed": (0,)})
+
+
+def twice(x: int) -> int:  # or more
+    """Return twice x."""
+    "a remark"
+    if x % 2:
+        raise ValueError(f"{x} is odd")
+    return 2 * x
+
+
+class Kept(SquaredError):
+    metric = metrics.SquaredError.metric("sum")
+
+    def score(self):
+        return self.column("a")
+'''
+
+
+def dump(text: str) -> str:
+    tree = ast.parse(text)
+    return dump_source(tree, list_describing(tree))
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ('"""A module."""', '"""Some module."""'),
+        ('"""A module."""', ""),
+        ("# or more", "# or less"),
+        ('"""How many."""', '"""How many there are."""'),
+        ('"""Return twice x."""', '"""Return it twice."""'),
+        ('"a remark"', '"another"'),
+        ("units in a layer", "units, for each direction"),
+        ("at least 1", "one or more"),
+        ("a word", "one word"),
+        ("its name", "the name"),
+        ("which is best", "which one is best"),
+        ('f"{x} is odd"', 'f"not even: {x!r}"'),
+        ('f"{number} is odd"', '"odd"'),
+        ("return 2 * x", "return (\n        2 * x\n    )"),
+    ],
+)
+def test_words_that_describe_are_no_part_of_a_source(before: str, after: str) -> None:
+    assert before in SOURCE
+    assert dump(SOURCE.replace(before, after)) == dump(SOURCE)
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("LIMIT = 3", "LIMIT = 4"),
+        ("2 * x", "2.0 * x"),
+        ("x % 2", "x % 3"),
+        ("raise ValueError", "raise TypeError"),
+        ("default=3", "default=4"),
+        ('"[a-z]+"', '"[a-z]*"'),
+        ('{"seed": (0,)}', '{"seed": (1,)}'),
+        ("size: int", "size: float"),
+        ("@dataclass\n", "@dataclass()\n"),
+        ('metric("sum")', 'metric("mean")'),
+        ('self.column("a")', 'self.column("b")'),
+    ],
+)
+def test_what_computes_is_part_of_a_source(before: str, after: str) -> None:
+    assert before in SOURCE
+    assert dump(SOURCE.replace(before, after)) != dump(SOURCE)
+
+
+def test_the_gate_leaves_out_what_rows_leave_out(tmp_path: Path) -> None:
+    def digest(text: str) -> str:
+        file = tmp_path / "gate.py"
+        file.write_text(text)
+        return digest_benchmark(tmp_path, file, "<lambda>", {})
+
+    assert digest(SOURCE.replace("units in a layer", "units")) == digest(SOURCE)
+    assert digest(SOURCE.replace('"""How many."""\n', "")) == digest(SOURCE)
+    assert digest(SOURCE.replace("2 * x", "3 * x")) != digest(SOURCE)
+
+
+@pytest.fixture(autouse=True)
+def _sources_are_read_anew() -> Iterator[None]:
+    forget()
+    yield
+    forget()
+
+
+def forget() -> None:
+    for each in (digest_run, read_source, is_own):
+        each.cache_clear()
+
+
+PLUGIN = '''
+import helper
+from kit.sizes import SIZE
+from seqbench.models.model import VARIANTS
+from seqbench.models.native import NativeEncoder
+from torch import nn
+
+
+@VARIANTS.variant("versioned")
+def versioned(sizes):
+    """A variant."""
+    return helper.build(nn.RNN, sizes, SIZE)
+
+
+VARIANTS.variant("made-by-a-helper")(helper.make(3))
+'''
+FILES = {
+    "versioned_plugin.py": PLUGIN,
+    "helper.py": "import deeper\n\n\ndef make(number):\n    return lambda sizes: number\n",
+    "deeper.py": '"""Deeper."""\nSTEPS = 3\n',
+    "kit/__init__.py": "",
+    "kit/sizes.py": "from .units import SIZE\n",
+    "kit/units.py": "SIZE = 4\n",
+    "unused.py": "",
+    "site-packages/distant/__init__.py": "VALUE = 1\n",
+    "site-packages/distant_kit-1.0.dist-info/METADATA": "Name: distant-kit\nVersion: 1.0\n",
+    "site-packages/distant_kit-1.0.dist-info/top_level.txt": "distant\n",
+}
+
+
+class Plugin:
+    """A plugin with helpers beside it, which can be edited."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        for name, content in FILES.items():
+            self.write(name, content)
+
+    def write(self, name: str, content: str) -> None:
+        path = self.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(content)
+
+    def version(self, spec: RunSpec, *, measured: bool = False) -> str:
+        forget()
+        source_digest._list_distributions.cache_clear()
+        return version_code(spec, measured=measured)
 
 
 @pytest.fixture
-def digest_of(tmp_path: Path) -> Iterator[Callable[[str], str]]:
-    """Return what writes a module, loads it as a plugin is loaded, and digests it."""
+def plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Plugin]:
+    made = Plugin(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path / "site-packages")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(VARIANTS, "_members", dict(VARIANTS._members))
+    monkeypatch.setattr(VARIANTS, "_origins", dict(VARIANTS._origins))
+    before = set(sys.modules)
+    load_plugins([tmp_path / "versioned_plugin.py"])
+    yield made
+    for name in set(sys.modules) - before:
+        if name.partition(".")[0] in {
+            "helper",
+            "deeper",
+            "kit",
+            "seqbench_plugin_versioned_plugin",
+        }:
+            del sys.modules[name]
 
-    def digest(source: str) -> str:
-        path = tmp_path / "versioned.py"
-        path.write_text(source)
-        spec = importlib.util.spec_from_file_location(MODULE, path)
-        assert spec is not None
-        sys.modules[MODULE] = importlib.util.module_from_spec(spec)
-        digest_modules.cache_clear()
-        return digest_modules((MODULE,))
 
-    yield digest
-    sys.modules.pop(MODULE, None)
-    digest_modules.cache_clear()
-
-
-def test_a_change_in_the_file_or_in_what_it_imports_changes_the_version(
-    digest_of: Callable[[str], str],
+@pytest.mark.parametrize("variant", ["versioned", "made-by-a-helper"])
+@pytest.mark.parametrize(
+    ("file", "content", "counts"),
+    [
+        ("versioned_plugin.py", PLUGIN.replace("helper.make(3)", "helper.make(4)"), True),
+        ("versioned_plugin.py", PLUGIN.replace("A variant.", "Some variant."), False),
+        ("helper.py", FILES["helper.py"].replace(": number", ": 2 * number"), True),
+        ("deeper.py", '"""Deeper."""\nSTEPS = 4\n', True),
+        ("deeper.py", '"""Deeper still."""\nSTEPS = 3\n', False),
+        ("kit/units.py", "SIZE = 5\n", True),
+        ("unused.py", "X = 1\n", False),
+    ],
+)
+def test_a_plugin_counts_with_all_of_ones_own_that_it_imports(
+    plugin: Plugin,
+    make_spec: Callable[..., RunSpec],
+    variant: str,
+    file: str,
+    content: str,
+    counts: bool,
 ) -> None:
-    first = digest_of("X = 1\n")
-    assert digest_of("X = 1\n") == first
-    assert digest_of("X = 2\n") != first
-    importing = digest_of("from seqbench.models import gru\nX = 1\n")
-    assert importing != first
-    assert digest_of("import json\nX = 1\n") != first, "its own text counts"
+    spec = make_spec(variant=variant)
+    before, other = plugin.version(spec), plugin.version(make_spec())
+    plugin.write(file, content)
+    assert (plugin.version(spec) != before) is counts
+    assert plugin.version(make_spec()) == other, "others do not go through it"
 
 
-def test_other_packages_do_not_count(digest_of: Callable[[str], str], tmp_path: Path) -> None:
-    digest_of("import torch\nfrom torch import nn\nimport not_there\n")
+def test_of_an_installed_package_the_version_counts(
+    plugin: Plugin, make_spec: Callable[..., RunSpec]
+) -> None:
+    spec = make_spec(variant="versioned")
+    plugin.write("deeper.py", "import distant\n")
+    before = plugin.version(spec)
+    assert "distant" in list_packages(collect_sources(["deeper"]))
+    plugin.write("site-packages/distant/__init__.py", "VALUE = 2\n")
+    assert plugin.version(spec) == before, "its files are its distribution's"
+    metadata = "site-packages/distant_kit-1.0.dist-info/METADATA"
+    plugin.write(metadata, FILES[metadata].replace("1.0", "2.0"))
+    importlib.invalidate_caches()
+    assert plugin.version(spec) != before
 
 
-def test_variants_and_tasks_have_versions_of_their_own(
+def test_variants_tasks_and_readouts_have_versions_of_their_own(
     make_spec: Callable[..., RunSpec],
 ) -> None:
     assert version_code(make_spec(seed=1)) == version_code(make_spec(seed=2, epochs=9))
     versions = {version_code(make_spec(variant=each)) for each in ("rnn", "gru", "lru")}
     assert len(versions) == 3
     assert version_code(make_spec(task="adding", length=9)) != version_code(make_spec())
+
+
+def with_source(monkeypatch: pytest.MonkeyPatch, module: str, before: str, after: str) -> None:
+    """Let a module of seqbench's be read as if it had been edited."""
+    found = importlib.util.find_spec(module)
+    assert found is not None
+    assert found.origin is not None
+    file, read = Path(found.origin), Path.read_bytes
+    text = file.read_text()
+    assert before in text
+
+    def read_edited(path: Path) -> bytes:
+        return text.replace(before, after).encode() if path == file else read(path)
+
+    forget()
+    monkeypatch.setattr(Path, "read_bytes", read_edited)
+
+
+@pytest.mark.parametrize(
+    ("module", "before", "after", "trained", "timed"),
+    [
+        ("models.gru", '"native": partial(NativeEncoder, nn.GRU)', '"native": None', True, True),
+        ("models.gru", "GRU, with the reset gate", "A GRU whose reset gate", False, False),
+        ("spec", "units in a layer", "units of a layer", False, False),
+        ("tasks.row_digits", "BRIGHTEST = 16", "BRIGHTEST = 17", True, True),
+        ("harness.training", "import", "import os\nimport", True, True),
+        ("harness.observation", "import", "import os\nimport", True, True),
+        ("harness.load", "CONTENDED_SHARE = 0.05", "CONTENDED_SHARE = 0.5", True, True),
+        ("harness.timing", "import", "import os\nimport", True, True),
+        ("harness.measuring", "WARM_UP_STEPS = 3", "WARM_UP_STEPS = 4", False, True),
+        ("harness.sampling", "import", "import os\nimport", False, True),
+        ("harness.limits", "import", "import os\nimport", False, True),
+        ("intervals", "CONFIDENCE = 0.95", "CONFIDENCE = 0.9", False, True),
+        ("models.lru", "import", "import os\nimport", False, False),
+        ("report", "import", "import os\nimport", False, False),
+    ],
+)
+def test_what_a_run_goes_through_decides(
+    monkeypatch: pytest.MonkeyPatch,
+    make_spec: Callable[..., RunSpec],
+    module: str,
+    before: str,
+    after: str,
+    trained: bool,
+    timed: bool,
+) -> None:
+    spec = make_spec(variant="gru")
+    plain, measured = version_code(spec), version_code(spec, measured=True)
+    with_source(monkeypatch, f"seqbench.{module}", before, after)
+    assert (version_code(spec) != plain) is trained
+    assert (version_code(spec, measured=True) != measured) is timed
+
+
+def test_the_training_of_a_measured_run_is_that_of_one_that_is_not(
+    make_spec: Callable[..., RunSpec],
+) -> None:
+    plain, measured = (version_code(make_spec(), measured=each) for each in (False, True))
+    assert measured.startswith(f"{plain}+")
+    assert same_code(measured, plain)
+    assert same_code(plain, measured)
+    assert not same_code("a+b", "a+c")
+    assert not same_code("a+b", "c")
+
+
+def test_code_is_ones_own_unless_it_is_installed() -> None:
+    assert is_own("seqbench")
+    for other in ("torch", "json", "numpy", "sys", "not_there", "__main__"):
+        assert not is_own(other)
+    assert digest_sources(collect_sources(["torch", "json", "not_there"])) == digest_sources({})

@@ -117,6 +117,37 @@ def test_memory_that_a_kernel_takes_makes_no_other_machine(gather: Gather) -> No
     assert found.differences == ["machine.memory_bytes: 8000, 7990"]
 
 
+def test_machines_with_other_numbers_of_cores_are_compared_by_their_scores(
+    tmp_path: Path, make_run: MakeRun
+) -> None:
+    found = []
+    for name, cores in (("a", 2), ("b", 4)):
+        environment = {"environment_id": name, "machine": {"logical_cores": cores}}
+        with ResultWriter(tmp_path / name, environment) as writer:
+            for seed, score in enumerate(SCORES[name]):
+                run, epochs = make_run(score, seed=seed, threads=cores)
+                writer.add(replace(run, environment_id=name), epochs)
+        found.append(load_results(tmp_path / name))
+    compared = compare_results(*found)
+    (row,) = compared.table.to_dict("records")
+    assert (row["label"], row["seeds"]) == ("rnn", 3)
+    assert row["gain"] == pytest.approx(np.subtract(SCORES["b"], SCORES["a"]).mean())
+    assert compared.differences == ["machine.logical_cores: 2, 4", "threads: 2, 4"]
+    assert np.isnan(row["time_ratio"])
+
+
+def test_threads_that_a_result_varies_stay_a_setting(tmp_path: Path, make_run: MakeRun) -> None:
+    found = []
+    for name, threads in (("a", (1, 2)), ("b", (2, 4))):
+        with ResultWriter(tmp_path / name, {"environment_id": "abc"}) as writer:
+            for each in threads:
+                writer.add(*make_run(0.1 * each, threads=each))
+        found.append(load_results(tmp_path / name))
+    compared = compare_results(*found)
+    assert compared.table["label"].tolist() == ["rnn threads=2"]
+    assert (compared.only_first, compared.only_second) == (1, 1)
+
+
 def test_other_software_on_the_same_machine_is_compared_and_told(gather: Gather) -> None:
     found = compare_results(gather("a"), gather("b", torch="2"))
     assert found.differences == ["software.torch: 1, 2"]

@@ -1,14 +1,16 @@
 """Pooling: what is alike becomes one result, what is unlike is refused by name."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
 
+from seqbench.environments import list_differences
 from seqbench.errors import ResultsError, UsageError
-from seqbench.pooling import list_differences, pool_results
+from seqbench.pooling import pool_results
 from seqbench.records import EpochRecord, RunRecord
 from seqbench.store import Results, ResultWriter, load_results
 
@@ -16,7 +18,7 @@ MakeRun = Callable[..., tuple[RunRecord, list[EpochRecord]]]
 HERE = {
     "environment_id": "abc",
     "machine": {"cpu": "A", "gpus": []},
-    "software": {"packages": {"torch": "2.13.0"}},
+    "software": {"torch": "2.13.0", "packages": {"numpy": "1", "pandas": "2"}},
     "threads": {},
     "code": {"commit": "1"},
 }
@@ -49,23 +51,45 @@ def test_unlike_machines_are_refused_with_what_differs(
     elsewhere = {
         **HERE,
         "machine": {"cpu": "B", "gpus": []},
-        "software": {"packages": {"torch": "2.12.0", "numpy": "2"}},
+        "software": {"torch": "2.12.0", "packages": {"numpy": "2"}},
     }
     parts = [save("a"), save("b", elsewhere, variant="gru")]
     with pytest.raises(UsageError, match="unlike machines") as caught:
         pool_results(parts, tmp_path / "both")
     for difference in (
         "machine.cpu: A, B",
-        "software.packages.torch: 2.13.0, 2.12.0",
-        "software.packages.numpy: None, 2",
+        "software.torch: 2.13.0, 2.12.0",
+        "software.packages.numpy: 1, 2",
     ):
         assert difference in str(caught.value)
     assert not (tmp_path / "both").exists()
 
 
+def test_what_decides_nothing_keeps_no_result_apart(
+    save: Callable[..., Results], tmp_path: Path, make_run: MakeRun
+) -> None:
+    later = {
+        **HERE,
+        "environment_id": "xyz",  # by another rule
+        "machine": {"cpu": "A", "gpus": [], "memory_bytes": 4096, "usable_cores": 2},
+        "software": {"torch": "2.13.0", "packages": {"numpy": "1", "ipython": "9"}},
+    }
+    run, epochs = make_run(variant="gru")
+    with ResultWriter(tmp_path / "b", later) as writer:
+        writer.add(replace(run, environment_id="xyz"), epochs)
+    pool_results([save("a"), load_results(tmp_path / "b")], tmp_path / "both")
+    assert set(load_results(tmp_path / "both").runs["environment_id"]) == {"abc"}
+
+
 def test_a_run_that_two_have_is_refused(save: Callable[..., Results], tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"row-digits-rnn-s0-\w+ is in a and in b"):
         pool_results([save("a"), save("b")], tmp_path / "both")
+    path = tmp_path / "b" / "runs.csv"
+    run_id = load_results(tmp_path / "b").runs["run_id"][0]
+    for file in (path, path.with_name("epochs.csv")):
+        file.write_text(file.read_text().replace(run_id, "named-by-an-older-rule"))
+    with pytest.raises(UsageError, match="named-by-an-older-rule is in a and in b"):
+        pool_results([load_results(tmp_path / each) for each in "ab"], tmp_path / "both")
 
 
 def test_the_command_is_no_difference() -> None:

@@ -12,7 +12,7 @@ from seqbench.harness.resuming import Remainder, find_remainder
 from seqbench.harness.run import Job, Problem, describe_problem
 from seqbench.harness.runner import InThisProcess, ProblemKey, problem_of, run_jobs
 from seqbench.harness.sampling import Sampling
-from seqbench.records import EpochRecord, RunRecord
+from seqbench.records import SCHEMA_VERSION, EpochRecord, RunRecord
 from seqbench.spec import RunSpec
 from seqbench.store import ResultWriter, load_results
 from seqbench.tasks.task import Task, TaskData
@@ -60,14 +60,14 @@ class Bench:
         jobs: list[Job],
         interrupt: tuple[str, int] | None = None,
         *,
+        environment: dict[str, Any] = ENVIRONMENT,
         retry_failed: bool = False,
     ) -> Remainder:
         executor = InThisProcess({problem_of(job.spec): (self.task, self.data) for job in jobs})
-        with ResultWriter(self.folder, ENVIRONMENT) as writer:
-            left = self.find(jobs, retry_failed=retry_failed)
+        with ResultWriter(self.folder, environment) as writer:
+            left = self.find(jobs, environment, retry_failed=retry_failed)
             if left.earlier is not None:
-                order = [job.spec.run_id for job in jobs]
-                writer.resume(left.earlier, order, left.unfinished)
+                writer.resume(left.earlier, left.order, left.unfinished)
             try:
                 run_jobs(left.jobs, executor, writer, Quiet(interrupt))
             except KeyboardInterrupt:
@@ -155,6 +155,122 @@ def test_other_settings_are_named(bench: Bench, make_job: MakeJob) -> None:
     left = bench.find([make_job(hidden_size=5, clip_norm=1.0)])
     assert left.notes == ["1 run is run again: clip_norm was None, is 1.0; hidden_size was 4, is 5"]
     assert bench.find([make_job(seed=1)]).notes == [], "one that is new has not changed"
+
+
+def test_a_widened_grid_has_runs_that_are_new_and_none_that_changed(
+    bench: Bench, make_job: MakeJob
+) -> None:
+    bench.run([make_job()])
+    left = bench.run([make_job(), make_job(hidden_size=5)])
+    assert left.notes == ["1 of 2 runs are finished already"]
+    assert load_results(bench.folder).runs["hidden_size"].tolist() == [4, 5]
+    assert not (bench.folder.parent / ".earlier").exists()
+
+
+def rename_runs(folder: Path, old: str, new: str) -> None:
+    """Give a stored run another id, in all files, as an older rule for ids would have."""
+    for file in folder.glob("*.csv"):
+        file.write_text(file.read_text().replace(old, new))
+    for kept in (folder / "checkpoints").glob(f"{old}.*"):
+        kept.rename(kept.with_name(kept.name.replace(old, new)))
+
+
+def test_a_run_is_found_by_its_settings_and_keeps_its_id(bench: Bench, make_job: MakeJob) -> None:
+    jobs = [replace(make_job(seed=seed), keep_weights=True) for seed in range(3)]
+    bench.run(jobs[:2])
+    old = "row-digits-rnn-s1-of-old"
+    rename_runs(bench.folder, jobs[1].spec.run_id, old)
+    left = bench.run([jobs[1], jobs[2], jobs[0]])
+    assert [job.spec.seed for job in left.jobs] == [2]
+    results = load_results(bench.folder)
+    expected = [old, jobs[2].spec.run_id, jobs[0].spec.run_id]
+    assert results.runs["run_id"].tolist() == expected
+    assert results.epochs["run_id"].tolist() == [each for each in expected for _ in range(2)]
+    bench.run([jobs[1]])
+    assert load_results(bench.folder).runs["run_id"].tolist() == [old]
+    assert [path.stem for path in (bench.folder / "checkpoints").iterdir()] == [old]
+
+
+def test_a_folder_keeps_its_id_of_an_environment_that_is_the_same(
+    bench: Bench, make_job: MakeJob
+) -> None:
+    bench.run([make_job(seed=0)])
+    newer = {
+        "environment_id": "xyz",
+        "machine": {"cpu": "A", "memory_bytes": 1, "usable_cores": 2},
+        "software": {"packages": {"ipython": "9"}},
+    }
+    later = replace(make_job(seed=1), environment_id="xyz")
+    bench.run([make_job(seed=0), later], environment=newer)
+    results = load_results(bench.folder)
+    assert results.runs["environment_id"].tolist() == ["abc", "abc"]
+    assert results.environment == {**newer, "environment_id": "abc"}
+    pinned = {**newer, "machine": {"cpu": "A", "usable_cores": 1}}
+    assert bench.find([make_job()], pinned).notes == [
+        "the earlier result is of another environment (machine.usable_cores: 2, 1): "
+        "everything is run again"
+    ]
+
+
+def test_a_run_goes_on_in_an_environment_that_is_the_same(bench: Bench, make_job: MakeJob) -> None:
+    bench.run([make_job(epochs=3)], interrupt=("rnn", 1))
+    later = replace(make_job(epochs=3), environment_id="xyz")
+    left = bench.run([later], environment={**ENVIRONMENT, "environment_id": "xyz"})
+    assert left.notes == ["row-digits rnn seed 0 goes on after epoch 1 of 3"]
+    assert load_results(bench.folder).runs["environment_id"].tolist() == ["abc"]
+
+
+def age(folder: Path, schema: int) -> None:
+    """Let all rows be of an earlier schema."""
+    path = folder / "runs.csv"
+    header, *rows = path.read_text().splitlines()
+    assert header.endswith("schema_version")
+    aged = [f"{row.rpartition(',')[0]},{schema}" for row in rows]
+    path.write_text("\n".join([header, *aged]) + "\n")
+
+
+def test_the_code_of_an_earlier_schema_is_not_compared_and_that_is_said(
+    bench: Bench, make_job: MakeJob
+) -> None:
+    bench.run([make_job()])
+    age(bench.folder, 5)
+    left = bench.find([make_job(code="2")])
+    assert left.jobs == []
+    assert left.notes == [
+        "1 of 1 runs are finished already",
+        "1 of them are of an earlier schema, whose digest of the code followed another rule: "
+        "whether their code is the same was not compared; --restart runs all again",
+    ]
+    bench.data = replace(bench.data, test=bench.data.test.first(19))
+    assert bench.find([make_job()]).notes == ["1 run is run again: its data has changed"]
+
+
+def test_rows_of_code_with_known_faults_are_run_again(bench: Bench, make_job: MakeJob) -> None:
+    bench.run([make_job()])
+    age(bench.folder, 4)
+    left = bench.run([make_job()])
+    assert left.notes == [
+        "1 run is run again: it is of schema 4, whose code computed some gradients wrongly"
+    ]
+    assert set(load_results(bench.folder).runs["schema_version"]) == {SCHEMA_VERSION}
+
+
+def test_what_is_not_gone_on_with_is_told_and_kept_aside(bench: Bench, make_job: MakeJob) -> None:
+    bench.run([make_job(), make_job(variant="gru", epochs=3)], interrupt=("gru", 1))
+    left = bench.run([make_job(), make_job(seed=1)])
+    run_id = make_job(variant="gru", epochs=3).spec.run_id
+    assert left.notes[1].startswith(f"what was kept of {run_id} is of a run that is not planned")
+    (aside,) = (bench.folder.parent / ".earlier").iterdir()
+    assert [path.name for path in (aside / ".unfinished").iterdir()] == [run_id]
+
+
+def test_a_measured_run_counts_where_no_speed_is_asked_for(bench: Bench, make_job: MakeJob) -> None:
+    brief = Sampling(budget_s=0.01, least=2, most=3)
+    bench.run([replace(make_job("1+a"), sampling=brief)])
+    assert bench.find([make_job("1")]).jobs == []
+    assert bench.find([replace(make_job("1+a"), sampling=brief)]).jobs == []
+    again = bench.find([replace(make_job("1+b"), sampling=brief)])
+    assert again.notes == ["1 run is run again: its code has changed"]
 
 
 def test_another_environment_leaves_nothing_that_counts(bench: Bench, make_job: MakeJob) -> None:

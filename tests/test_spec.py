@@ -2,13 +2,14 @@
 
 import re
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import MISSING, fields, make_dataclass, replace
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from seqbench.columns import column
 from seqbench.errors import SettingError
 from seqbench.spec import RunSpec, expand
 
@@ -57,6 +58,50 @@ def test_run_id_is_readable_and_tells_any_two_settings_apart(
     ]  # fmt: skip
     ids = {replace(spec, **change).run_id for change in changes}
     assert len(ids | {spec.run_id}) == len(changes) + 1
+
+
+def test_a_default_that_changed_would_give_two_runs_one_name() -> None:
+    """A run is named by what differs from the defaults, so these values may never change."""
+    defaults = {each.name: each.default for each in fields(RunSpec) if each.default is not MISSING}
+    expected = {
+        "length": None, "train_examples": None, "epochs": 3, "batch_size": 128,
+        "learning_rate": 1e-3, "schedule": "constant", "clip_norm": None, "hidden_size": 128,
+        "num_layers": 2, "dropout": 0.0, "readout": "last", "implementation": "native",
+        "precision": "float32", "cuda_graph": False, "eval_every": None, "target": None,
+    }  # fmt: skip
+    added = {name: value for name, value in defaults.items() if name not in expected}
+    assert defaults == {**expected, **added}, "a default changed, or a setting went away"
+    assert not added, "add the new setting here: from now on its default stays"
+    named = RunSpec(task="row-mnist", variant="rnn", seed=0, device="cpu", threads=1)
+    assert named.run_id == "row-mnist-rnn-s0-e5423f20"
+
+
+def test_a_new_setting_with_a_default_changes_no_id_of_runs_without_it(
+    make_spec: Callable[..., RunSpec],
+) -> None:
+    later = [("momentum", float, column("of the optimiser", default=0.0, since=7))]
+    grown: Any = make_dataclass("Grown", later, bases=(RunSpec,), frozen=True, kw_only=True)
+    spec = make_spec(hidden_size=5, clip_norm=1.0)
+    same = grown(**{each.name: getattr(spec, each.name) for each in fields(spec)})
+    assert same.run_id == spec.run_id
+    assert replace(same, momentum=0.0).run_id == spec.run_id
+    assert replace(same, momentum=0.9).run_id != spec.run_id
+
+
+def test_a_setting_without_a_default_always_counts(make_spec: Callable[..., RunSpec]) -> None:
+    assert make_spec().chosen.keys() >= {"task", "variant", "seed", "device", "threads"}
+    assert "hidden_size" not in make_spec(hidden_size=128).chosen
+
+
+@pytest.mark.parametrize(
+    ("setting", "one", "other"),
+    [("dropout", 0, 0.0), ("dropout", -0.0, 0.0), ("target", 1, 1.0), ("clip_norm", 2, 2.0)],
+)
+def test_equal_numbers_are_one_setting_however_they_are_written(
+    make_spec: Callable[..., RunSpec], setting: str, one: float, other: float
+) -> None:
+    assert make_spec(**{setting: one}).run_id == make_spec(**{setting: other}).run_id
+    assert make_spec(**{setting: one}) == make_spec(**{setting: other})
 
 
 def test_defaults_are_the_notebooks() -> None:

@@ -128,7 +128,7 @@ class Killed(BaseException):
 
 
 class Killing:
-    """Stands in for the store's `_replace`: dies after so many bytes, with a file half written."""
+    """Stands in for `replace_file`: dies after so many bytes, with a file half written."""
 
     def __init__(self, after: int) -> None:
         self.left = after
@@ -164,7 +164,7 @@ def test_kills_at_any_byte_lose_and_double_nothing(
             pytest.MonkeyPatch.context() as patch,
             ResultWriter(folder, {"environment_id": "abc"}) as writer,
         ):
-            patch.setattr(store, "_replace", Killing(after))
+            patch.setattr(store, "replace_file", Killing(after))
             writer.resume(earlier, order, load_unfinished(folder))
             for run, epochs in records:
                 if run.run_id not in there:

@@ -19,4 +19,7 @@ ReportsRoot = Annotated[Path, typer.Option("--reports", help="Folder that holds 
 
 def find_folder(name: str, results: Path) -> Path:
     """Return a result folder for its path or its name."""
+    from seqbench.store import heal_folder
+
+    heal_folder(Path(name))
     return Path(name) if Path(name).is_dir() else results / name

@@ -26,9 +26,9 @@ def report(
     reports: ReportsRoot = Path("reports"),
 ) -> None:
     """Make reports/NAME/README.md and its figures from results/NAME."""
-    folders = [find_folder(each, results) for each in names or ()]
-    if not names:
-        folders = sorted(path.parent for path in results.glob("*/runs.csv"))
+    from seqbench.store import list_results
+
+    folders = [find_folder(each, results) for each in names] if names else list_results(results)
     if not folders:
         raise UsageError(f"there are no results in {results}; `seqbench run` makes some")
     for folder in folders:

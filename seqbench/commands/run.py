@@ -205,7 +205,7 @@ def _go_on(
     for note in left.notes:
         say(note)
     if left.earlier is not None:
-        writer.resume(left.earlier, [job.spec.run_id for job in jobs], left.unfinished)
+        writer.resume(left.earlier, left.order, left.unfinished)
     return left.jobs
 
 

@@ -1,8 +1,8 @@
 """When a benchmark is the same in two versions: by its settings, and by its source.
 
 Its source is the function that makes the work and all that this uses of the benchmark file, with
-the statements there that define nothing, and the files beside it that are imported, whole; comments
-and docstrings are left out. What it imports from elsewhere is what is measured.
+the statements there that define nothing, and the files beside it that are imported, whole; what
+only describes is left out, see `source_digest`. What it imports from elsewhere is what is measured.
 """
 
 import ast
@@ -12,6 +12,8 @@ from collections.abc import Iterator, Mapping
 from itertools import chain
 from pathlib import Path
 from typing import Any
+
+from seqbench.harness.source_digest import dump_source, is_remark, list_describing
 
 _SHOWN = 12
 _ALL = "*"
@@ -45,13 +47,15 @@ def _list_parts(file: Path, name: str, folder: Path) -> Iterator[str]:
             continue
         seen.add(place)
         path, wanted = place
-        defined, always = _list_statements(ast.parse(path.read_bytes()))
+        tree = ast.parse(path.read_bytes())
+        describing = list_describing(tree)
+        defined, always = _list_statements(tree)
         known = wanted in defined
         if not known and wanted != _ALL:
             waiting += [(path, _ALL)] if path == file.resolve() and len(seen) == 1 else []
             continue
         for node in [*always, *(defined[wanted] if known else chain(*defined.values()))]:
-            yield f"{path.name} {dump_source(node)}"
+            yield f"{path.name} {dump_source(node, describing)}"
             waiting += [(path, used.id) for used in ast.walk(node) if isinstance(used, ast.Name)]
             for each in ast.walk(node):
                 if isinstance(each, ast.Import | ast.ImportFrom):
@@ -65,8 +69,7 @@ def _list_statements(tree: ast.Module) -> tuple[dict[str, list[ast.stmt]], list[
     """
     defined: dict[str, list[ast.stmt]] = {}
     always = []
-    documented = ast.get_docstring(tree, clean=False) is not None
-    for node in tree.body[documented:]:
+    for node in (each for each in tree.body if not is_remark(each)):
         names = set(_list_names(node))
         for name in names:
             defined.setdefault(name, []).append(node)
@@ -97,12 +100,3 @@ def _find_beside(node: ast.Import | ast.ImportFrom, folder: Path) -> Iterator[Pa
         inside = name.rpartition(".")[0] in ("", folder.name)
         if inside and path.is_file():
             yield path.resolve()
-
-
-def dump_source(tree: ast.AST) -> str:
-    """Return a tree as text, without docstrings and places."""
-    documented = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
-    for node in ast.walk(tree):
-        if isinstance(node, documented) and ast.get_docstring(node, clean=False) is not None:
-            node.body = node.body[1:]
-    return ast.dump(tree)

@@ -1,79 +1,65 @@
 """Which code a run goes through: a digest of its sources, so that a row knows what it came from.
 
-What counts is the variant's own file, the task's and the training loop's, and all that these
-import from seqbench or from the package that they belong to. Other packages stand with their
-versions in the environment.
+What counts is the variant's module, the task's, the read-out's and those that registered them, and
+the harness's; all that these import of seqbench or of the user's own code; and the versions of
+installed packages that the variant, the task or the read-out import besides. Torch and numpy stand
+in the environment. What only describes is no part of it, see `source_digest`.
 """
 
-import ast
-import hashlib
-import importlib.util
-import sys
-from collections.abc import Iterable, Iterator
-from functools import cache
-from pathlib import Path
+from functools import cache, partial
 
+from seqbench.harness.source_digest import collect_sources, digest_sources, list_packages
 from seqbench.models.model import VARIANTS
+from seqbench.models.readout import READOUTS
 from seqbench.spec import RunSpec
 from seqbench.tasks.task import TASKS
 
-_LOOP = "seqbench.harness.training"
+_RUN = "seqbench.harness.run"
+_TIMING = ("seqbench.harness.measuring", "seqbench.harness.sampling")
+"""What a run that is not measured goes through for the machine's limits alone."""
 
 
-def version_code(spec: RunSpec) -> str:
-    """Return 12 hexadecimal digits that change with the code that a run goes through."""
-    roots = (VARIANTS[spec.variant].build.__module__, TASKS[spec.task].__module__, _LOOP)
-    return digest_modules(roots)
+def version_code(spec: RunSpec, *, measured: bool = False) -> str:
+    """Return 12 hexadecimal digits that change with the code that a run goes through.
+
+    Parameters
+    ----------
+    spec
+        The run.
+    measured
+        Whether its speed is measured apart from training. Then there is a plus sign after them, and
+        as many digits for the code that does so.
+    """
+    members = (
+        (VARIANTS[spec.variant].build, VARIANTS.origin(spec.variant)),
+        (TASKS[spec.task], TASKS.origin(spec.task)),
+        (READOUTS[spec.readout], READOUTS.origin(spec.readout)),
+    )
+    roots = {name for member, origin in members for name in (_module_of(member), origin)}
+    return digest_run(frozenset(roots), measured=measured)
+
+
+def same_code(was: str, now: str) -> bool:
+    """Tell whether two answers of `version_code` agree, in the parts that both have."""
+    return all(one == other for one, other in zip(was.split("+"), now.split("+"), strict=False))
 
 
 @cache
-def digest_modules(roots: tuple[str, ...]) -> str:
-    """Return a digest of the sources of modules and of what they import of their own packages."""
-    known = {"seqbench", *(_package(name) for name in roots)}
-    sources: dict[str, bytes] = {}
-    waiting = list(roots)
-    while waiting:
-        name = waiting.pop()
-        source = None if name in sources else _read_source(name)
-        if source is not None:
-            sources[name] = source
-            waiting += [each for each in _list_imports(name, source) if _package(each) in known]
-    digest = hashlib.sha256()
-    for name in sorted(sources):
-        digest.update(f"{name} {len(sources[name])};".encode() + sources[name])
-    return digest.hexdigest()[:12]
+def digest_run(roots: frozenset[str], *, measured: bool = False) -> str:
+    """Return `version_code` of a run whose members are in modules of these names."""
+    loop = collect_sources([_RUN], without=_TIMING)
+    members = collect_sources(roots, without=_TIMING)
+    packages = list_packages(members) - list_packages(loop)
+    trained = digest_sources({**loop, **members}, packages)
+    if not measured:
+        return trained
+    timing = collect_sources(_TIMING, without=[*loop, *members])
+    return f"{trained}+{digest_sources(timing)}"
 
 
-def _package(name: str) -> str:
-    return name.partition(".")[0]
-
-
-def _read_source(name: str) -> bytes | None:
-    """Return the source of a module, or None if it is none, or not written in Python."""
-    module = sys.modules.get(name)
-    try:
-        found = getattr(module, "__spec__", None) or importlib.util.find_spec(name)
-    except (ImportError, ValueError):  # a name that is imported from a module, not a module
-        return None
-    origin = found.origin if found else None
-    return Path(origin).read_bytes() if origin and origin.endswith(".py") else None
-
-
-def _list_imports(name: str, source: bytes) -> Iterator[str]:
-    """Yield the names of all that may be modules among what a source imports."""
-    for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.Import):
-            yield from (each.name for each in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            module = "." * node.level + (node.module or "")
-            whole = importlib.util.resolve_name(module, _package_of(name)) if node.level else module
-            yield whole
-            yield from _inside(whole, (each.name for each in node.names))
-
-
-def _package_of(name: str) -> str:
-    return name.rpartition(".")[0] or name
-
-
-def _inside(package: str, names: Iterable[str]) -> Iterator[str]:
-    return (f"{package}.{each}" for each in names if each != "*")
+def _module_of(member: object) -> str:
+    """Return the module that a function or a class is defined in."""
+    while isinstance(member, partial):
+        member = member.func
+    module: str = getattr(member, "__module__", None) or type(member).__module__
+    return module

@@ -3,13 +3,11 @@
 No host name, user name or path is recorded.
 """
 
-import hashlib
-import json
 import os
 import platform
 import re
 import subprocess
-from importlib.metadata import distributions
+from importlib.metadata import PackageNotFoundError, distributions, version
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +15,9 @@ import psutil
 import torch
 
 import seqbench
+from seqbench.environments import digest_environment
+from seqbench.harness.control_group import read_cpu_quota
+from seqbench.harness.load import list_usable_cores
 
 _VARIABLES = (
     "OMP_NUM_THREADS",
@@ -40,24 +41,24 @@ _VARIABLES = (
 def describe_environment() -> dict[str, Any]:
     """Return the environment, ready for JSON.
 
-    ``environment_id`` is a digest of machine, software and threads. The code is not in it: each row
-    has the version of the code that it went through, and the commit.
+    ``environment_id`` is a digest of what decides of it, see `environments.DECISIVE`. The code is
+    not in it: each row has the version of the code that it went through, and the commit.
     """
-    decisive = {"machine": _machine(), "software": _software(), "threads": _threads()}
-    content = json.dumps(decisive, sort_keys=True).encode()
-    return {
-        "environment_id": hashlib.sha256(content).hexdigest()[:12],
-        **decisive,
-        "code": _code(),
-    }
+    recorded = {"machine": _machine(), "software": _software(), "threads": _threads()}
+    return {"environment_id": digest_environment(recorded), **recorded, "code": _code()}
 
 
 def _machine() -> dict[str, Any]:
+    usable = sorted(list_usable_cores())
+    cores = psutil.cpu_count()
     return {
         "cpu": _cpu_model(),
         "architecture": platform.machine(),
         "physical_cores": psutil.cpu_count(logical=False),
-        "logical_cores": psutil.cpu_count(),
+        "logical_cores": cores,
+        "usable_cores": len(usable),
+        "affinity": usable if len(usable) != cores else None,  # None: all
+        "cpu_quota": read_cpu_quota(),
         "memory_bytes": psutil.virtual_memory().total,
         "gpus": _gpus(),
     }
@@ -90,7 +91,6 @@ def _gpus() -> list[dict[str, Any]]:
 
 def _software() -> dict[str, Any]:
     blas = re.search(r"BLAS_INFO=(\w+)", torch.__config__.show())
-    packages = {found.metadata["Name"]: found.version for found in distributions()}
     return {
         "os": f"{platform.system()} {platform.release()}",
         "python": f"{platform.python_implementation()} {platform.python_version()}",
@@ -102,8 +102,25 @@ def _software() -> dict[str, Any]:
             "blas": blas[1] if blas else None,
             "cpu_capability": torch.backends.cpu.get_cpu_capability(),
         },
-        "packages": {name: packages[name] for name in sorted(packages, key=str.lower)},
+        "packages": _packages(),
     }
+
+
+def _packages() -> dict[str, str]:
+    """Return the versions of the installed packages, of each that which is imported.
+
+    A package may be installed twice, and what pip could not remove has a name that begins with ~.
+    """
+    packages = {}
+    for found in distributions():
+        name = found.metadata["Name"] if found.metadata and "Name" in found.metadata else None
+        if name is None:
+            continue
+        try:
+            packages[name] = version(name)  # looks along the path, as an import does
+        except PackageNotFoundError:
+            continue
+    return {name: packages[name] for name in sorted(packages, key=str.lower)}
 
 
 def _threads() -> dict[str, Any]:

@@ -2,51 +2,49 @@
 
 A finished run counts only for exactly the same settings, code, data and environment, see `Job`;
 so does one that was interrupted and goes on after its last epoch. Whatever does not count is told,
-with what it is that changed.
+with what it is that changed. A run is found by the settings in its row, and keeps the id that
+stands there.
 """
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
+from seqbench.environments import format_differences, list_decisive_differences
 from seqbench.errors import ResultsError
 from seqbench.harness.code_version import version_code
 from seqbench.harness.run import Job, Problem
 from seqbench.harness.runner import ProblemKey, problem_of
 from seqbench.harness.sampling import Sampling
 from seqbench.harness.saving import load_saved
-from seqbench.pooling import format_differences, list_differences
+from seqbench.harness.stored_run import ENDED_WELL, find_change, find_lack, find_other_settings
+from seqbench.records import CODE_DIGEST_SCHEMA
 from seqbench.spec import RunSpec
 from seqbench.store import (
-    CHECKPOINTS,
     RUNS,
     UNFINISHED,
     Results,
+    index_runs,
     load_environment,
     load_results,
     load_unfinished,
     select_runs,
 )
 
-DECISIVE = ("machine", "software", "threads")
-"""Parts of an environment in which two results of one folder may not differ."""
-
-_ENDED_WELL = ("ok", "unsupported")
-
 
 @dataclass
 class Remainder:
     """What is left to do, what is done, and what to say of it.
 
-    ``earlier`` is None where nothing that lies in the folder counts.
+    ``earlier`` is None where nothing that lies in the folder counts; ``order`` has the ids of all
+    runs that are to stand in the folder, in the order of the plan.
     """
 
     jobs: list[Job]
     earlier: Results | None = None
+    order: list[str] = field(default_factory=list)
     unfinished: dict[str, bytes] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
@@ -67,7 +65,7 @@ def make_jobs(
             spec=spec,
             suite=suite,
             environment_id=environment["environment_id"],
-            code_version=version_code(spec),
+            code_version=version_code(spec, measured=sampling is not None),
             commit=f"{code['commit']}{changes}" if code.get("commit") else None,
             sampling=sampling,
             keep_weights=keep_weights,
@@ -105,12 +103,13 @@ def find_remainder(
     if not (folder / RUNS).is_file() and not (folder / UNFINISHED).is_dir():
         return Remainder(list(jobs))
     before = load_environment(folder)
-    differences = list(list_differences(before, environment, DECISIVE))
+    differences = list_decisive_differences(before, environment)
     if differences:
         told = f"the earlier result is of another environment ({format_differences(differences)})"
         return Remainder(list(jobs), notes=[f"{told}: everything is run again"])
-    earlier = _load_rows(folder)
-    return _compare(jobs, problems, folder, earlier, retry_failed)
+    same = before.get("environment_id", environment["environment_id"])
+    jobs = [replace(job, environment_id=same) for job in jobs]  # a folder holds one id
+    return _compare(jobs, problems, folder, _load_rows(folder), retry_failed)
 
 
 def _load_rows(folder: Path) -> Results:
@@ -127,91 +126,75 @@ def _compare(
     earlier: Results,
     retry_failed: bool,
 ) -> Remainder:
-    rows = {row["run_id"]: row for row in earlier.runs.to_dict("records")}
+    rows = index_runs(earlier.runs)
+    planned = {job.spec for job in jobs}
+    others = [spec for spec in rows if spec not in planned]
     timed = set(earlier.timings["run_id"][earlier.timings["phase"] == "train_step"])
     saved = load_unfinished(folder)
     left: list[Job] = []
-    kept: list[str] = []
+    kept: list[Mapping[str, Any]] = []
+    order: list[str] = []
     unfinished: dict[str, bytes] = {}
     reasons: Counter[str] = Counter()
     notes: list[str] = []
     for job in jobs:
-        run_id, problem = job.spec.run_id, problems[problem_of(job.spec)]
-        row = rows.get(run_id)
-        reason = _find_change(job, problem, row, earlier.runs) if rows else None
-        if row is not None and reason is None:
-            reason = _find_lack(job, row, folder, run_id in timed, retry_failed)
+        run_id, row = job.spec.run_id, rows.get(job.spec)
+        if row is None:
+            reason = find_other_settings(job.spec, others)
+        else:
+            reason = find_change(job, problems[problem_of(job.spec)], row)
+            reason = reason or find_lack(job, row, folder, row["run_id"] in timed, retry_failed)
             if reason is None:
-                kept.append(run_id)
+                kept.append(row)
+                order.append(row["run_id"])
                 continue
         if reason is not None:
             reasons[reason] += 1
         if row is None and run_id in saved:
-            job, note = _go_on(job, problem, saved[run_id])
+            content = saved.pop(run_id)
+            job, note = _go_on(job, problems[problem_of(job.spec)], content)
             notes.append(note)
             if job.saved is not None:
-                unfinished[run_id] = saved[run_id]
+                unfinished[run_id] = content
         left.append(job)
-    counted = [f"{_count(number)} run again: {reason}" for reason, number in reasons.items()]
-    if kept:
-        notes.insert(0, f"{len(kept)} of {len(jobs)} runs are finished already")
-        failed = sum(rows[run_id]["status"] not in _ENDED_WELL for run_id in kept)
-        if failed:
-            notes.insert(1, f"{failed} of them did not end well; --retry-failed runs those again")
-    return Remainder(left, select_runs(earlier, kept), unfinished, notes + counted)
+        order.append(run_id)
+    notes = [*_describe_kept(kept, len(jobs)), *notes]
+    notes += [f"{_count(number)} run again: {reason}" for reason, number in reasons.items()]
+    stored = set(earlier.runs["run_id"])
+    notes += _describe_strangers([each for each in saved if each not in stored])
+    chosen = select_runs(earlier, [row["run_id"] for row in kept])
+    return Remainder(left, chosen, order, unfinished, notes)
+
+
+def _describe_kept(kept: Sequence[Mapping[str, Any]], planned: int) -> list[str]:
+    """Say how many runs count, and what is to be known of them."""
+    if not kept:
+        return []
+    notes = [f"{len(kept)} of {planned} runs are finished already"]
+    failed = sum(row["status"] not in ENDED_WELL for row in kept)
+    if failed:
+        notes.append(f"{failed} of them did not end well; --retry-failed runs those again")
+    older = sum(row["schema_version"] < CODE_DIGEST_SCHEMA for row in kept)
+    if older:
+        notes.append(
+            f"{older} of them are of an earlier schema, whose digest of the code followed another "
+            f"rule: whether their code is the same was not compared; --restart runs all again"
+        )
+    return notes
+
+
+def _describe_strangers(run_ids: Sequence[str]) -> list[str]:
+    """Say which runs on their way nobody goes on with."""
+    if not run_ids:
+        return []
+    return [
+        f"what was kept of {', '.join(run_ids)} is of a run that is not planned, or of an earlier "
+        f"schema: it is not gone on with, and lies in the earlier result"
+    ]
 
 
 def _count(number: int) -> str:
     return "1 run is" if number == 1 else f"{number} runs are"
-
-
-def _find_change(
-    job: Job, problem: Problem, row: Mapping[str, Any] | None, runs: pd.DataFrame
-) -> str | None:
-    """Say what makes a run another one than that in the folder, or None."""
-    if row is None:
-        return _find_other_settings(job.spec, runs)
-    if row["code_version"] != job.code_version:
-        unknown = pd.isna(row["code_version"])
-        return "the version of its code is not known" if unknown else "its code has changed"
-    if row["data_fingerprint"] != problem.fingerprint:
-        return "its data has changed"
-    return None
-
-
-def _find_other_settings(spec: RunSpec, runs: pd.DataFrame) -> str | None:
-    """Say in what settings a run differs from the one of its task, variant and seed, if any."""
-    same = runs[
-        (runs["task"] == spec.task)
-        & (runs["variant"] == spec.variant)
-        & (runs["seed"] == spec.seed)
-    ]
-    if same.empty:
-        return None
-    row = same.iloc[0]
-    changed = []
-    for each in fields(RunSpec):
-        was, now = row[each.name], getattr(spec, each.name)
-        was = None if pd.isna(was) else was
-        if was != now:
-            changed.append(f"{each.name} was {was}, is {now}")
-    return "; ".join(changed) or None
-
-
-def _find_lack(
-    job: Job, row: Mapping[str, Any], folder: Path, timed: bool, retry_failed: bool
-) -> str | None:
-    """Say what a finished run leaves to be wished for, or None."""
-    if row["status"] not in _ENDED_WELL:
-        return "it did not end well" if retry_failed else None
-    if row["status"] == "unsupported":
-        return None
-    if job.sampling is not None and not timed:
-        return "its speed was not measured"
-    weights = folder / CHECKPOINTS / f"{job.spec.run_id}.ckpt"
-    if job.keep_weights and not weights.is_file():
-        return "its weights were not kept"
-    return None
 
 
 def _go_on(job: Job, problem: Problem, content: bytes) -> tuple[Job, str]:

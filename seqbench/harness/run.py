@@ -1,5 +1,6 @@
 """One run: from its spec, task and data to its records, however it ends."""
 
+import json
 import logging
 import math
 from collections.abc import Callable
@@ -96,7 +97,7 @@ class Job:
     def origin(self, fingerprint: str) -> dict[str, str]:
         """Return what a saved run must have in common with this one to be gone on with."""
         return {
-            "settings": self.spec.run_id,
+            "settings": json.dumps(self.spec.chosen, sort_keys=True),
             "code": str(self.code_version),
             "data": fingerprint,
             "environment": self.environment_id,

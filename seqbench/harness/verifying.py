@@ -12,15 +12,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from seqbench.harness.code_version import version_code
-from seqbench.harness.resuming import DECISIVE
+from seqbench.environments import list_decisive_differences
+from seqbench.harness.code_version import same_code, version_code
 from seqbench.harness.run import Job, Problem
 from seqbench.harness.runner import Executor, ProblemKey, problem_of
 from seqbench.intervals import mean_interval, next_interval
-from seqbench.pooling import list_differences
 from seqbench.records import EpochRecord
 from seqbench.spec import RunSpec
-from seqbench.store import Results, read_spec
+from seqbench.store import Results, index_runs, read_spec
 
 COMPARED = ("train_loss", "test_loss", "score")
 """Columns of ``epochs.csv`` that an equal run gives again."""
@@ -108,21 +107,21 @@ def verify_runs(
     tell
         Is told of each run as it has been compared.
     """
-    rows = {row["run_id"]: row for row in results.runs.to_dict("records")}
+    rows = index_runs(results.runs)
     again = []
     for spec in specs:
-        row = rows[spec.run_id]
+        row = rows[spec]
         change = _find_change(row, spec, problems[problem_of(spec)])
         job = Job(spec=spec, suite=row["suite"], environment_id=environment["environment_id"])
         ended = executor.execute(job, lambda record, saved: None)
-        before = results.epochs[results.epochs["run_id"] == spec.run_id]
+        before = results.epochs[results.epochs["run_id"] == row["run_id"]]
         fault = find_difference(before, ended.traces.epochs)
         if ended.record.status != "ok":
             fault = f"ended as {ended.record.status}: {ended.record.error}"
         compared = Again(spec, row["final_score"], ended.record.final_score, fault, change)
         tell(compared)
         again.append(compared)
-    differences = list(list_differences(results.environment, environment, DECISIVE))
+    differences = list_decisive_differences(results.environment, environment)
     apart = any(each.fault is not None for each in again)
     likenesses = list(_compare_scores(again, results)) if differences and apart else []
     return Verification(again, differences, likenesses)
@@ -130,7 +129,8 @@ def verify_runs(
 
 def _find_change(row: Mapping[str, Any], spec: RunSpec, problem: Problem) -> str | None:
     changed = []
-    if not pd.isna(row["code_version"]) and row["code_version"] != version_code(spec):
+    was = row["code_version"]
+    if not pd.isna(was) and not same_code(was, version_code(spec)):
         changed.append("code")
     if row["data_fingerprint"] != problem.fingerprint:
         changed.append("data")

@@ -8,9 +8,14 @@ from typing import Any
 
 import pandas as pd
 
-from seqbench.comparing import list_speed_differences
+from seqbench.environments import (
+    OF_TIMES,
+    compare_decisive,
+    format_differences,
+    list_differences,
+    select_decisive,
+)
 from seqbench.history.revisions import Line
-from seqbench.pooling import format_differences, list_differences
 from seqbench.stats import GROUP, name_groups, summarise_times, time_runs
 
 _IDENTITY = [*GROUP, "seed", "started_at", "final_score", "epoch_time_s"]
@@ -32,15 +37,14 @@ def list_machines(line: Line) -> pd.DataFrame:
     before: dict[str, Any] = {}
     for position, point in enumerate(line.points):
         environment = point.results.environment
+        known = select_decisive(environment, OF_TIMES)
         alike = [
-            number
-            for number, kind in enumerate(kinds, start=1)
-            if not list(list_speed_differences(kind, environment))
+            number for number, kind in enumerate(kinds, 1) if not compare_decisive(kind, known)
         ]
         if not alike:
-            kinds.append(environment)
+            kinds.append({})
         machine = alike[0] if alike else len(kinds)
-        differs = list(list_speed_differences(before, environment)) if before else []
+        kinds[machine - 1] |= known  # a later result may record what an earlier one does not
         rows.append(
             {
                 "position": position,
@@ -48,10 +52,10 @@ def list_machines(line: Line) -> pd.DataFrame:
                 "made_at": point.made_at,
                 "machine": machine,
                 "cpu": str(environment.get("machine", {}).get("cpu") or "not recorded"),
-                "differs": format_differences(differs) if differs else "",
+                "differs": format_differences(compare_decisive(before, known)),
             }
         )
-        before = environment
+        before = known
     return pd.DataFrame(rows)
 
 

@@ -7,7 +7,7 @@ from tempfile import TemporaryDirectory
 
 from seqbench.errors import ResultsError, UsageError
 from seqbench.git import ask_git, run_git
-from seqbench.store import ENVIRONMENT, EPOCHS, RUNS, Results, load_results
+from seqbench.store import ENVIRONMENT, EPOCHS, RUNS, Results, list_results, load_results
 
 _NEEDED = (RUNS, EPOCHS, ENVIRONMENT)  # no trend is made of samples and profiles
 _SHOWN_HASH = 9
@@ -112,7 +112,7 @@ def read_folders(folder: Path) -> Line:
     ResultsError
         If none of the results can be read.
     """
-    parts = sorted(path.parent for path in folder.glob("*/runs.csv"))
+    parts = list_results(folder)
     if not parts:
         raise UsageError(f"{folder} has no folder in it that holds a {RUNS}")
     points, told = [], []

@@ -92,5 +92,7 @@ def _register(layer: type[nn.Module]) -> None:
 
 
 if find_spec(PACKAGE) is not None:
-    for _layer in find_layers(importlib.import_module(PACKAGE)):
+    import torchrecurrent  # type: ignore[import-untyped]
+
+    for _layer in find_layers(torchrecurrent):
         _register(_layer)

@@ -1,0 +1,142 @@
+"""Environments side by side: which fields decide whether two are the same, and what differs.
+
+An environment is what ``environment.json`` holds. Most of it is there to be read; `DECISIVE` says
+what can change a number or a time.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+PARTS = ("machine", "software", "threads", "code")
+OF_TIMES = ("machine", "threads")
+"""Parts in which two environments may not differ where their times are compared."""
+
+_SHOWN = 8
+
+
+def _whole(value: Any) -> Any:
+    return value
+
+
+def _first_word(value: Any) -> str:
+    return str(value).partition(" ")[0]  # of "Linux 6.18.44": its release changes no number
+
+
+def _minor_version(value: Any) -> str:
+    return str(value).rpartition(".")[0]  # of "CPython 3.11.7"
+
+
+def _names_and_drivers(value: Any) -> list[str]:
+    return [f"{gpu.get('name')}, driver {gpu.get('driver')}" for gpu in value or ()]
+
+
+DECISIVE: Mapping[str, Callable[[Any], Any]] = {
+    "machine.cpu": _whole,
+    "machine.architecture": _whole,
+    "machine.physical_cores": _whole,
+    "machine.logical_cores": _whole,
+    "machine.usable_cores": _whole,
+    "machine.affinity": _whole,
+    "machine.cpu_quota": _whole,
+    "machine.gpus": _names_and_drivers,
+    "software.os": _first_word,
+    "software.python": _minor_version,
+    "software.torch": _whole,
+    "software.packages.numpy": _whole,
+    "threads": _whole,
+}
+"""The fields that decide, by their path, and what counts of each.
+
+The size of the memory, the kernel's release and other packages are recorded and decide nothing:
+what a run imports besides torch and numpy is in the version of its code, and what it is fed with in
+the fingerprint of its data.
+"""
+
+
+def select_decisive(environment: Mapping[str, Any], parts: Sequence[str] = PARTS) -> dict[str, Any]:
+    """Return what decides, by path, down to single values; what is not recorded is left out."""
+    chosen: dict[str, Any] = {}
+    for path, counted in DECISIVE.items():
+        if path.partition(".")[0] not in parts:
+            continue
+        value: Any = environment
+        for name in path.split("."):
+            value = value.get(name, _UNKNOWN) if isinstance(value, Mapping) else _UNKNOWN
+        if value is not _UNKNOWN:
+            chosen |= _flatten(path, counted(value))
+    return chosen
+
+
+_UNKNOWN = object()
+
+
+def _flatten(path: str, value: Any) -> dict[str, Any]:
+    if not isinstance(value, Mapping):
+        return {path: value}
+    flat: dict[str, Any] = {}
+    for name, inner in value.items():
+        flat |= _flatten(f"{path}.{name}", inner)
+    return flat
+
+
+def digest_environment(environment: Mapping[str, Any]) -> str:
+    """Return 12 hexadecimal digits that change with what decides."""
+    content = json.dumps(select_decisive(environment), sort_keys=True)
+    return hashlib.sha256(content.encode()).hexdigest()[:12]
+
+
+def list_decisive_differences(
+    first: Mapping[str, Any], second: Mapping[str, Any], parts: Sequence[str] = PARTS
+) -> list[str]:
+    """Return in what decisive fields two environments differ: ``machine.cpu: A, B``.
+
+    A field that one of them does not record, because it is older than the field, is not known to
+    differ.
+
+    Parameters
+    ----------
+    first, second
+        Contents of ``environment.json``.
+    parts
+        Those that count: `PARTS`, or `OF_TIMES`.
+
+    Returns
+    -------
+    list of str
+        Empty where the environments are the same.
+    """
+    return compare_decisive(select_decisive(first, parts), select_decisive(second, parts))
+
+
+def compare_decisive(first: Mapping[str, Any], second: Mapping[str, Any]) -> list[str]:
+    """Return in what two answers of `select_decisive` differ, of what both know."""
+    return [
+        f"{path}: {value}, {second[path]}"
+        for path, value in first.items()
+        if path in second and second[path] != value
+    ]
+
+
+def list_differences(
+    first: Mapping[str, Any], second: Mapping[str, Any], parts: Sequence[str] = PARTS
+) -> Iterator[str]:
+    """Yield in what two environments differ, decisive or not: ``machine.cpu: A, B``.
+
+    ``parts`` are the names that count; at the top what made a result, not what it was made on, is
+    left out.
+    """
+    for name in parts:
+        ours, theirs = first.get(name), second.get(name)
+        if isinstance(ours, Mapping) and isinstance(theirs, Mapping):
+            inner = sorted({*ours, *theirs}, key=str)
+            yield from (f"{name}.{each}" for each in list_differences(ours, theirs, inner))
+        elif ours != theirs:
+            yield f"{name}: {ours}, {theirs}"
+
+
+def format_differences(differences: Sequence[str]) -> str:
+    """Return the first few differences in a line, and how many more there are."""
+    more = len(differences) - _SHOWN
+    return "; ".join([*differences[:_SHOWN], *([f"and {more} more"] if more > 0 else [])])

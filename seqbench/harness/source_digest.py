@@ -1,0 +1,247 @@
+"""What a source computes, as text and as a digest: without what only describes it.
+
+Two sources are the same if their syntax trees are, with comments, docstrings, the words of errors
+and the arguments in `DESCRIPTIONS` left out. It serves rows, which name the code that they went
+through, and the gate, which compares benchmarks of two versions.
+"""
+
+import ast
+import builtins
+import hashlib
+import importlib.util
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Set
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cache
+from importlib.machinery import ModuleSpec
+from importlib.metadata import (
+    PackageNotFoundError,
+    entry_points,
+    packages_distributions,
+    version,
+)
+from pathlib import Path
+
+from seqbench import errors
+from seqbench.plugins import GROUPS
+
+DESCRIPTIONS: Mapping[str, tuple[int, str]] = {
+    "column": (0, "meaning"),
+    "Check": (0, "expected"),
+    "matching": (1, "expected"),
+    "Suite": (0, "summary"),
+    "Registry": (0, "kind"),
+}
+"""Arguments that describe, of what is seqbench's own: by its name, their place and their name."""
+
+_INSTALLED = {"site-packages", "dist-packages"}
+_IMPLIED = {"ctx", "kind"}  # by where a name stands, and by the quotes of a string
+_SHOWN = 12
+_ERRORS = {
+    name
+    for name, kind in {**vars(builtins), **vars(errors)}.items()
+    if isinstance(kind, type) and issubclass(kind, BaseException)
+}
+
+
+def is_remark(node: object) -> bool:
+    """Tell whether a statement is a string that stands alone: a docstring, or a remark."""
+    return (
+        isinstance(node, ast.Expr)
+        and isinstance(node.value, ast.Constant)
+        and isinstance(node.value.value, str)
+    )
+
+
+def list_describing(tree: ast.Module, module: str = "") -> frozenset[str]:
+    """Return the names in `DESCRIPTIONS` that a module has from seqbench."""
+    if module.startswith("seqbench."):
+        return frozenset(DESCRIPTIONS)
+    return frozenset(
+        each.name
+        for node in tree.body
+        if isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] == "seqbench"
+        for each in node.names
+        if each.name in DESCRIPTIONS and each.asname is None
+    )
+
+
+def dump_source(node: object, describing: Set[str], *, wordless: bool = False) -> str:
+    """Return a syntax tree as text, without places, remarks and descriptions.
+
+    Parameters
+    ----------
+    node
+        A node, a list of nodes, or a value in one.
+    describing
+        From `list_describing` of its module.
+    wordless
+        Whether strings are left out, as they are of errors.
+    """
+    if isinstance(node, list):
+        each_told = (
+            dump_source(each, describing, wordless=wordless) for each in node if not is_remark(each)
+        )
+        return f"[{', '.join(each_told)}]"
+    if not isinstance(node, ast.AST):
+        return repr(node)
+    if wordless and _is_text(node):
+        return "text"
+    wordless = wordless or _is_error(node)
+    fields = {name: value for name, value in ast.iter_fields(node) if name not in _IMPLIED}
+    if isinstance(node, ast.Call) and _name_of(node.func) in describing:
+        fields |= _leave_out_description(node)
+    told = (  # empty fields are left out: later versions of Python have more of them
+        f"{name}={dump_source(value, describing, wordless=wordless)}"
+        for name, value in fields.items()
+        if value is not None and value != []
+    )
+    return f"{type(node).__name__}({', '.join(told)})"
+
+
+def _is_text(node: ast.AST) -> bool:
+    is_string = isinstance(node, ast.Constant) and isinstance(node.value, str)
+    return is_string or isinstance(node, ast.JoinedStr)
+
+
+def _is_error(node: ast.AST) -> bool:
+    """Tell whether a node raises, makes or declares an error: its strings are words for people."""
+    if isinstance(node, ast.Call):
+        return _name_of(node.func) in _ERRORS
+    if isinstance(node, ast.ClassDef):
+        return any(_name_of(base) in _ERRORS for base in node.bases)
+    return isinstance(node, ast.Raise)
+
+
+def _leave_out_description(call: ast.Call) -> dict[str, list[ast.expr] | list[ast.keyword]]:
+    place, name = DESCRIPTIONS[_name_of(call.func)]
+    return {
+        "args": [each for at, each in enumerate(call.args) if at != place],
+        "keywords": [each for each in call.keywords if each.arg != name],
+    }
+
+
+def _name_of(node: ast.expr) -> str:
+    """Return the name of what is called or derived from, if it is one: not that of an attribute."""
+    return node.id if isinstance(node, ast.Name) else ""
+
+
+@dataclass(frozen=True)
+class Source:
+    """One module: what it computes, as text, and the names of all that it may import."""
+
+    text: str
+    imports: tuple[str, ...] = ()
+
+
+def collect_sources(roots: Iterable[str], without: Iterable[str] = ()) -> dict[str, Source]:
+    """Return modules by name, with all that they import of the user's own code and of seqbench.
+
+    Parameters
+    ----------
+    roots
+        Names of modules.
+    without
+        Names of modules that are left out, with what they alone import.
+    """
+    sources: dict[str, Source] = {}
+    waiting, left_out = list(roots), set(without)
+    while waiting:
+        name = waiting.pop()
+        if name in sources or name in left_out:
+            continue
+        if source := read_source(name):
+            sources[name] = source
+            waiting += source.imports
+    return sources
+
+
+def list_packages(sources: Mapping[str, Source]) -> set[str]:
+    """Return the installed packages that modules import, by the names under which they do so."""
+    names = {name.partition(".")[0] for each in sources.values() for name in each.imports}
+    return {name for name in names if name not in sys.stdlib_module_names and not is_own(name)}
+
+
+def digest_sources(sources: Mapping[str, Source], packages: Iterable[str] = ()) -> str:
+    """Return 12 hexadecimal digits that change with modules and with versions of packages."""
+    digest = hashlib.sha256()
+    for name in sorted(sources):
+        digest.update(f"{name} {sources[name].text}\n".encode())
+    for name in sorted(packages):
+        digest.update(f"{name} {_versions_of(name)}\n".encode())
+    return digest.hexdigest()[:_SHOWN]
+
+
+@cache
+def is_own(package: str) -> bool:
+    """Tell whether a package is code that is worked on, or that registers members with seqbench.
+
+    That is all but the standard library and what is installed as a distribution; an editable
+    installation is one's own.
+    """
+    if package in sys.stdlib_module_names:
+        return False
+    found = _find_module(package)
+    if found is None:
+        return False
+    places = [found.origin or "", *(found.submodule_search_locations or ())]
+    installed = any(_INSTALLED & set(Path(place).parts) for place in places)
+    return not installed or package in _list_announced()
+
+
+@cache
+def read_source(name: str) -> Source | None:
+    """Return what a module computes; None if there is none, or if it is not one's own."""
+    found = _find_module(name) if is_own(name.partition(".")[0]) else None
+    if found is None or not found.origin or not Path(found.origin).is_file():
+        return None
+    content = Path(found.origin).read_bytes()
+    try:
+        tree = ast.parse(content if found.origin.endswith(".py") else b"\0")
+    except (SyntaxError, ValueError):  # compiled, or for another Python
+        return Source(hashlib.sha256(content).hexdigest())
+    is_package = found.submodule_search_locations is not None
+    package = name if is_package else name.rpartition(".")[0]
+    text = dump_source(tree, list_describing(tree, name))
+    return Source(text, tuple(dict.fromkeys(_list_imports(tree, package))))
+
+
+def _find_module(name: str) -> ModuleSpec | None:
+    module = sys.modules.get(name)
+    try:
+        return getattr(module, "__spec__", None) or importlib.util.find_spec(name)
+    except Exception:  # no module but a name in one, or a module's package cannot be imported
+        return None
+
+
+def _list_imports(tree: ast.Module, package: str) -> Iterator[str]:
+    """Yield the names of all that may be modules among what a source imports."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (each.name for each in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            module = "." * node.level + (node.module or "")
+            whole = importlib.util.resolve_name(module, package) if node.level else module
+            yield whole
+            yield from (f"{whole}.{each.name}" for each in node.names if each.name != "*")
+
+
+@cache
+def _list_announced() -> set[str]:
+    """Return the packages that register members, and seqbench."""
+    entries = (entry for group in GROUPS for entry in entry_points(group=group))
+    return {"seqbench", *(entry.module.partition(".")[0] for entry in entries)}
+
+
+def _versions_of(package: str) -> list[str]:
+    found = []
+    for name in sorted(set(_list_distributions().get(package, ()))):
+        with suppress(PackageNotFoundError):
+            found.append(f"{name} {version(name)}")
+    return found
+
+
+@cache
+def _list_distributions() -> Mapping[str, list[str]]:
+    return packages_distributions()

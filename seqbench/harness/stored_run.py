@@ -1,0 +1,70 @@
+"""Whether a stored run counts for a planned one: what changed since, and what it lacks."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from seqbench.harness.code_version import same_code
+from seqbench.harness.run import Job, Problem
+from seqbench.records import CODE_DIGEST_SCHEMA
+from seqbench.spec import RunSpec
+from seqbench.store import CHECKPOINTS
+
+OLDEST_SCHEMA = 5
+"""Rows of an earlier one were trained by code that gave some layers wrong gradients."""
+
+ENDED_WELL = ("ok", "unsupported")
+
+
+def find_change(job: Job, problem: Problem, row: Mapping[str, Any]) -> str | None:
+    """Say what makes a run another one than that in the folder, or None."""
+    schema = row["schema_version"]
+    if schema < OLDEST_SCHEMA:
+        return f"it is of schema {schema}, whose code computed some gradients wrongly"
+    if row["data_fingerprint"] != problem.fingerprint:
+        return "its data has changed"
+    if schema < CODE_DIGEST_SCHEMA:
+        return None
+    if pd.isna(row["code_version"]) or job.code_version is None:
+        return "the version of its code is not known"
+    return None if same_code(row["code_version"], job.code_version) else "its code has changed"
+
+
+def find_other_settings(spec: RunSpec, others: Sequence[RunSpec]) -> str | None:
+    """Say in what settings a run differs from one of its task, variant and seed.
+
+    Parameters
+    ----------
+    spec
+        A run that does not stand in the folder.
+    others
+        Runs that do and are not planned any more.
+    """
+    for other in others:
+        if (other.task, other.variant, other.seed) == (spec.task, spec.variant, spec.seed):
+            pairs = ((each.name, getattr(other, each.name)) for each in fields(spec))
+            return "; ".join(
+                f"{name} was {was}, is {getattr(spec, name)}"
+                for name, was in pairs
+                if was != getattr(spec, name)
+            )
+    return None
+
+
+def find_lack(
+    job: Job, row: Mapping[str, Any], folder: Path, timed: bool, retry_failed: bool
+) -> str | None:
+    """Say what a finished run leaves to be wished for, or None."""
+    if row["status"] not in ENDED_WELL:
+        return "it did not end well" if retry_failed else None
+    if row["status"] == "unsupported":
+        return None
+    if job.sampling is not None and not timed:
+        return "its speed was not measured"
+    weights = folder / CHECKPOINTS / f"{row['run_id']}.ckpt"
+    if job.keep_weights and not weights.is_file():
+        return "its weights were not kept"
+    return None

@@ -1,0 +1,163 @@
+"""Environments: what decides whether two are the same, and what is only recorded."""
+
+import json
+from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from seqbench.environments import OF_TIMES, digest_environment, list_decisive_differences
+from seqbench.harness.environment import describe_environment
+
+ROOM = "seqbench.harness.environment"
+Change = Callable[[dict[str, Any]], None]
+
+
+def change(path: str, value: Any) -> Change:
+    def apply(environment: dict[str, Any]) -> None:
+        *parents, last = path.split(".")
+        for name in parents:
+            environment = environment[name]
+        environment[last] = value
+
+    return apply
+
+
+def changed(before: dict[str, Any], apply: Change) -> dict[str, Any]:
+    after: dict[str, Any] = json.loads(json.dumps(before))
+    apply(after)
+    return after
+
+
+GPU = {"name": "H", "memory_bytes": 1, "compute_capability": "9.0", "driver": "1"}
+
+
+@pytest.fixture
+def here() -> dict[str, Any]:
+    described = describe_environment()
+    described["machine"]["gpus"] = [GPU]
+    return described
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("machine.memory_bytes", 4096),
+        ("machine.gpus", [GPU | {"memory_bytes": 2}]),
+        ("software.os", "Linux 6.0.0-other"),
+        ("software.python", "CPython 3.11.99"),
+        ("software.packages.ipython", "9.0"),
+        ("software.packages.pandas", "1.0"),
+        ("code.commit", "1"),
+        ("command", "x"),
+    ],
+)
+def test_what_changes_no_number_makes_no_other_environment(
+    here: dict[str, Any], path: str, value: Any
+) -> None:
+    here["software"]["python"] = "CPython 3.11.7"
+    here["software"]["os"] = "Linux 6.18.44"
+    other = changed(here, change(path, value))
+    assert other != here
+    assert list_decisive_differences(here, other) == []
+    assert digest_environment(here) == digest_environment(other)
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "of_times"),
+    [
+        ("machine.cpu", "Z80", True),
+        ("machine.architecture", "sparc", True),
+        ("machine.logical_cores", 99, True),
+        ("machine.usable_cores", 99, True),
+        ("machine.affinity", [7], True),
+        ("machine.cpu_quota", 0.5, True),
+        ("machine.gpus", [GPU | {"driver": "2"}], True),
+        ("machine.gpus", [], True),
+        ("software.os", "Windows 11", False),
+        ("software.python", "CPython 3.99.0", False),
+        ("software.torch.version", "1.0", False),
+        ("software.torch.cpu_capability", "AVX2", False),
+        ("software.packages.numpy", "1.0", False),
+        ("threads.inter_operator", 99, True),
+        ("threads.variables.OMP_NUM_THREADS", "99", True),
+        ("threads.flags.onednn", "x", True),
+    ],
+)
+def test_what_can_change_a_number_makes_another_environment(
+    here: dict[str, Any], path: str, value: Any, of_times: bool
+) -> None:
+    other = changed(here, change(path, value))
+    (told,) = list_decisive_differences(here, other)
+    assert told.startswith(f"{path}: ")
+    assert bool(list_decisive_differences(here, other, OF_TIMES)) is of_times
+    assert digest_environment(here) != digest_environment(other)
+
+
+def test_a_field_that_an_older_environment_lacks_is_not_known_to_differ(
+    here: dict[str, Any],
+) -> None:
+    older = changed(here, lambda each: each["machine"].pop("usable_cores"))
+    older["threads"]["variables"].pop("MKL_CBWR")
+    here["threads"]["variables"]["MKL_CBWR"] = "COMPATIBLE"
+    assert list_decisive_differences(older, here) == list_decisive_differences(here, older) == []
+
+
+def test_affinity_and_quota_are_recorded_and_decide(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(f"{ROOM}.list_usable_cores", lambda: frozenset({0, 1, 2}))
+    monkeypatch.setattr(f"{ROOM}.psutil.cpu_count", lambda logical=True: 3)
+    monkeypatch.setattr(f"{ROOM}.read_cpu_quota", lambda: None)
+    whole = describe_environment()
+    recorded = ("usable_cores", "affinity", "cpu_quota")
+    assert [whole["machine"][name] for name in recorded] == [3, None, None]
+    ids = {whole["environment_id"]}
+    for cores in ({0, 1}, {1, 2}):
+        monkeypatch.setattr(f"{ROOM}.list_usable_cores", lambda now=cores: frozenset(now))
+        pinned = describe_environment()
+        assert pinned["machine"]["affinity"] == sorted(cores)
+        ids.add(pinned["environment_id"])
+    monkeypatch.setattr(f"{ROOM}.read_cpu_quota", lambda: 1.5)
+    limited = describe_environment()
+    assert "machine.cpu_quota: None, 1.5" in list_decisive_differences(whole, limited)
+    assert len(ids | {limited["environment_id"]}) == 4
+
+
+def install(folder: Path, name: str, metadata: str | None) -> None:
+    (folder / f"{name}.dist-info").mkdir(parents=True)
+    if metadata is not None:
+        (folder / f"{name}.dist-info" / "METADATA").write_text(metadata)
+
+
+def test_an_unrelated_package_is_recorded_and_changes_no_id(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = describe_environment()
+    install(tmp_path, "unrelated-1.0", "Name: unrelated\nVersion: 1.0\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    after = describe_environment()
+    assert after["software"]["packages"]["unrelated"] == "1.0"
+    assert after["environment_id"] == before["environment_id"]
+
+
+def test_of_a_package_that_is_there_twice_the_imported_version_is_recorded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install(tmp_path / "later", "twice-1.0", "Name: twice\nVersion: 1.0\n")
+    install(tmp_path / "first", "twice-2.0", "Name: twice\nVersion: 2.0\n")
+    monkeypatch.syspath_prepend(tmp_path / "later")
+    monkeypatch.syspath_prepend(tmp_path / "first")
+    assert describe_environment()["software"]["packages"]["twice"] == version("twice") == "2.0"
+
+
+def test_what_pip_left_behind_is_no_package(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install(tmp_path, "~andas-0.1", None)
+    install(tmp_path, "~umpy-0.1", "Name: numpy\nVersion: 0.1\n")
+    install(tmp_path, "~one-0.1", "Name: gone\nVersion: 0.1\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    packages = describe_environment()["software"]["packages"]
+    assert packages["numpy"] == version("numpy") != "0.1"
+    assert "gone" not in packages
