@@ -7,6 +7,8 @@ from functools import cached_property
 import numpy as np
 from scipy import stats
 
+from seqbench.intervals import mean_interval, measure_variance
+
 EQUIVALENCE_ERROR = 0.05
 """How often a shift as large as the margin may be called equivalent."""
 
@@ -25,9 +27,9 @@ class ScoreShift:
 
     One interval decides each way. *Equivalent* are scores whose 90 % interval of the mean shift
     lies inside the margin: the two one-sided tests of Schuirmann (J. Pharmacokinet. Biopharm. 15,
-    1987), 5 % each. *Different* are those whose interval at 1 % lies outside it; that 1 % is shared
-    by all groups compared at once (Bonferroni), while equivalence of all of them needs no
-    adjustment (intersection-union test; Berger, Technometrics 24, 1982).
+    1987), 5 % each. *Different* are those whose 99 % interval lies outside it, adjusted for the
+    groups compared at once (Šidák, JASA 62, 1967); equivalence of all of them needs no adjustment
+    (intersection-union test; Berger, Technometrics 24, 1982).
 
     A score that comes in steps can shift by the same for every seed by chance. The variance of a
     shift is therefore taken to be no less than that of rounding two scores to a step each,
@@ -64,24 +66,22 @@ class ScoreShift:
     @cached_property
     def spread(self) -> float:
         """The standard deviation of a shift over seeds; NaN for one seed."""
-        if self.seeds < 2:
-            return math.nan
-        return max(float(np.std(self.shifts, ddof=1)), self.resolution / math.sqrt(6))
+        return math.sqrt(measure_variance(self.shifts, self._resolution))
 
     @property
     def equivalence_interval(self) -> tuple[float, float]:
         """The 90 % interval of the mean shift."""
-        return self._interval(EQUIVALENCE_ERROR)
+        return self._interval(1 - 2 * EQUIVALENCE_ERROR)
 
     @property
     def difference_confidence(self) -> float:
         """The confidence of `difference_interval`."""
-        return 1 - DIFFERENCE_ERROR / self.comparisons
+        return float((1 - DIFFERENCE_ERROR) ** (1 / self.comparisons))
 
     @property
     def difference_interval(self) -> tuple[float, float]:
         """The interval of the mean shift that holds for all groups at once with 99 %."""
-        return self._interval(DIFFERENCE_ERROR / self.comparisons / 2)
+        return self._interval(self.difference_confidence)
 
     @property
     def equivalent(self) -> bool:
@@ -105,7 +105,8 @@ class ScoreShift:
         if self.seeds < 2:
             return None
         if abs(self.mean) > self.margin:
-            shift, error, miss = abs(self.mean), DIFFERENCE_ERROR / self.comparisons / 2, 1 - POWER
+            shift, error = abs(self.mean), (1 - self.difference_confidence) / 2
+            miss = 1 - POWER
         else:
             shift, error = 0.0, EQUIVALENCE_ERROR
             miss = (1 - POWER) / 2  # either end of the margin can be missed
@@ -115,9 +116,10 @@ class ScoreShift:
                 return seeds
         return None
 
-    def _interval(self, error: float) -> tuple[float, float]:
-        """Return Student's t interval of the mean shift that misses it by ``error`` at each end."""
-        if self.seeds < 2:
-            return math.nan, math.nan
-        half = float(stats.t.isf(error, self.seeds - 1)) * self.spread / math.sqrt(self.seeds)
-        return self.mean - half, self.mean + half
+    @property
+    def _resolution(self) -> float:
+        """That of a difference of two scores: variances of rounding add up."""
+        return math.sqrt(2) * self.resolution
+
+    def _interval(self, confidence: float) -> tuple[float, float]:
+        return mean_interval(self.shifts, confidence, self._resolution)

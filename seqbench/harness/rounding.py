@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from seqbench.metrics import find_metric
 from seqbench.records import EpochRecord
 
 COMPARED = ("train_loss", "test_loss", "score")
@@ -59,9 +60,9 @@ def find_step(metric: str, score: float, answers: int) -> float:
     metric, score
         The metric's name, and a value of it.
     answers
-        How many answers an accuracy is a mean over.
+        How many answers a share, such as accuracy, is of.
     """
-    return 1 / answers if metric == "accuracy" else LOSS_BOUND * abs(score)
+    return 1 / answers if find_metric(metric).share else LOSS_BOUND * abs(score)
 
 
 def find_deviation(
