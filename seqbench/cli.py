@@ -16,8 +16,9 @@ from seqbench.commands.explain import app as explain
 from seqbench.commands.gate import gate
 from seqbench.commands.history import history
 from seqbench.commands.registered import env, list_, show
-from seqbench.commands.results import compare, pool, report, verify
+from seqbench.commands.results import compare, pool, report
 from seqbench.commands.run import run
+from seqbench.commands.verify import verify
 from seqbench.errors import SeqbenchError, SettingError
 from seqbench.options import option_of
 

@@ -45,10 +45,13 @@ def interruptible(kept: str) -> Iterator[None]:
 
 
 @contextmanager
-def tell_progress() -> Iterator[Callable[[str], object]]:
-    """Give what says how far a command is: one line that changes, or a line each in a log."""
+def tell_progress(*, in_log: bool = True) -> Iterator[Callable[[str], object]]:
+    """Give what says how far a command is: one line that changes, or a line each in a log.
+
+    Without ``in_log`` it says nothing where there is no terminal.
+    """
     if not console.is_terminal:
-        yield say
+        yield say if in_log else lambda text: None
         return
     with console.status("", refresh_per_second=1) as status:
         yield lambda text: status.update(escape(text))

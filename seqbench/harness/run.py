@@ -49,6 +49,7 @@ class Problem:
     fingerprint: str
     train_examples: int
     test_examples: int
+    test_answers: int
 
 
 def describe_problem(name: str, task: Task, data: TaskData) -> Problem:
@@ -66,6 +67,7 @@ def describe_problem(name: str, task: Task, data: TaskData) -> Problem:
         data.fingerprint,
         len(data.train),
         len(data.test),
+        int(task.count_answers(data.test.targets)),
     )
 
 

@@ -1,0 +1,99 @@
+"""`seqbench verify`: published runs again, and what is said of them."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from seqbench.commands.arguments import DataFolder, Plugins, ResultsRoot, find_folder
+from seqbench.commands.console import interruptible, say, tell_progress
+from seqbench.errors import ExitCode, SettingError, UsageError
+from seqbench.formatting import join_words
+
+# torch is imported within functions, so that the worker can be started first
+if TYPE_CHECKING:
+    from seqbench.harness.outcomes import PublishedRun
+    from seqbench.spec import RunSpec
+
+_EXIT_CODES = (
+    ExitCode.OK,
+    ExitCode.EQUAL_TO_ROUNDING,
+    ExitCode.EQUIVALENT,
+    ExitCode.VERIFICATION_UNDECIDED,
+    ExitCode.VERIFICATION_DIFFERS,
+)
+"""By `Outcome`, from the best to the worst."""
+
+
+def verify(
+    name: Annotated[str, typer.Argument(help="A result folder, or its name below --results.")],
+    sample: Annotated[
+        int | None, typer.Option(help="Run only N of its rows again.", min=1, metavar="N")
+    ] = None,
+    margin: Annotated[
+        float | None,
+        typer.Option(
+            help="Largest mean shift of the score that counts as equivalent, in the metric's unit "
+            "(0.01 is one point of accuracy). Default: 2 % of the way from the baseline's score "
+            "to the published mean."
+        ),
+    ] = None,
+    runs: Annotated[bool, typer.Option("--runs", help="Add a line for each run.")] = False,
+    plugin: Plugins = None,
+    data: DataFolder = None,
+    results: ResultsRoot = Path("results"),
+) -> None:
+    """Run published rows again, from nothing but their folder, and compare every epoch."""
+    from seqbench.harness.worker import Worker
+
+    with interruptible("nothing was compared"), Worker(data, plugin or ()) as worker:
+        from seqbench.commands.verification_summary import describe_verification
+        from seqbench.harness.device import resolve_device
+        from seqbench.harness.environment import describe_environment
+        from seqbench.harness.verifying import choose_rows, verify_runs
+        from seqbench.plugins import load_plugins
+        from seqbench.store import load_results
+
+        load_plugins(plugin or ())
+        folder = find_folder(name, results)
+        published = load_results(folder)
+        chosen = choose_rows(published, sample)
+        if not chosen:
+            raise UsageError(f"{folder} has no trained run that ended well: nothing to verify")
+        _check_margin(margin, chosen)
+        specs = [run.spec for run in chosen]
+        for device in {spec.device for spec in specs}:
+            resolve_device(device)
+        problems = worker.load(specs)
+        with tell_progress(in_log=False) as tell:
+            done = 0
+
+            def started(spec: "RunSpec") -> None:
+                nonlocal done
+                done += 1
+                tell(f"[{done}/{len(specs)}] {spec.task} {spec.variant} seed {spec.seed}")
+
+            found = verify_runs(
+                published,
+                chosen,
+                problems,
+                worker,
+                describe_environment(),
+                margin=margin,
+                started=started,
+            )
+    for line in describe_verification(found, sampled=sample is not None, runs=runs):
+        say(line)
+    raise typer.Exit(_EXIT_CODES[found.outcome])
+
+
+def _check_margin(margin: float | None, chosen: Sequence["PublishedRun"]) -> None:
+    if margin is None:
+        return
+    if not 0 < margin < float("inf"):
+        raise SettingError("margin", margin, "a number greater than 0")
+    metrics = sorted({run.row["metric"] for run in chosen})
+    if len(metrics) > 1:
+        expected = f"left out for results of several metrics ({join_words(metrics)})"
+        raise SettingError("margin", margin, expected)
