@@ -7,7 +7,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from seqbench.environments import OF_TIMES, list_decisive_differences, list_differences
+from seqbench.environments import (
+    OF_TIMES,
+    list_decisive_differences,
+    list_differences,
+    same_code,
+)
 from seqbench.errors import UsageError
 from seqbench.intervals import find_resolution
 from seqbench.significance import Difference, compare_pairs
@@ -23,6 +28,8 @@ class Comparison:
     ----------
     differences
         Of the environments, field by field, and of the number of threads.
+    changes
+        What else differs between the runs that are compared, in sentences.
     alike
         Whether the machines are, so that times may be compared.
     table
@@ -32,6 +39,7 @@ class Comparison:
     """
 
     differences: list[str]
+    changes: list[str]
     alike: bool
     table: pd.DataFrame
     only_first: int
@@ -58,6 +66,7 @@ def compare_results(first: Results, second: Results) -> Comparison:
             *list_differences(first.environment, second.environment),
             *_list_threads(first, second),
         ],
+        changes=list(_list_changes(pairs)),
         alike=alike,
         table=compare_groups(pairs, times=alike),
         only_first=only_first,
@@ -77,6 +86,16 @@ def _pair_runs(first: Results, second: Results) -> tuple[pd.DataFrame, int, int]
     one, other = (named[named["side"] == side] for side in (0, 1))
     pairs = one.merge(other, on=[*GROUP, "seed"], suffixes=("", "_second"))
     return pairs, len(one) - len(pairs), len(other) - len(pairs)
+
+
+def _list_changes(pairs: pd.DataFrame) -> Iterator[str]:
+    data = (pairs["data_fingerprint"] != pairs["data_fingerprint_second"]).sum()
+    if data:
+        yield f"{data} of {len(pairs)} pairs were trained on different data."
+    both = pairs[["code_version", "code_version_second"]].dropna()
+    code = sum(not same_code(*each) for each in both.itertuples(index=False))
+    if code:
+        yield f"{code} of {len(pairs)} pairs went through different code."
 
 
 def _list_threads(first: Results, second: Results) -> Iterator[str]:
@@ -143,6 +162,7 @@ def describe_comparison(first: str, second: str, found: Comparison) -> Iterator[
         yield from (f"  {each}" for each in found.differences)
     else:
         yield f"The environments of {first} and {second} are the same."
+    yield from found.changes
     if not found.alike:
         yield "The machines are not alike, so times are not compared."
     for name, number in ((first, found.only_first), (second, found.only_second)):

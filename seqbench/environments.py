@@ -136,6 +136,11 @@ def list_differences(
             yield f"{name}: {ours}, {theirs}"
 
 
+def same_code(was: str, now: str) -> bool:
+    """Tell whether two digests of code agree, in the parts that both have: see `version_code`."""
+    return all(one == other for one, other in zip(was.split("+"), now.split("+"), strict=False))
+
+
 def format_differences(differences: Sequence[str]) -> str:
     """Return the first few differences in a line, and how many more there are."""
     more = len(differences) - _SHOWN

@@ -22,6 +22,7 @@ from seqbench.formatting import (
 from seqbench.intervals import CONFIDENCE, UNSTABLE_WIDTH
 from seqbench.significance import SIGNIFICANCE, count_pairs
 
+_SHOWN = 12  # characters of a fingerprint
 _NAMED = 12
 """Of more groups in one sentence the number is given, not the names."""
 
@@ -146,7 +147,8 @@ def _describe_uneven(uneven: pd.DataFrame) -> list[str]:
     said = []
     for (task, setting), part in uneven.groupby(["task", "setting"], sort=False):
         values = [
-            f"{'none' if pd.isna(row.value) else row.value} for {join_words(row.labels)}"
+            f"{'none' if pd.isna(row.value) else str(row.value)[:_SHOWN]} for "
+            f"{join_words(row.labels)}"
             for row in part.itertuples()
         ]
         said.append(f"`{setting}` on `{task}` is {', '.join(values)}")

@@ -6,7 +6,7 @@ written once and never edited.
 
 from dataclasses import dataclass
 
-from seqbench.columns import at_least, column, matching, one_of
+from seqbench.columns import above, at_least, column, matching, one_of
 from seqbench.spec import RunSpec
 
 SCHEMA_VERSION = 6
@@ -39,6 +39,7 @@ PHASES = (
 _LINE = matching(r"[^\r\n]+", "on one line")
 _METRIC = matching(r"[a-z0-9]+(_[a-z0-9]+)*", "lower-case words joined by underscores")
 _NOT_NEGATIVE = at_least(0)
+_POSITIVE = above(0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,7 +101,7 @@ class EpochRecord:
     epoch_time_s: float = column(
         "training time of the epoch: no evaluation, logging or saving",
         unit="s",
-        check=_NOT_NEGATIVE,
+        check=_POSITIVE,
     )
     train_samples_per_s: float = column(
         "training examples in an epoch ÷ `epoch_time_s`", unit="1/s", check=_NOT_NEGATIVE
@@ -212,7 +213,7 @@ class RunRecord:
         "best score of any epoch: chosen on the test set, so too kind", default=None
     )
     epoch_time_s: float | None = column(
-        "median training time of an epoch", unit="s", check=_NOT_NEGATIVE, default=None
+        "median training time of an epoch", unit="s", check=_POSITIVE, default=None
     )
     train_samples_per_s: float | None = column(
         "training examples in an epoch ÷ `epoch_time_s`",

@@ -211,12 +211,14 @@ def list_uneven_settings(runs: pd.DataFrame) -> pd.DataFrame:
     -------
     DataFrame
         Columns ``task``, ``setting``, ``value``, ``labels`` (a list): a row for each value of a
-        setting that the groups of a task do not share. `name_groups` puts a setting into a label
-        only where a variant has it in several values; where each variant has one of its own, as
-        with matched parameters, it would stay unseen. ``implementation`` has a column of its own.
+        setting, or of the data's fingerprint, that the groups of a task do not share. `name_groups`
+        puts a setting into a label only where a variant has it in several values; where each
+        variant has one of its own, as with matched parameters, it would stay unseen.
+        ``implementation`` has a column of its own.
     """
     rows = []
     settings = [name for name in _SETTINGS if name not in (*_NAMED_APART, "implementation")]
+    settings.append("data_fingerprint")
     for task, group in select_finished(runs).groupby("task", sort=False):
         for name in settings:
             told = group["label"].str.contains(f" {name}=", regex=False).any()

@@ -25,6 +25,7 @@ from seqbench.atomic_files import (
     replace_folder,
 )
 from seqbench.columns import columns
+from seqbench.consistency import find_inconsistency
 from seqbench.csv_files import (
     format_frame,
     format_header,
@@ -367,16 +368,13 @@ def load_results(folder: Path) -> Results:
     ResultsError
         If a file is missing or unreadable, a column is unknown or missing, a cell does not fit its
         column (the message names file, line and column), the schema is newer than this code, a row
-        is of another environment than the folder's, or a run's score is not that of its last epoch.
+        is of another environment than the folder's, or cells do not go together, see `consistency`.
     """
     heal_folder(folder)
     if not (folder / RUNS).is_file():
         begun = " but runs on their way" if (folder / UNFINISHED).is_dir() else ""
         raise ResultsError(f"{folder} holds no result{begun}: there is no {RUNS} in it")
     runs = read_csv(folder / RUNS, RunRecord)
-    twice = runs["run_id"][runs["run_id"].duplicated()]
-    if not twice.empty:
-        raise ResultsError(f"{folder / RUNS}, line {twice.index[0] + 2}: {twice.iloc[0]} is twice")
     environment = load_environment(folder)
     known = environment.get("environment_id")
     strange = runs.index[runs["environment_id"] != known]
@@ -390,7 +388,9 @@ def load_results(folder: Path) -> Results:
     for name, record_type in _PARTS.items():
         frame = read_csv(folder / name, record_type, optional=name != EPOCHS)
         parts[name] = frame[frame["run_id"].isin(runs["run_id"])].reset_index(drop=True)
-    _check_scores(folder, runs, parts[EPOCHS])
+    if fault := find_inconsistency(runs, parts[EPOCHS]):
+        place, column, told = fault
+        raise ResultsError(f"{folder / RUNS}, line {place + 2}, column {column}: {told}")
     return Results(
         name=folder.name,
         runs=runs,
@@ -400,20 +400,6 @@ def load_results(folder: Path) -> Results:
         profile=parts[PROFILE],
         environment=environment,
     )
-
-
-def _check_scores(folder: Path, runs: pd.DataFrame, epochs: pd.DataFrame) -> None:
-    """Refuse a run whose score is not that of its last epoch: one of the two was edited."""
-    last = epochs.groupby("run_id")["score"].last()
-    scores = runs.set_index("run_id")["final_score"].reindex(last.index)
-    wrong = last.index[scores.notna() & (scores != last)]
-    if len(wrong):
-        line = runs.index[runs["run_id"] == wrong[0]][0] + 2
-        score, reached = float(scores[wrong[0]]), float(last[wrong[0]])
-        raise ResultsError(
-            f"{folder / RUNS}, line {line}, column final_score: {score!r} is not the score of its "
-            f"last epoch in {EPOCHS}, {reached!r}; one of them was edited"
-        )
 
 
 def read_spec(row: Mapping[str, Any]) -> RunSpec:

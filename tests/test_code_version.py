@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from seqbench.environments import same_code
 from seqbench.gate.sources import digest_benchmark
 from seqbench.harness import source_digest
-from seqbench.harness.code_version import digest_run, same_code, version_code
+from seqbench.harness.code_version import digest_run, version_code
 from seqbench.harness.source_digest import (
     collect_sources,
     digest_sources,

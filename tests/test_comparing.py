@@ -72,6 +72,22 @@ def test_intervals_and_p_are_adjusted_for_the_number_of_groups(
         assert row["ratio_low"] == pytest.approx(np.exp(wide.low))
 
 
+def test_other_data_and_other_code_are_told(tmp_path: Path, make_run: MakeRun) -> None:
+    results = []
+    for name, data, code in (("a", "one", "123+45"), ("b", "other", "124")):
+        with ResultWriter(tmp_path / name, {"environment_id": "abc"}) as writer:
+            for seed in range(2):
+                run, epochs = make_run(0.9, seed=seed)
+                seen = data if seed else run.data_fingerprint
+                writer.add(replace(run, code_version=code, data_fingerprint=seen), epochs)
+        results.append(load_results(tmp_path / name))
+    told = list(describe_comparison("a", "b", compare_results(*results)))
+    assert "1 of 2 pairs were trained on different data." in told
+    assert "2 of 2 pairs went through different code." in told
+    same = list(describe_comparison("a", "a", compare_results(results[0], results[0])))
+    assert not [each for each in same if "pairs" in each]
+
+
 def test_times_are_compared_without_contended_epochs(tmp_path: Path, make_run: MakeRun) -> None:
     found = []
     for name, disturbed in (("a", 1.0), ("b", 5.0)):
@@ -98,7 +114,7 @@ def test_where_less_is_better_a_gain_is_a_fall(tmp_path: Path, make_run: MakeRun
         with ResultWriter(tmp_path / name, {"environment_id": "abc"}) as writer:
             for seed in range(2):
                 run, epochs = make_run(slope * (1 + seed), seed=seed)
-                writer.add(replace(run, higher_is_better=False), epochs)
+                writer.add(replace(run, metric="mse", higher_is_better=False), epochs)
         results.append(load_results(tmp_path / name))
     assert compare_results(*results).table["gain"].tolist() == [pytest.approx(0.45)]
 

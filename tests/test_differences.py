@@ -1,6 +1,7 @@
 """Which groups differ: against scipy's tests, adjusted by hand, and by what must not be said."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,8 @@ def gather(tmp_path: Path, make_run: MakeRun) -> Gather:
     def make(runs: list[dict[str, Any]]) -> Results:
         with ResultWriter(tmp_path / "a", {}) as writer:
             for settings in runs:
-                writer.add(*make_run(**settings))
+                run, epochs = make_run(**settings)
+                writer.add(replace(run, metric="my_own"), epochs)  # may be anything
         return load_results(tmp_path / "a")
 
     return make
@@ -75,6 +77,19 @@ def test_where_less_is_better_the_least_is_best(gather: Gather) -> None:
     assert row["shortfall"] == pytest.approx(0.1 - 0.05 / 3)
     summary = summarise_groups(runs, results.epochs).set_index("label")
     assert summary.loc["lstm", "best_score"] == pytest.approx(0.2)
+
+
+def test_a_run_that_exploded_takes_nothing_from_the_others(gather: Gather) -> None:
+    scores = {"gru": [3e-4, 2e-4, 4e-4], "lstm": [3e-3, 4e-3, 3.5e-3], "irnn": [0.16, 0.17, 1e5]}
+    results = gather(of_scores(scores))
+    runs = results.runs.assign(metric="mse", higher_is_better=False)
+    compared = compare_with_best(runs).set_index("label")
+    test = scipy_stats.ttest_ind(scores["gru"], scores["lstm"], equal_var=False)
+    assert compared.loc["lstm", "p"] == pytest.approx(1 - (1 - test.pvalue) ** 3)
+    summary = summarise_groups(runs, results.epochs).set_index("label")
+    low, high = scipy_stats.t.interval(0.95, 2, loc=3e-4, scale=scipy_stats.sem(scores["gru"]))
+    assert summary.loc["gru", "score_high"] == pytest.approx(high)
+    assert summary.loc["gru", "score_low"] == pytest.approx(max(low, 0))
 
 
 def test_groups_without_a_common_seed_are_compared(gather: Gather) -> None:

@@ -105,6 +105,38 @@ def test_one_seed_claims_nothing(tmp_path: Path, make_run: MakeRun) -> None:
     assert "better than" not in text.split("## Scores")[0]
 
 
+def test_what_was_not_tested_is_not_called_alike(tmp_path: Path, make_run: MakeRun) -> None:
+    with ResultWriter(tmp_path / "a", {}) as writer:
+        for seed in range(3):
+            writer.add(*make_run(0.9 + 0.01 * seed, 1.0 + 0.01 * seed, seed=seed))
+        writer.add(*make_run(0.7, 5.0, variant="gru"))
+    text = write_report(load_results(tmp_path / "a"), tmp_path / "report").read_text()
+    assert text.count("Not tested, for want of seeds (n = 1 to 3): gru.") == 2
+    assert "No significant difference" not in text
+
+
+def test_the_least_epoch_time_is_never_a_greater_one(tmp_path: Path, make_run: MakeRun) -> None:
+    """Five fast and four slow runs have a lesser median than nine between, and a greater mean."""
+    with ResultWriter(tmp_path / "a", {}) as writer:
+        for seed in range(9):
+            writer.add(*make_run(0.9, 0.040 if seed < 5 else 0.080, seed=seed))
+            writer.add(*make_run(0.9, 0.041, variant="gru", seed=seed))
+    text = write_report(load_results(tmp_path / "a"), tmp_path / "report").read_text()
+    assert "**gru** has the least epoch time" in text
+    assert "Significantly more: rnn" in text
+
+
+def test_groups_that_saw_other_data_are_named(tmp_path: Path, make_run: MakeRun) -> None:
+    with ResultWriter(tmp_path / "a", {}) as writer:
+        for variant, data in (("rnn", "0123456789abcdef"), ("gru", "f" * 64)):
+            run, epochs = make_run(0.9, variant=variant)
+            writer.add(replace(run, data_fingerprint=data), epochs)
+    text = write_report(load_results(tmp_path / "a"), tmp_path / "report").read_text()
+    assert (
+        "`data_fingerprint` on `row-digits` is 0123456789ab for rnn, ffffffffffff for gru" in text
+    )
+
+
 def test_scores_at_the_baseline_are_named(tmp_path: Path, make_run: MakeRun) -> None:
     with ResultWriter(tmp_path / "a", {}) as writer:
         for seed in range(3):

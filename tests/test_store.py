@@ -3,11 +3,13 @@
 import csv
 import json
 import os
+import re
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -107,12 +109,18 @@ ONE_LINE = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(error=ONE_LINE, suite=ONE_LINE, loss=st.floats(), score=st.floats(allow_nan=False))
+@given(
+    error=ONE_LINE,
+    suite=ONE_LINE,
+    loss=st.floats(),
+    score=st.floats(allow_nan=False, allow_infinity=False),
+)
 def test_any_record_comes_back(
     make_run: MakeRun, tmp_path: Path, error: str, suite: str, loss: float, score: float
 ) -> None:
     run, epochs = make_run()
-    run = replace(run, error=error, suite=suite, final_score=score)
+    scored: dict[str, Any] = {"metric": "my_own", "final_score": score, "best_score": score}
+    run = replace(run, error=error, suite=suite, **scored)
     epochs = [replace(each, test_loss=loss, score=score) for each in epochs]
     with ResultWriter(tmp_path / "a", {}) as writer:
         writer.add(run, epochs)
@@ -244,7 +252,7 @@ def place(folder: Path, file: str, column: str) -> int:
         (RUNS, "higher_is_better", "True", "true or false"),
         (RUNS, "started_at", "yesterday", "like 2026"),
         (EPOCHS, "train_loss", "", "a number"),
-        (EPOCHS, "epoch_time_s", "-0.5", "at least 0"),
+        (EPOCHS, "epoch_time_s", "-0.5", "greater than 0"),
         (EPOCHS, "epoch", "0", "at least 1"),
     ],
 )
@@ -349,7 +357,51 @@ def test_a_torn_line_is_named(result_folder: Path) -> None:
 
 def test_a_run_that_is_there_twice_is_refused(result_folder: Path) -> None:
     edit(result_folder, RUNS, lambda rows: rows.append(rows[1]))
-    with pytest.raises(ResultsError, match=r"line 8: .* is twice"):
+    with pytest.raises(ResultsError, match=r"line 8, column run_id: .* is twice"):
+        load_results(result_folder)
+
+
+def test_a_run_that_is_there_twice_by_another_name_is_refused(result_folder: Path) -> None:
+    def add(rows: list[list[str]]) -> None:
+        rows.append(["another-name", *rows[1][1:]])
+
+    edit(result_folder, RUNS, add)
+    with pytest.raises(ResultsError, match=r"line 8, .* has the settings and seed of another row"):
+        load_results(result_folder)
+
+
+@pytest.mark.parametrize(
+    ("cells", "told"),
+    [
+        ({"final_score": "nan"}, "line 2, column final_score: nan is no score"),
+        ({"final_score": ""}, "line 2, column final_score: nan is no score"),
+        ({"best_score": "1.5"}, "line 2, column best_score: 1.5 is no accuracy, which is 0 to 1"),
+        ({"best_score": "0.2"}, "column best_score: 0.2 is worse than the final score, 0.9"),
+        ({"baseline_score": "-0.1"}, "column baseline_score: -0.1 is no accuracy"),
+        ({"higher_is_better": "false"}, "column higher_is_better: "),
+        ({"metric": "mse"}, "column metric: accuracy is not mse, as in other rows of the task"),
+        ({"epoch_time_s": "0"}, "column epoch_time_s: must be a number, greater than 0"),
+    ],
+)
+def test_cells_that_cannot_stand_beside_the_others_are_named(
+    result_folder: Path, cells: dict[str, str], told: str
+) -> None:
+    def change(rows: list[list[str]]) -> None:
+        for name, cell in cells.items():
+            rows[1][rows[0].index(name)] = cell
+
+    edit(result_folder, RUNS, change)
+    with pytest.raises(ResultsError, match=re.escape(told)):
+        load_results(result_folder)
+
+
+def test_a_metric_that_runs_the_wrong_way_is_named(result_folder: Path) -> None:
+    def turn(rows: list[list[str]]) -> None:
+        for row in rows[1:]:
+            row[rows[0].index("higher_is_better")] = "false"
+
+    edit(result_folder, RUNS, turn)
+    with pytest.raises(ResultsError, match="false does not fit the metric accuracy"):
         load_results(result_folder)
 
 

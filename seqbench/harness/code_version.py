@@ -39,11 +39,6 @@ def version_code(spec: RunSpec, *, measured: bool = False) -> str:
     return digest_run(frozenset(roots), measured=measured)
 
 
-def same_code(was: str, now: str) -> bool:
-    """Tell whether two answers of `version_code` agree, in the parts that both have."""
-    return all(one == other for one, other in zip(was.split("+"), now.split("+"), strict=False))
-
-
 @cache
 def digest_run(roots: frozenset[str], *, measured: bool = False) -> str:
     """Return `version_code` of a run whose members are in modules of these names."""

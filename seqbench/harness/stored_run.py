@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from seqbench.harness.code_version import same_code
+from seqbench.environments import same_code
 from seqbench.harness.run import Job, Problem
 from seqbench.records import CODE_DIGEST_SCHEMA
 from seqbench.spec import RunSpec

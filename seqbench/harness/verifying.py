@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from seqbench.environments import list_decisive_differences
-from seqbench.harness.code_version import same_code, version_code
+from seqbench.environments import list_decisive_differences, same_code
+from seqbench.harness.code_version import version_code
 from seqbench.harness.outcomes import Outcome, PublishedRun, Rerun, ScoreCheck, Verification
 from seqbench.harness.rounding import find_deviation, find_step
 from seqbench.harness.run import Job, Problem
