@@ -35,7 +35,7 @@ SUMMARY: Cells = {
     "range (min–max)": lambda row: (
         f"{format_seconds(row.epoch_time_min_s)}–{format_seconds(row.epoch_time_max_s)}"
     ),
-    "× cheapest": lambda row: format_factor(row.relative_time),
+    "× least": lambda row: format_factor(row.relative_time),
     "training, samples/s": lambda row: _per_second(row.train_samples_per_s),
     "inference, samples/s": lambda row: _per_second(row.eval_samples_per_s),
     "of peak": lambda row: "—" if pd.isna(row.peak_fraction) else f"{row.peak_fraction:.0%}",
