@@ -82,6 +82,39 @@ def test_a_commit_that_slows_the_harness_is_caught_and_named(
     assert float(pairs[0]["base"]) == pytest.approx(0.010, rel=0.1)
 
 
+DECLARED = """
+[tool.setuptools.packages.find]
+where = ["code"]
+"""
+
+
+@pytest.mark.parametrize("layout", ["src", "python", "code"])
+def test_each_side_runs_its_own_code_whatever_the_layout(
+    repository: Repository, layout: str
+) -> None:
+    """The working copy is importable too, as a package installed in development mode is."""
+    repository.git("mv", "mini", layout + "-")
+    (repository.folder / layout).mkdir()
+    repository.git("mv", layout + "-", f"{layout}/mini")
+    repository.commit("Another layout", {"pyproject.toml": DECLARED})
+    repository.replace("Slow", f"{layout}/mini/harness.py", "now += ", "now += 1.3 * ")
+    path = str(repository.folder / layout)
+    done = gate(repository, "--base", "main~1", "--head", "main", *SOON, PYTHONPATH=path)
+    assert done.returncode == ExitCode.REGRESSION_FOUND, done.stdout + done.stderr
+
+
+def test_code_of_the_working_copy_is_refused_on_both_sides(repository: Repository) -> None:
+    repository.git("mv", "mini", "odd")
+    (repository.folder / "somewhere").mkdir()
+    repository.git("mv", "odd", "somewhere/mini")
+    repository.commit("A layout that nothing declares", {"README.md": "mini, elsewhere\n"})
+    repository.replace("Slow", "somewhere/mini/harness.py", "now += ", "now += 2 * ")
+    path = str(repository.folder / "somewhere")
+    done = gate(repository, "--base", "main~1", "--head", "main", *SOON, PYTHONPATH=path)
+    assert done.returncode == ExitCode.NOTHING_MEASURED, done.stdout + done.stderr
+    assert "mini comes from" in done.stdout + done.stderr
+
+
 def test_the_worst_comes_first_and_the_same_is_called_the_same(repository: Repository) -> None:
     repository.replace("Slower", "mini/harness.py", '"gated": 0.030', '"gated": 0.036')
     done = gate(repository, "--base", "main~1", *SOON)

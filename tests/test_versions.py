@@ -92,6 +92,9 @@ def test_where_nothing_they_depend_on_differs_both_run_with_this_python(tmp_path
         ("pyproject.toml", PROJECT.replace("hatchling", "hatchling>=1.24")),
         ("constraints.txt", "torch==2.13.1\n"),
         ("requirements-dev.txt", "six\n"),
+        ("pyproject.toml", PROJECT + '\n[tool.poetry.dependencies]\ntorch = "^2.12"\n'),
+        ("setup.cfg", "[options]\ninstall_requires =\n  torch>=2.12\n"),
+        ("setup.py", "from setuptools import setup\nsetup(install_requires=['torch'])\n"),
     ],
 )
 def test_where_they_depend_on_other_packages_each_has_an_environment(
@@ -116,6 +119,19 @@ def test_where_they_depend_on_other_packages_each_has_an_environment(
         str(tmp_path / "base" / "python"),
         str(tmp_path / "head" / "python"),
     )
+
+
+def test_what_only_another_tool_follows_is_told(tmp_path: Path) -> None:
+    for name in ("base", "head"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "setup.cfg").write_text(f"[flake8]\nexclude = {name}\n")
+        (tmp_path / name / "uv.lock").write_text(f"{name}\n")
+    base, head = find_environments(tmp_path / "base", tmp_path / "head")
+    assert base.python == head.python == sys.executable
+    assert (base.told, head.told) == ("", "uv.lock differs and is not followed")
+    (tmp_path / "head" / "poetry.lock").write_bytes(b"\xff")
+    _, head = find_environments(tmp_path / "base", tmp_path / "head")
+    assert head.told == "poetry.lock and uv.lock differ and are not followed"
 
 
 def test_an_environment_is_made_with_what_is_wanted_before_the_constraints(

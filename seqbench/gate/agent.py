@@ -11,6 +11,7 @@ import importlib.util
 import os
 import sys
 import time
+import tomllib
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
@@ -39,6 +40,7 @@ class Agent:
     """
 
     def __init__(self, root: Path, file: Path) -> None:
+        self.root = root
         found = importlib.util.spec_from_file_location("gate_benchmarks", file)
         assert found is not None
         assert found.loader is not None
@@ -73,6 +75,7 @@ class Agent:
         """Make a benchmark's work and warm it up; return the seconds that a call then takes."""
         benchmark = self.benchmarks[name]
         self.works[name] = benchmark.make_work(**benchmark.settings)
+        check_origin(self.root)
         times: list[float] = []
         while len(times) < _WARM_UP_CALLS or sum(times) < _WARM_UP_S:
             times.append(self.time(name, 1))
@@ -197,15 +200,70 @@ def _find_peak(tree: list[Any]) -> int:
     return peak
 
 
+def list_import_folders(root: Path) -> list[Path]:
+    """Return the folders of a version that its packages lie in: the usual ones, and as declared.
+
+    ``pyproject.toml`` may name them for setuptools, poetry, hatch, pdm and maturin.
+    """
+    declared: list[str] = []
+    with suppress(OSError, ValueError):
+        tools = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8")).get("tool", {})
+        for table, key in _DECLARED_IN:
+            found: Any = tools
+            for part in table:
+                found = found.get(part, {}) if isinstance(found, dict) else {}
+            declared += _read_folders(found.get(key) if isinstance(found, dict) else None)
+    folders = [root / each for each in [*declared, "", "src", "python", "lib"]]
+    return [each for each in dict.fromkeys(folders) if each.is_dir()]
+
+
+_DECLARED_IN = (
+    (("setuptools", "packages", "find"), "where"),
+    (("setuptools",), "package-dir"),
+    (("poetry",), "packages"),
+    (("hatch", "build", "targets", "wheel"), "packages"),
+    (("pdm", "build"), "package-dir"),
+    (("maturin",), "python-source"),
+)
+
+
+def _read_folders(told: Any) -> list[str]:
+    """Return the folders that an entry of ``pyproject.toml`` names."""
+    if isinstance(told, str):
+        return [told]
+    if isinstance(told, dict):  # setuptools: package → folder
+        return [str(each) for name, each in told.items() if name == ""]
+    if not isinstance(told, list):
+        return []
+    named = [each.get("from", "") if isinstance(each, dict) else str(each) for each in told]
+    return [str(Path(each).parent) if "/" in each else each for each in named]
+
+
 def check_origin(root: Path) -> None:
-    """Raise if something that the version has itself was imported from elsewhere."""
+    """Raise if code was imported that is neither this version's nor installed.
+
+    A package that is installed in development mode comes from the working copy, whichever version
+    is asked for. What the version has itself has to come from there even if it is installed too.
+    """
+    folders = list_import_folders(root)
     for name, module in list(sys.modules.items()):
         origin = getattr(module, "__file__", None)
-        own = [root / name, root / f"{name}.py", root / "src" / name]
-        if "." in name or not origin or not any(each.exists() for each in own):
+        if "." in name or not origin or name in ("__main__", "__mp_main__"):
             continue
-        if not Path(origin).resolve().is_relative_to(root.resolve()):
+        place = Path(origin).resolve()
+        if place.is_relative_to(root.resolve()):
+            continue
+        own = [path for each in folders for path in (each / name, each / f"{name}.py")]
+        if any(each.exists() for each in own) or (name != "seqbench" and not _is_installed(place)):
             raise ImportError(f"{name} comes from {origin}, not from the version in {root}")
+
+
+def _is_installed(place: Path) -> bool:
+    """Tell whether a file is of the standard library or of an installed package."""
+    parts = set(place.parts)
+    prefixes = {sys.prefix, sys.base_prefix, sys.exec_prefix, sys.base_exec_prefix}
+    inside = any(place.is_relative_to(Path(each).resolve()) for each in prefixes)
+    return inside or bool(parts & {"site-packages", "dist-packages"})
 
 
 def _locate(function: Callable[..., Any]) -> tuple[str, str]:
@@ -218,7 +276,7 @@ def main() -> None:
     """Answer the gate until it hangs up."""
     root, file, descriptor = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
     elsewhere = [each for each in sys.path if each != str(Path(__file__).parent)]
-    sys.path[:] = [str(root), *([str(root / "src")] if (root / "src").is_dir() else []), *elsewhere]
+    sys.path[:] = [*map(str, list_import_folders(root)), *elsewhere]
     connection = Connection(descriptor)
     agent: Agent | None = None
     while True:

@@ -8,14 +8,20 @@ import sys
 import tomllib
 import venv
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from configparser import ParsingError, RawConfigParser
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import platformdirs
 
 from seqbench.errors import UsageError
+from seqbench.formatting import join_words
 
 CONSTRAINTS = "constraints.txt"
+_LOCKS = ("poetry.lock", "uv.lock", "pdm.lock", "pixi.lock", "Pipfile", "Pipfile.lock")
+_LOCKS += ("environment.yml", "environment.yaml", "conda-lock.yml")
+_SETUP = ("setup.cfg", "setup.py")
 _REQUIREMENTS = "requirements*.txt"
 _TOLD_OF_PIP = 12  # lines
 
@@ -44,8 +50,22 @@ def find_environments(
     -------
     base, head
         Both the Python that runs here if nothing that they depend on differs; else each has a
-        virtual environment of its own, kept for the next time in the user's cache folder.
+        virtual environment of its own, kept for the next time in the user's cache folder. What
+        differs but only another tool than pip would follow, such as a lock file, is told.
     """
+    environments = _choose_environments(base, head, base_env)
+    ignored = [name for name in _LOCKS if _read(base / name) != _read(head / name)]
+    if not ignored:
+        return environments
+    ours, theirs = environments
+    verb = "differs and is" if len(ignored) == 1 else "differ and are"
+    told = f"{join_words(ignored)} {verb} not followed"
+    return ours, replace(theirs, told="; ".join(each for each in (theirs.told, told) if each))
+
+
+def _choose_environments(
+    base: Path, head: Path, base_env: Sequence[str]
+) -> tuple[Environment, Environment]:
     if len(base_env) == 1 and Path(base_env[0]).is_file():
         python = str(Path(base_env[0]).absolute())  # not resolved: a venv's Python is a link
         return Environment(python, f"with {python}"), Environment(sys.executable)
@@ -68,10 +88,22 @@ def _list_dependencies(project: Path) -> Iterator[str]:
         told = content.get("project", {})
         yield repr(content.get("build-system"))
         yield repr([told.get(each) for each in ("requires-python", "dependencies")])
+        yield repr(content.get("tool", {}).get("poetry", {}).get("dependencies"))
+    setup = RawConfigParser(strict=False)
+    with suppress(ParsingError):
+        setup.read_string(_read(project / "setup.cfg"))
+    for name in ("python_requires", "install_requires"):
+        yield f"{name}: {setup.get('options', name, fallback='').split()}"
+    yield f"setup.py: {_read(project / 'setup.py')}"
     for file in sorted({project / CONSTRAINTS, *project.glob(_REQUIREMENTS)}):
         if file.is_file():
             lines = (line.partition("#")[0].strip() for line in file.read_text().splitlines())
             yield f"{file.name}: {sorted(line for line in lines if line)}"
+
+
+def _read(file: Path) -> str:
+    """Return a file's text, whatever its encoding; empty if there is none."""
+    return file.read_text(encoding="utf-8", errors="replace") if file.is_file() else ""
 
 
 def make_environment(project: Path, wanted: Sequence[str] = ()) -> Path:
@@ -120,7 +152,7 @@ def _list_installs(project: Path, folder: Path, wanted: Sequence[str]) -> Iterat
         yield from ("-c", str(kept))
     for file in sorted(project.glob(_REQUIREMENTS)):
         yield from ("-r", str(file))
-    if (project / "pyproject.toml").is_file():
+    if any((project / each).is_file() for each in ("pyproject.toml", *_SETUP)):
         yield str(project)
     yield from wanted
 
