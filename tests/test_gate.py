@@ -98,7 +98,7 @@ def test_each_side_runs_its_own_code_whatever_the_layout(
     repository.git("mv", layout + "-", f"{layout}/mini")
     repository.commit("Another layout", {"pyproject.toml": DECLARED})
     repository.replace("Slow", f"{layout}/mini/harness.py", "now += ", "now += 1.3 * ")
-    path = str(repository.folder / layout)
+    path = os.pathsep.join([str(repository.folder / layout), os.environ.get("PYTHONPATH", "")])
     done = gate(repository, "--base", "main~1", "--head", "main", *SOON, PYTHONPATH=path)
     assert done.returncode == ExitCode.REGRESSION_FOUND, done.stdout + done.stderr
 
@@ -109,7 +109,7 @@ def test_code_of_the_working_copy_is_refused_on_both_sides(repository: Repositor
     repository.git("mv", "odd", "somewhere/mini")
     repository.commit("A layout that nothing declares", {"README.md": "mini, elsewhere\n"})
     repository.replace("Slow", "somewhere/mini/harness.py", "now += ", "now += 2 * ")
-    path = str(repository.folder / "somewhere")
+    path = os.pathsep.join([str(repository.folder / "somewhere"), os.environ.get("PYTHONPATH", "")])
     done = gate(repository, "--base", "main~1", "--head", "main", *SOON, PYTHONPATH=path)
     assert done.returncode == ExitCode.NOTHING_MEASURED, done.stdout + done.stderr
     assert "mini comes from" in done.stdout + done.stderr

@@ -245,17 +245,20 @@ def check_origin(root: Path) -> None:
     A package that is installed in development mode comes from the working copy, whichever version
     is asked for. What the version has itself has to come from there even if it is installed too.
     """
-    folders = list_import_folders(root)
+    folders, whole = list_import_folders(root), root.resolve()
+    own: dict[str, bool] = {}
     for name, module in list(sys.modules.items()):
-        origin = getattr(module, "__file__", None)
-        if "." in name or not origin or name in ("__main__", "__mp_main__"):
+        origin, package = getattr(module, "__file__", None), name.partition(".")[0]
+        if not origin or package in ("__main__", "__mp_main__"):
             continue
         place = Path(origin).resolve()
-        if place.is_relative_to(root.resolve()):
+        if place.is_relative_to(whole):
             continue
-        own = [path for each in folders for path in (each / name, each / f"{name}.py")]
-        if any(each.exists() for each in own) or (name != "seqbench" and not _is_installed(place)):
-            raise ImportError(f"{name} comes from {origin}, not from the version in {root}")
+        if package not in own:
+            places = [path for each in folders for path in (each / package, each / f"{package}.py")]
+            own[package] = any(each.exists() for each in places)
+        if own[package] or not (package == "seqbench" or _is_installed(place)):
+            raise ImportError(f"{package} comes from {origin}, not from the version in {root}")
 
 
 def _is_installed(place: Path) -> bool:
