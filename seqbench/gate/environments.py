@@ -19,8 +19,10 @@ from seqbench.errors import UsageError
 from seqbench.formatting import join_words
 
 CONSTRAINTS = "constraints.txt"
-_LOCKS = ("poetry.lock", "uv.lock", "pdm.lock", "pixi.lock", "Pipfile", "Pipfile.lock")
-_LOCKS += ("environment.yml", "environment.yaml", "conda-lock.yml")
+_LOCKS = (
+    *("poetry.lock", "uv.lock", "pdm.lock", "pixi.lock", "Pipfile", "Pipfile.lock"),
+    *("environment.yml", "environment.yaml", "conda-lock.yml"),
+)
 _SETUP = ("setup.cfg", "setup.py")
 _REQUIREMENTS = "requirements*.txt"
 _TOLD_OF_PIP = 12  # lines
