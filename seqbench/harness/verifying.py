@@ -89,10 +89,16 @@ def _run_again(
     rerun = Rerun(published, resolution, changed)
     if row["data_fingerprint"] != problem.fingerprint:
         return replace(rerun, fault="its data changed")
+    if not np.isclose(row["baseline_score"], problem.baseline_score, rtol=1e-6, atol=0):
+        told = f"{problem.baseline_score:.6g} instead of {row['baseline_score']:.6g}"
+        return replace(rerun, fault=f"its baseline's score is {told}")
     job = Job(spec=spec, suite=row["suite"], environment_id=environment["environment_id"])
     ended = executor.execute(job, lambda record, saved: None)
     if ended.record.status != "ok":
         return replace(rerun, fault=f"it ended as {ended.record.status}: {ended.record.error}")
+    if not pd.isna(row["parameters"]) and row["parameters"] != ended.record.parameters:
+        told = f"{ended.record.parameters} parameters instead of {row['parameters']}"
+        return replace(rerun, fault=f"it has {told}")
     before = results.epochs[results.epochs["run_id"] == row["run_id"]]
     after = ended.traces.epochs
     if len(before) != len(after):
