@@ -42,9 +42,8 @@ def compare_with_best(runs: pd.DataFrame) -> pd.DataFrame:
     for (task, device), part in finished.groupby(["task", "device"], sort=False):
         sign = 1.0 if part["higher_is_better"].iloc[0] else -1.0
         goodness = _collect(part, sign * part["final_score"])
-        best = max(goodness, key=lambda label: goodness[label].mean())
         shared = {"task": task, "device": device, "metric": part["metric"].iloc[0]}
-        rows += [shared | row for row in _compare_with(best, goodness)]
+        rows += [shared | row for row in _compare_with_best(goodness)]
     return pd.DataFrame(rows)
 
 
@@ -68,8 +67,7 @@ def compare_times(times: pd.DataFrame, column: str) -> pd.DataFrame:
     known = times.dropna(subset=[column])
     for (task, device), part in known.groupby(["task", "device"], sort=False):
         speeds = _collect(part, -np.log(part[column].astype(float)))
-        best = max(speeds, key=lambda label: speeds[label].mean())
-        rows += [{"task": task, "device": device} | row for row in _compare_with(best, speeds)]
+        rows += [{"task": task, "device": device} | row for row in _compare_with_best(speeds)]
     return pd.DataFrame(rows)
 
 
@@ -129,8 +127,9 @@ def _collect(part: pd.DataFrame, values: pd.Series) -> dict[str, Numbers]:
     return {str(label): group.to_numpy(dtype=float) for label, group in groups}
 
 
-def _compare_with(best: str, groups: Mapping[str, Numbers]) -> Iterator[dict[str, Any]]:
-    """Yield how far the means of all other groups lie below that of ``best``."""
+def _compare_with_best(groups: Mapping[str, Numbers]) -> Iterator[dict[str, Any]]:
+    """Yield how far the means of all other groups lie below the greatest."""
+    best = max(groups, key=lambda label: groups[label].mean())
     resolution = find_resolution(np.concatenate([*groups.values()]))
     family = count_pairs(len(groups))
     for label, values in groups.items():

@@ -56,8 +56,7 @@ def compare_means(
 
     With all pairs of some groups as the family of comparisons this is Tamhane's T2, which assumes
     neither equal variances nor equal numbers of seeds: Welch's t test, adjusted by Šidák's
-    inequality. By simulation (``nox -s stats-trials``) its errors stay below their bound where
-    those of Games and Howell, or of Tukey, do not.
+    inequality. How often it errs is simulated by ``nox -s stats-trials``.
 
     Parameters
     ----------

@@ -80,9 +80,7 @@ COMPARISON: Cells = {
     "first": lambda row: format_score(row.first, row.metric),
     "second": lambda row: format_score(row.second, row.metric),
     "better by": lambda row: (
-        "equal to the last bit"
-        if row.equal == row.seeds
-        else format_difference(row.gain, row.metric)
+        "equal scores" if row.equal == row.seeds else format_difference(row.gain, row.metric)
     ),
     "95 % interval": lambda row: format_interval(row.low, row.high, row.metric),
     "p, adjusted": lambda row: format_p(row.p),
