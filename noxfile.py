@@ -43,6 +43,18 @@ def tests(session: nox.Session) -> None:
 
 
 @nox.session
+def lowest(session: nox.Session) -> None:
+    """Run the tests with the lowest versions in pyproject.toml; arguments go to pytest."""
+    floors = [
+        each.partition(",")[0].replace(">=", "==") for each in PROJECT["project"]["dependencies"]
+    ]
+    session.install("-e", ".", *floors, *nox.project.dependency_groups(PROJECT, "test"))
+    # old versions use what new ones of other packages call deprecated
+    lenient = ("-W", "default::DeprecationWarning", "-W", "default::PendingDeprecationWarning")
+    session.run("pytest", *lenient, "--numprocesses", "auto", *session.posargs)
+
+
+@nox.session
 def lint(session: nox.Session) -> None:
     """Check style and formatting with ruff."""
     session.install("-c", "constraints.txt", *nox.project.dependency_groups(PROJECT, "lint"))
@@ -120,3 +132,13 @@ def frameworks(session: nox.Session) -> None:
     """Set an epoch in Lightning and in Keras on JAX beside ours; arguments go to pytest."""
     install(session, "frameworks")
     session.run("pytest", "benchmarks", *BENCHMARK, "-k", "other_frameworks", *session.posargs)
+
+
+@nox.session
+def hostile(session: nox.Session) -> None:
+    """Give seqbench hostile options, files, plugins, repositories and surroundings; minutes.
+
+    Arguments are those of `benchmarks/hostile`.
+    """
+    install(session)
+    session.run("python", "-m", "benchmarks.hostile", *session.posargs)

@@ -23,7 +23,7 @@ from scipy.signal import lfilter
 
 from benchmarks.gate_simulation_report import write_report
 from seqbench.gate.benchmark import MARGIN
-from seqbench.gate.cases import Rules
+from seqbench.gate.rules import Rules
 from seqbench.gate.verdicts import STANDARD_ERRORS, Verdict
 from seqbench.intervals import count_ruled_out, variance_inflation
 

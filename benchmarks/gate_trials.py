@@ -29,7 +29,7 @@ from benchmarks.gate_trials_rows import (
     read_done,
     record_environment,
 )
-from seqbench.gate.cases import Rules
+from seqbench.gate.rules import Rules
 from seqbench.gate.running import Outcome, run_gate
 from seqbench.gate.versions import check_out_versions
 
@@ -108,7 +108,7 @@ def try_once(results: Path, clone: Path, base: str, head: str, about: dict[str, 
         "environment_id": environment["environment_id"],
     }
     with check_out_versions(clone, base, head) as versions:
-        outcome = run_gate(versions, FILE, Rules(error_rate=ERROR_RATE))
+        outcome = run_gate(versions, FILE, Rules(error_rate=ERROR_RATE, measure_same=True))
         names = [case.name for case in outcome.cases]
         start = time.monotonic()
         base_s, head_s = sample_in_sequence(versions, FILE, names, outcome.sampled_s)

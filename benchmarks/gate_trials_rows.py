@@ -18,8 +18,8 @@ _PACKAGE = Path(__file__).parent.parent / "seqbench"
 RULE = tuple(
     _PACKAGE / f"{name}.py"
     for name in (
-        *("intervals", "gate/agent", "gate/benchmark", "gate/cases", "gate/pairs"),
-        *("gate/processes", "gate/running", "gate/verdicts"),
+        *("intervals", "gate/agent", "gate/benchmark", "gate/cases", "gate/pairs", "gate/peaks"),
+        *("gate/processes", "gate/rules", "gate/running", "gate/sides", "gate/verdicts"),
     )
 )
 """The files that decide what the gate measures and says."""

@@ -5,13 +5,12 @@ from pathlib import Path
 
 import pandas as pd
 import seaborn as sns
-from matplotlib import rc_context
 from matplotlib.figure import Figure
 from matplotlib.ticker import MultipleLocator, PercentFormatter
 from scipy.stats import binomtest
 
-from seqbench.plots import THEME, save_figure
-from seqbench.tables import format_markdown
+from seqbench.markdown import format_markdown
+from seqbench.plots import save_figure, themed
 
 FIGURE = "false_differences.png"
 _NOISES = {
@@ -135,7 +134,7 @@ def plot_false_differences(null: pd.DataFrame) -> Figure:
         ["groups", "seeds", "spread", "noise"], list(columns), "method", "false differences"
     )
     long = long.assign(method=long["method"].map(columns))
-    with rc_context(THEME):
+    with themed():
         figure = Figure(figsize=(11, 3.6), layout="constrained")
         for ax, (groups, part) in zip(
             figure.subplots(1, 4, sharey=True), long.groupby("groups"), strict=True

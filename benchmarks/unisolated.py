@@ -14,9 +14,9 @@ from seqbench.harness.runner import InThisProcess, load_problems, run_jobs
 from seqbench.plan import plan_runs
 from seqbench.plugins import load_plugins
 from seqbench.progress import show_progress
-from seqbench.store import ResultWriter
 from seqbench.suites import SUITES
 from seqbench.tasks.data_folder import locate_data
+from seqbench.writer import ResultWriter
 
 
 def main(suite: str, folder: Path) -> None:

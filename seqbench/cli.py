@@ -6,21 +6,22 @@ is given, without it.
 
 import os
 import sys
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 import seqbench
-from seqbench.commands.console import complain, say
+from seqbench.commands.console import complain, console, end_output, replace_unencodable, say
 from seqbench.commands.explain import app as explain
 from seqbench.commands.gate import gate
 from seqbench.commands.history import history
 from seqbench.commands.registered import env, list_, show
-from seqbench.commands.results import compare, pool, report
+from seqbench.commands.results import accept, compare, pool, report
 from seqbench.commands.run import run
 from seqbench.commands.verify import verify
-from seqbench.errors import SeqbenchError, SettingError
+from seqbench.errors import ExitCode, SeqbenchError, SettingError
 from seqbench.options import option_of
+from seqbench.printable import shorten
 
 app = typer.Typer(
     name="seqbench",
@@ -31,7 +32,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command("list")(list_)
-for command in (show, run, report, pool, compare, history, verify, gate, env):
+for command in (show, run, report, pool, compare, history, verify, accept, gate, env):
     app.command()(command)
 app.add_typer(explain, name="explain")
 
@@ -52,15 +53,31 @@ def _main(
 
 
 def main() -> None:
-    """Run the command line; an error of ours is one message and its exit code."""
+    """Run the command line; an error of ours or of a file is one message and its exit code."""
     # read when a process first uses CUDA: cuBLAS then repeats itself
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    os.environ["MPLBACKEND"] = "agg"  # figures are files; an unknown one would end the import
+    replace_unencodable()
+    sys.exit(end_output(_run()))
+
+
+def _run() -> Any:
+    """Run the command that was asked for; return its exit code."""
     try:
-        app()
+        return app()
+    except SystemExit as ended:  # so every command ends, unless it raises
+        return ended.code
     except SettingError as error:
-        expected = f"{option_of(error.setting)} must be {error.expected}"
-        complain(f"error: {expected}, not {error.value!r}")
-        sys.exit(error.exit_code)
+        value = shorten(repr(error.value))
+        told = f"{option_of(error.setting)} must be {error.expected}, not {value}"
+        code = error.exit_code
     except SeqbenchError as error:
-        complain(f"error: {error}")
-        sys.exit(error.exit_code)
+        told, code = str(error), error.exit_code
+    except OSError as error:
+        console.flush()
+        if console.lost is not None:  # help, which typer prints
+            return None
+        told = f"{error.filename}: {error.strerror}" if error.filename else str(error)
+        code = ExitCode.RESULTS_UNREADABLE
+    complain(f"error: {told}")
+    return code

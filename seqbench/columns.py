@@ -34,6 +34,11 @@ def above(limit: float) -> Check:
     return Check(f"greater than {limit}", lambda value: limit < value < math.inf)
 
 
+def finite() -> Check:
+    """Accept numbers that are not infinite, nor NaN."""
+    return Check("finite", math.isfinite)
+
+
 def in_range(low: float, high: float) -> Check:
     """Accept numbers from ``low`` up to, but without, ``high``."""
     return Check(f"at least {low} and less than {high}", lambda value: low <= value < high)
@@ -51,17 +56,44 @@ def matching(pattern: str, expected: str) -> Check:
 
 
 _FORMULA = re.compile(r"'*[=+\-@\t]")  # how a cell begins that a spreadsheet would work out
-_PARSERS: dict[type, Callable[[str], Value]] = {
-    str: lambda cell: cell[1:] if cell[:1] == "'" and _FORMULA.match(cell) else cell,
-    int: lambda cell: int(cell) if re.fullmatch(r"-?[0-9]+", cell) else _refuse(),
-    float: lambda cell: float(cell) if not re.search(r"[_\s]", cell) else _refuse(),
-    bool: lambda cell: {"true": True, "false": False}[cell],
-}
-_TYPE_NAMES = {str: "text", int: "a whole number", float: "a number", bool: "true or false"}
+_WHOLE = re.compile(r"-?[0-9]+(\.[0-9]*)?([eE][+-]?[0-9]+)?")
+_PLAIN = re.compile(r"[!-^`-~]+")  # ASCII without blanks and _, which Python's float takes too
+_EXACT = 2**53  # up to here a float holds every whole number
+MOST_CHARACTERS = 131_000
+"""Longest text that a cell may hold: the csv module reads none of more than 131,072."""
 
 
 def _refuse() -> Value:
     raise ValueError
+
+
+def _parse_whole(cell: str) -> Value:
+    """Return a whole number, also as pandas writes it beside empty cells, with a fraction of 0."""
+    if re.fullmatch(r"-?[0-9]{1,19}", cell):
+        return int(cell)
+    number = float(cell) if _WHOLE.fullmatch(cell) else math.nan
+    return int(number) if number.is_integer() and abs(number) <= _EXACT else _refuse()
+
+
+def parse_float(cell: str) -> float:
+    """Return a number in ASCII; raise `ValueError` for blanks, underscores and other digits too."""
+    if not _PLAIN.fullmatch(cell):
+        raise ValueError(cell)
+    return float(cell)
+
+
+_PARSERS: dict[type, Callable[[str], Value]] = {
+    str: lambda cell: cell[1:] if cell[:1] == "'" and _FORMULA.match(cell) else cell,
+    int: _parse_whole,
+    float: parse_float,
+    bool: lambda cell: {"true": True, "false": False}[cell.lower()],
+}
+_TYPE_NAMES = {
+    str: f"text of at most {MOST_CHARACTERS:,} characters",
+    int: "a whole number",
+    float: "a number",
+    bool: "true or false",
+}
 
 
 @dataclass(frozen=True)
@@ -97,7 +129,20 @@ class Column:
             return False
         if not isinstance(value, (int, float) if self.type is float else self.type):
             return False
-        return self.check is None or self.check.holds(value)
+        return self._is_written_whole(value) and (self.check is None or self.check.holds(value))
+
+    def _is_written_whole(self, value: Value) -> bool:
+        """Tell whether a value of this column's type can be written, and read back as it was.
+
+        A NaN would be taken for an empty cell where a column may have one.
+        """
+        if isinstance(value, str):
+            return len(value) <= MOST_CHARACTERS and _is_unicode(value)
+        if self.type is int and isinstance(value, int):
+            return -(2**63) <= value < 2**63
+        if isinstance(value, int):  # in a column of floats
+            return abs(value) <= _EXACT
+        return not (self.optional and isinstance(value, float) and math.isnan(value))
 
     def canonical(self, value: Value) -> Value:
         """Return an accepted value in this column's type: 0 and −0.0 of a float column are 0.0."""
@@ -106,7 +151,10 @@ class Column:
         return float(value) + 0.0
 
     def parse(self, cell: str) -> Value:
-        """Return the value that ``cell`` holds; raise `ValueError` with what was expected."""
+        """Return the value that ``cell`` holds; raise `ValueError` with what was expected.
+
+        Read is also what pandas and spreadsheets make of what `format` wrote.
+        """
         if cell == "" and self.optional:
             return None
         try:
@@ -129,6 +177,15 @@ class Column:
         if self.type is bool:
             return "true" if value else "false"
         return repr(float(value)) if self.type is float else str(value)
+
+
+def _is_unicode(text: str) -> bool:
+    """Tell whether a text can be encoded: half of a surrogate pair cannot."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def column(

@@ -1,7 +1,8 @@
 """Two stored results side by side: scores paired by seed, times where the machines are alike."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -9,15 +10,19 @@ from numpy.typing import ArrayLike
 
 from seqbench.environments import (
     OF_TIMES,
+    format_differences,
     list_decisive_differences,
     list_differences,
     same_code,
 )
 from seqbench.errors import UsageError
 from seqbench.intervals import find_resolution
+from seqbench.reader import Results
 from seqbench.significance import Difference, compare_pairs
+from seqbench.spec import RunSpec
 from seqbench.stats import GROUP, name_groups, time_runs
-from seqbench.store import Results
+
+_SETTINGS = [field.name for field in fields(RunSpec) if field.name not in ("task", "seed")]
 
 
 @dataclass(frozen=True)
@@ -26,8 +31,14 @@ class Comparison:
 
     Parameters
     ----------
+    along
+        The setting in which the results differ on purpose, with its value in each, in words; None
+        where equal settings are compared.
     differences
-        Of the environments, field by field, and of the number of threads.
+        Of the environments, field by field, and of the number of threads, that can change a number
+        or a time.
+    others
+        Of the environments in what is recorded besides.
     changes
         What else differs between the runs that are compared, in sentences.
     alike
@@ -38,7 +49,9 @@ class Comparison:
         How many runs the other result does not have.
     """
 
+    along: str | None
     differences: list[str]
+    others: list[str]
     changes: list[str]
     alike: bool
     table: pd.DataFrame
@@ -49,23 +62,31 @@ class Comparison:
 def compare_results(first: Results, second: Results) -> Comparison:
     """Compare two results, the second with the first.
 
+    Runs of equal settings and seed are compared. Where there are none, and each result has one
+    value of a setting of which the other has another, runs that differ in that setting alone are.
+
     Raises
     ------
     UsageError
-        If they have no run in common.
+        If they have no such runs, with the settings in which they differ.
     """
-    pairs, only_first, only_second = _pair_runs(first, second)
+    runs = _put_together(first, second)
+    pairs, only_first, only_second = _pair_runs(runs)
+    along = None
+    if pairs.empty and len(varied := _list_varied(runs)) == 1:
+        (along,) = (f"{name}: {was}, {now}" for name, (was, now) in varied.items())
+        runs = runs.assign(**{name: runs[name].iloc[0] for name in varied})
+        pairs, only_first, only_second = _pair_runs(runs)
     if pairs.empty:
-        raise UsageError(
-            f"{first.name} and {second.name} have no run of the same settings and seed in common "
-            f"that ended well in both"
-        )
+        raise UsageError(_describe_nothing(first, second, runs))
+    decisive = list_decisive_differences(first.environment, second.environment)
     alike = not list_decisive_differences(first.environment, second.environment, OF_TIMES)
+    everything = list_differences(first.environment, second.environment)
+    deciding = {each.partition(": ")[0] for each in decisive}
     return Comparison(
-        differences=[
-            *list_differences(first.environment, second.environment),
-            *_list_threads(first, second),
-        ],
+        along=along,
+        differences=[*decisive, *_list_threads(first, second)],
+        others=[each for each in everything if each.partition(": ")[0] not in deciding],
         changes=list(_list_changes(pairs)),
         alike=alike,
         table=compare_groups(pairs, times=alike),
@@ -74,18 +95,44 @@ def compare_results(first: Results, second: Results) -> Comparison:
     )
 
 
-def _pair_runs(first: Results, second: Results) -> tuple[pd.DataFrame, int, int]:
-    """Return runs of equal settings side by side, and how many have no partner on either side."""
+def _put_together(first: Results, second: Results) -> pd.DataFrame:
+    """Return the runs of both that ended well, with their times, and their ``side``, 0 or 1."""
     timed = [time_runs(each.runs, each.epochs) for each in (first, second)]
     sides = [each.assign(side=side) for side, each in enumerate(timed)]
     runs = pd.concat(sides, ignore_index=True)
     if list(_list_threads(first, second)):  # the machines' own: no setting that anybody varied
         runs["threads"] = runs["threads"].iloc[0]
+    return runs[runs["status"] == "ok"]
+
+
+def _pair_runs(runs: pd.DataFrame) -> tuple[pd.DataFrame, int, int]:
+    """Return runs of equal settings side by side, and how many have no partner on either side."""
     named = name_groups(runs)
-    named = named[named["status"] == "ok"]
     one, other = (named[named["side"] == side] for side in (0, 1))
     pairs = one.merge(other, on=[*GROUP, "seed"], suffixes=("", "_second"))
     return pairs, len(one) - len(pairs), len(other) - len(pairs)
+
+
+def _list_varied(runs: pd.DataFrame) -> dict[str, tuple[Any, Any]]:
+    """Return the settings of which each side has one value, and another one than the other side."""
+    varied = {}
+    for name in _SETTINGS:
+        sides = [part[name].unique() for _, part in runs.groupby("side")]
+        if len(sides) == 2 and all(len(values) == 1 for values in sides):
+            was, now = ("none" if pd.isna(value) else value for (value,) in sides)
+            if was != now:
+                varied[name] = was, now
+    return varied
+
+
+def _describe_nothing(first: Results, second: Results, runs: pd.DataFrame) -> str:
+    told = (
+        f"{first.name} and {second.name} have no run of the same settings and seed in common that "
+        f"ended well in both"
+    )
+    varied = _list_varied(runs)
+    each = "; ".join(f"{name}: {was}, {now}" for name, (was, now) in varied.items())
+    return f"{told}; they differ in {each}" if varied else told
 
 
 def _list_changes(pairs: pd.DataFrame) -> Iterator[str]:
@@ -96,6 +143,9 @@ def _list_changes(pairs: pd.DataFrame) -> Iterator[str]:
     code = sum(not same_code(*each) for each in both.itertuples(index=False))
     if code:
         yield f"{code} of {len(pairs)} pairs went through different code."
+    edited = pairs[["edited_at", "edited_at_second"]].notna().any(axis=1).sum()
+    if edited:
+        yield f"{edited} of {len(pairs)} pairs have a run that was edited by hand."
 
 
 def _list_threads(first: Results, second: Results) -> Iterator[str]:
@@ -162,6 +212,10 @@ def describe_comparison(first: str, second: str, found: Comparison) -> Iterator[
         yield from (f"  {each}" for each in found.differences)
     else:
         yield f"The environments of {first} and {second} are the same."
+    if found.others:
+        yield f"Recorded, but decides nothing: {format_differences(found.others)}."
+    if found.along is not None:
+        yield f"Compared along a setting in which they differ on purpose, {found.along}."
     yield from found.changes
     if not found.alike:
         yield "The machines are not alike, so times are not compared."

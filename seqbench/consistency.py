@@ -9,6 +9,9 @@ import pandas as pd
 from seqbench.metrics import find_metric
 from seqbench.spec import RunSpec
 
+_ROUNDING = 1e-9
+"""By what share of itself a number may change in a program that reads and writes it."""
+
 _SETTINGS = [field.name for field in fields(RunSpec)]
 
 Fault = tuple[int, str, str]
@@ -62,21 +65,43 @@ def _check_scores(runs: pd.DataFrame, epochs: pd.DataFrame) -> Iterator[Fault]:
             bounds = f"{low.iloc[place]:g} to {high.iloc[place]:g}"
             told = f"{scores.iloc[place]:g} is no {runs['metric'].iloc[place]}, which is {bounds}"
             yield int(place), column, told
-    sign = np.where(runs["higher_is_better"].astype(bool), 1.0, -1.0)
-    worse = sign * (runs["best_score"].astype(float) - runs["final_score"].astype(float)) < 0
-    for place in np.flatnonzero(worse):
-        best, final = (float(runs[name].iloc[place]) for name in ("best_score", "final_score"))
-        yield int(place), "best_score", f"{best!r} is worse than the final score, {final!r}"
 
 
 def _check_epochs(runs: pd.DataFrame, epochs: pd.DataFrame) -> Iterator[Fault]:
-    """Find final scores that are not those of the last epoch: one of the two was edited."""
-    last = runs["run_id"].map(epochs.groupby("run_id")["score"].last()).astype(float)
-    scores = runs["final_score"].astype(float)
-    for place in np.flatnonzero(scores.notna() & last.notna() & (scores != last)):
-        score, reached = float(scores.iloc[place]), float(last.iloc[place])
-        told = f"{score!r} is not the score of its last epoch in epochs.csv, {reached!r}"
-        yield int(place), "final_score", f"{told}; one of them was edited"
+    """Find runs whose epochs are not all there, each once and in order."""
+    numbers: dict[str, list[int]] = {}
+    for run_id, epoch in zip(epochs["run_id"], epochs["epoch"], strict=True):
+        numbers.setdefault(run_id, []).append(epoch)
+    told = zip(runs["run_id"], runs["status"], runs["epochs"], strict=True)
+    for place, (run_id, status, planned) in enumerate(told):
+        there = numbers.get(run_id, [])
+        if there != list(range(1, len(there) + 1)):
+            shown = ", ".join(map(str, there[:10])) + ("…" if len(there) > 10 else "")
+            yield place, "run_id", f"{run_id} has the epochs {shown} in epochs.csv, one was edited"
+        elif len(there) > planned or (status == "ok" and len(there) != planned):
+            found = f"epochs.csv has {len(there)} of {run_id}, not {planned}"
+            yield place, "epochs", f"{found}; one of the two was edited"
+
+
+def _check_scores_of_epochs(runs: pd.DataFrame, epochs: pd.DataFrame) -> Iterator[Fault]:
+    """Find final and best scores that are not those of the epochs: one of the two was edited."""
+    scores = epochs.groupby("run_id")["score"]
+    best = (
+        runs["run_id"]
+        .map(scores.max())
+        .where(runs["higher_is_better"], runs["run_id"].map(scores.min()))
+    )
+    last = epochs.drop_duplicates("run_id", keep="last").set_index("run_id")["score"]
+    for column, which, reached in (
+        ("final_score", "last", runs["run_id"].map(last).astype(float)),
+        ("best_score", "best", best.astype(float)),
+    ):
+        stated = runs[column].astype(float)
+        apart = ~np.isclose(stated, reached, rtol=_ROUNDING, atol=0)
+        for place in np.flatnonzero(stated.notna() & reached.notna() & apart):
+            told = f"{float(stated.iloc[place])!r} is not the score of its {which} epoch"
+            found = f"in epochs.csv, {float(reached.iloc[place])!r}"
+            yield int(place), column, f"{told} {found}; one of them was edited"
 
 
 _CHECKS: tuple[Callable[[pd.DataFrame, pd.DataFrame], Iterator[Fault]], ...] = (
@@ -84,4 +109,5 @@ _CHECKS: tuple[Callable[[pd.DataFrame, pd.DataFrame], Iterator[Fault]], ...] = (
     _check_metrics,
     _check_epochs,
     _check_scores,
+    _check_scores_of_epochs,
 )

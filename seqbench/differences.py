@@ -32,17 +32,18 @@ def compare_with_best(runs: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        `GROUP`; ``metric``; ``best``, the label compared with; ``seeds`` and ``best_seeds``;
-        ``shortfall``, how much worse the group's mean is than the best one's, positive whichever
-        way the metric runs; ``low`` and ``high``, its interval; ``p``; both adjusted, NaN for
-        fewer than two seeds.
+        `GROUP`; ``metric``, ``metric_unit``; ``best``, the label compared with; ``seeds`` and
+        ``best_seeds``; ``shortfall``, how much worse the group's mean is than the best one's,
+        positive whichever way the metric runs; ``low`` and ``high``, its interval; ``p``; both
+        adjusted, NaN for fewer than two seeds.
     """
     rows: list[dict[str, Any]] = []
     finished = select_finished(runs)
     for (task, device), part in finished.groupby(["task", "device"], sort=False):
         sign = 1.0 if part["higher_is_better"].iloc[0] else -1.0
         goodness = _collect(part, sign * part["final_score"])
-        shared = {"task": task, "device": device, "metric": part["metric"].iloc[0]}
+        first = part.iloc[0]
+        shared = {"task": task, "device": device, **first[["metric", "metric_unit"]]}
         rows += [shared | row for row in _compare_with_best(goodness)]
     return pd.DataFrame(rows)
 
@@ -71,22 +72,29 @@ def compare_times(times: pd.DataFrame, column: str) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def compare_all_settings(runs: pd.DataFrame) -> pd.DataFrame:
+    """Return `compare_settings` of each of `SETTINGS_COMPARED`, one below the other."""
+    return pd.concat([compare_settings(runs, setting) for setting in SETTINGS_COMPARED])
+
+
 def compare_settings(runs: pd.DataFrame, setting: str) -> pd.DataFrame:
     """Compare the values of one setting, between groups that are alike in all other settings.
 
     Returns
     -------
     DataFrame
-        `GROUP`, the label without the setting; ``setting``, ``metric``; ``value``, compared with
-        ``reference``, the value of the group's first run; ``seeds`` and ``reference_seeds``;
-        ``gain``, how much better the mean is with the value, positive whichever way the metric
-        runs; ``low`` and ``high``, its interval; ``p``; both adjusted over all rows of a task and
-        device. Empty if no group has the setting in several values.
+        `GROUP`, the label without the setting; ``setting``, ``metric``, ``metric_unit``; ``value``,
+        compared with ``reference``, the value of the group's first run; ``seeds`` and
+        ``reference_seeds``; ``gain``, how much better the mean is with the value, positive
+        whichever way the metric runs; ``low`` and ``high``, its interval; ``p``; both adjusted over
+        all rows of a task and device. Empty if no group has the setting in several values.
     """
     rows: list[dict[str, Any]] = []
     alike = [name for name in _SETTINGS if name not in (setting, "seed")]
     finished = select_finished(runs)
     for (task, device), part in finished.groupby(["task", "device"], sort=False):
+        if len(part[setting].unique()) == 1:
+            continue
         sign = 1.0 if part["higher_is_better"].iloc[0] else -1.0
         resolution = find_resolution(part["final_score"])
         groups = [group for _, group in part.groupby(alike, sort=False, dropna=False)]
@@ -108,6 +116,7 @@ def compare_settings(runs: pd.DataFrame, setting: str) -> pd.DataFrame:
                         "value": value,
                         "reference": reference,
                         "metric": group["metric"].iloc[0],
+                        "metric_unit": group["metric_unit"].iloc[0],
                         "seeds": len(after),
                         "reference_seeds": len(before),
                         **found.as_row("gain"),

@@ -13,6 +13,12 @@ PARTS = ("machine", "software", "threads", "code")
 OF_TIMES = ("machine", "threads")
 """Parts in which two environments may not differ where their times are compared."""
 
+OF_SCORES = ("software.torch.version", "software.packages.numpy", "threads.flags")
+"""What decides a score beyond rounding; its settings, data and code stand in each row."""
+
+UNKNOWN = object()
+"""What is found where nothing is recorded."""
+
 _SHOWN = 8
 
 
@@ -55,21 +61,30 @@ the fingerprint of its data.
 """
 
 
+def look_up(environment: Any, path: Sequence[str]) -> Any:
+    """Return the value at a path, or `UNKNOWN` where there is none."""
+    for name in path:
+        if not isinstance(environment, Mapping) or name not in environment:
+            return UNKNOWN
+        environment = environment[name]
+    return environment
+
+
 def select_decisive(environment: Mapping[str, Any], parts: Sequence[str] = PARTS) -> dict[str, Any]:
-    """Return what decides, by path, down to single values; what is not recorded is left out."""
+    """Return what decides, by path, down to single values; what is not recorded is left out.
+
+    ``parts`` are the beginnings of paths that count.
+    """
     chosen: dict[str, Any] = {}
     for path, counted in DECISIVE.items():
-        if path.partition(".")[0] not in parts:
-            continue
-        value: Any = environment
-        for name in path.split("."):
-            value = value.get(name, _UNKNOWN) if isinstance(value, Mapping) else _UNKNOWN
-        if value is not _UNKNOWN:
+        value = look_up(environment, path.split("."))
+        if value is not UNKNOWN:
             chosen |= _flatten(path, counted(value))
-    return chosen
-
-
-_UNKNOWN = object()
+    return {
+        path: value
+        for path, value in chosen.items()
+        if any(f"{path}.".startswith(f"{part}.") for part in parts)
+    }
 
 
 def _flatten(path: str, value: Any) -> dict[str, Any]:
@@ -100,7 +115,7 @@ def list_decisive_differences(
     first, second
         Contents of ``environment.json``.
     parts
-        Those that count: `PARTS`, or `OF_TIMES`.
+        Those that count: `PARTS`, `OF_TIMES` or `OF_SCORES`.
 
     Returns
     -------
@@ -125,10 +140,12 @@ def list_differences(
     """Yield in what two environments differ, decisive or not: ``machine.cpu: A, B``.
 
     ``parts`` are the names that count; at the top what made a result, not what it was made on, is
-    left out.
+    left out. What one of them does not record is not known to differ.
     """
     for name in parts:
-        ours, theirs = first.get(name), second.get(name)
+        if name not in first or name not in second:
+            continue
+        ours, theirs = first[name], second[name]
         if isinstance(ours, Mapping) and isinstance(theirs, Mapping):
             inner = sorted({*ours, *theirs}, key=str)
             yield from (f"{name}.{each}" for each in list_differences(ours, theirs, inner))

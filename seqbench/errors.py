@@ -3,6 +3,7 @@
 The table of exit codes in ``docs/exit-codes.md`` describes `ExitCode`; nothing else sets one.
 """
 
+import re
 from collections.abc import Iterable
 from difflib import get_close_matches
 from enum import IntEnum
@@ -22,7 +23,47 @@ class ExitCode(IntEnum):
     EQUAL_TO_ROUNDING = 7
     EQUIVALENT = 8
     VERIFICATION_UNDECIDED = 9
+    GATE_UNDECIDED = 10
     INTERRUPTED = 130
+    OUTPUT_CLOSED = 141
+
+
+LONGEST_ON_ONE_LINE = 500
+"""Characters; of a longer text the middle is left out."""
+
+_HINT = re.compile(
+    r"Set TORCH|For .*\bset TORCH|You can suppress this|For debugging consider|Compile with `"
+)
+"""How the lines begin with which torch closes its errors, whatever they are."""
+
+
+def on_one_line(text: str) -> str:
+    """Return a text as one line, for a cell: what does not print, and torch's hints, left out.
+
+    Lines are joined by slashes. What is long loses its middle, for some errors say what it was at
+    the beginning and others at the end.
+    """
+    lines = [
+        " ".join("".join(each if each.isprintable() else " " for each in line).split())
+        for line in text.splitlines()
+    ]
+    told = " / ".join(line for line in lines if line and not _HINT.match(line))
+    half = LONGEST_ON_ONE_LINE // 2
+    return told if len(told) <= 2 * half else f"{told[:half]} … {told[-half:]}"
+
+
+def read_message(error: BaseException) -> str:
+    """Return an error's message on one line, empty if there is none, whatever other people made."""
+    try:
+        return on_one_line(str(error))
+    except Exception:  # an error whose own words raise one
+        return ""
+
+
+def describe_error(error: BaseException) -> str:
+    """Return an error's kind and message on one line."""
+    kind, message = on_one_line(type(error).__name__), read_message(error)
+    return f"{kind}: {message}" if message else kind
 
 
 class SeqbenchError(Exception):

@@ -1,123 +1,118 @@
-"""Which figures a report has, each with its caption, by file name."""
+"""Which figures a report has, each with its caption, by file name; of many groups, which are drawn.
+
+A figure of hundreds of groups shows nothing, so the most telling ones of each task and device are
+drawn, and the caption says which these are. All of them stand in the tables.
+"""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import replace
 
+import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from seqbench import plots, speed_plots, stats
-from seqbench.profiles import summarise_profiles
-from seqbench.speed import measure_limits, summarise_speed, tabulate_phases
-from seqbench.store import Results
+from seqbench import plots, speed_plots
+from seqbench.analysis import Analysis
+from seqbench.stats import GROUP
 
+MOST_BEST, MOST_QUICK = 30, 10
+"""Of each task and device so many groups of the best scores are drawn, and so many quick ones."""
 
-@dataclass(frozen=True)
-class Frames:
-    """What figures are drawn from: a result's finished runs and what is made of them."""
-
-    finished: pd.DataFrame
-    epochs: pd.DataFrame
-    curves: pd.DataFrame
-    summary: pd.DataFrame
-    speed: pd.DataFrame
-    limits: pd.DataFrame
-    profiles: pd.DataFrame
-    palette: plots.Palette
-
+MOST_TASKS = 12
 
 Captioned = tuple[Figure, str]
+Draw = Callable[[Analysis, plots.Palette], Captioned | None]
 
-_BAND = "Line: mean over seeds; band: lowest to highest seed; dotted: the trivial answer."
+_BAND = "Line: mean over seeds; band: lowest to highest seed; dotted: the baseline."
 
 
-def _score_by_epoch(frames: Frames) -> Captioned | None:
-    if frames.curves["epoch"].max() == 1:
+def _score_by_epoch(analysis: Analysis, palette: plots.Palette) -> Captioned | None:
+    if analysis.curves["epoch"].max() == 1:
         return None
     return (
-        plots.plot_learning_curves(frames.curves, frames.palette, "epoch"),
+        plots.plot_learning_curves(analysis.curves, palette, "epoch"),
         f"Learning curves by epoch: what a pass over the data buys. {_BAND}",
     )
 
 
-def _score_by_time(frames: Frames) -> Captioned | None:
-    if frames.curves["epoch"].max() == 1:
+def _score_by_time(analysis: Analysis, palette: plots.Palette) -> Captioned | None:
+    if analysis.curves["epoch"].max() == 1:
         return None
     return (
-        plots.plot_learning_curves(frames.curves, frames.palette, "train_time_s"),
+        plots.plot_learning_curves(analysis.curves, palette, "train_time_s"),
         f"Learning curves by training time: what a second buys. {_BAND}",
     )
 
 
-def _final_score(frames: Frames) -> Captioned | None:
+def _final_score(analysis: Analysis, palette: plots.Palette) -> Captioned | None:
     return (
-        plots.plot_final_scores(frames.finished, frames.summary, frames.palette),
+        plots.plot_final_scores(analysis.finished, analysis.summary, palette),
         "Scores after the last epoch, seed by seed.",
     )
 
 
-def _epoch_time(frames: Frames) -> Captioned | None:
+def _epoch_time(analysis: Analysis, palette: plots.Palette) -> Captioned | None:
     return (
-        plots.plot_epoch_time(frames.epochs, frames.summary, frames.palette),
+        plots.plot_epoch_time(analysis.epochs, analysis.summary, palette),
         "Training time of an epoch; evaluation, logging and saving are not in it.",
     )
 
 
-def _train_throughput(frames: Frames) -> Captioned | None:
+def _train_throughput(analysis: Analysis, palette: plots.Palette) -> Captioned | None:
     return (
-        plots.plot_throughput(frames.finished, frames.summary, frames.palette, "train"),
+        plots.plot_throughput(analysis.finished, analysis.summary, palette, "train"),
         "Training throughput: forward, backward and optimiser step.",
     )
 
 
-def _eval_throughput(frames: Frames) -> Captioned | None:
+def _eval_throughput(analysis: Analysis, palette: plots.Palette) -> Captioned | None:
     return (
-        plots.plot_throughput(frames.finished, frames.summary, frames.palette, "eval"),
+        plots.plot_throughput(analysis.finished, analysis.summary, palette, "eval"),
         "Inference throughput: forward passes over the test set in batches of the same size.",
     )
 
 
-def _score_against_throughput(frames: Frames) -> Captioned | None:
-    better = ": up and to the right is better" if frames.summary["higher_is_better"].all() else ""
+def _score_against_throughput(analysis: Analysis, palette: plots.Palette) -> Captioned | None:
+    better = ": up and to the right is better" if analysis.summary["higher_is_better"].all() else ""
     return (
-        plots.plot_score_against_throughput(frames.summary, frames.palette),
-        f"Score against training throughput{better}.",
+        plots.plot_score_against_throughput(analysis.summary, palette),
+        f"Score against training throughput{better}. Bars: 95 % intervals of the mean score.",
     )
 
 
-def _speed(frames: Frames) -> Captioned | None:
+def _speed(analysis: Analysis, palette: plots.Palette) -> Captioned | None:
     return (
-        speed_plots.plot_speed(frames.speed, frames.palette),
+        speed_plots.plot_speed(analysis.speed, palette),
         "Speed of training steps and of inference. Dot: median; bar: interval over samples and "
         "runs, where it is known; hollow: unstable.",
     )
 
 
-def _latency(frames: Frames) -> Captioned | None:
+def _latency(analysis: Analysis, palette: plots.Palette) -> Captioned | None:
     return (
-        speed_plots.plot_latency(frames.speed, frames.palette),
+        speed_plots.plot_latency(analysis.speed, palette),
         "Latency: a forward pass of a single example; percentiles that have samples enough.",
     )
 
 
-def _roofline(frames: Frames) -> Captioned | None:
-    counted = frames.speed[frames.speed["intensity"].notna()]
+def _roofline(analysis: Analysis, palette: plots.Palette) -> Captioned | None:
+    counted = analysis.speed[analysis.speed["intensity"].notna()]
     if counted.empty:
         return None
     return (
-        speed_plots.plot_roofline(counted, frames.limits, frames.palette),
+        speed_plots.plot_roofline(counted, analysis.limits, palette),
         "Training steps under the machine's roof, which was measured in the same run.",
     )
 
 
-def _profile(frames: Frames) -> Captioned | None:
+def _profile(analysis: Analysis, palette: plots.Palette) -> Captioned | None:
     return (
-        speed_plots.plot_profiles(frames.profiles),
+        speed_plots.plot_profiles(analysis.profiles),
         "Where a training step's time goes, by profile; the share of the machine's peak beside it.",
     )
 
 
-SCORE_FIGURES: dict[str, Callable[[Frames], Captioned | None]] = {
+SCORE_FIGURES: dict[str, Draw] = {
     "score_by_epoch": _score_by_epoch,
     "score_by_time": _score_by_time,
     "final_score": _final_score,
@@ -128,47 +123,91 @@ SCORE_FIGURES: dict[str, Callable[[Frames], Captioned | None]] = {
 }
 """Of trained runs, by file name: what draws a figure, or gives None where it shows nothing."""
 
-SPEED_FIGURES: dict[str, Callable[[Frames], Captioned | None]] = {
-    "speed": _speed,
-    "latency": _latency,
-    "roofline": _roofline,
-}
+SPEED_FIGURES: dict[str, Draw] = {"speed": _speed, "latency": _latency, "roofline": _roofline}
 """Of measured runs."""
 
-PROFILE_FIGURES: dict[str, Callable[[Frames], Captioned | None]] = {"profile": _profile}
+PROFILE_FIGURES: dict[str, Draw] = {"profile": _profile}
 """Of profiled runs."""
 
 FIGURES = SCORE_FIGURES | SPEED_FIGURES | PROFILE_FIGURES
 
 
-def draw_figures(results: Results, summary: pd.DataFrame) -> dict[str, Captioned]:
-    """Return the figures that a result has something to show in; none if no run ended well.
+_TRAINED = ("finished", "epochs", "curves", "summary")
+_MEASURED = ("speed", "profiles")
+_CHOSEN_TRAINED = (
+    f"{MOST_BEST} groups of the best mean scores and the {MOST_QUICK} quickest of the others"
+)
+_CHOSEN_MEASURED = f"{MOST_BEST + MOST_QUICK} groups of the quickest training steps"
+
+
+def draw_figures(analysis: Analysis) -> dict[str, Captioned]:
+    """Return the figures that a result has something to show in; none if no run ended well."""
+    trained, measured = choose_trained(analysis.summary), choose_measured(analysis.phases)
+    frames = {name: _keep(getattr(analysis, name), trained) for name in _TRAINED}
+    frames |= {name: _keep(getattr(analysis, name), measured) for name in _MEASURED}
+    shown = replace(analysis, **frames)
+    chosen = {label for groups in (trained, measured) if len(groups) for label in groups["label"]}
+    palette = plots.color_labels([each for each in analysis.runs["label"] if each in chosen])
+    of_trained = _describe_choice(len(analysis.summary) - len(trained), _CHOSEN_TRAINED)
+    of_measured = _describe_choice(len(analysis.phases) - len(measured), _CHOSEN_MEASURED)
+    drawn: dict[str, Captioned] = {}
+    for figures, frame, choice in (
+        (SCORE_FIGURES, shown.summary, of_trained),
+        (SPEED_FIGURES, shown.speed, of_measured),
+        (PROFILE_FIGURES, shown.profiles, of_measured),
+    ):
+        for name, draw in figures.items() if len(frame) else ():
+            if captioned := draw(shown, palette):
+                figure, caption = captioned
+                drawn[name] = (figure, f"{caption}{choice}")
+    return drawn
+
+
+def choose_trained(summary: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of the groups whose scores and epoch times are drawn.
 
     Parameters
     ----------
-    results
-        The result.
     summary
-        Its `stats.summarise_groups`.
+        From `stats.summarise_groups`.
     """
-    labelled = stats.name_groups(results.runs)
-    finished = stats.time_runs(labelled[labelled["status"] == "ok"], results.epochs)
-    epochs = finished[["run_id", "label", "task"]].merge(
-        results.epochs.drop(columns="task"), on="run_id"
+    if summary.empty:
+        return summary
+    sign = np.where(summary["higher_is_better"].astype(bool), -1.0, 1.0)
+    keys = [summary["task"], summary["device"]]
+    by_score = (sign * summary["score"]).groupby(keys).rank(method="first")
+    others = summary["epoch_time_s"].where(by_score > MOST_BEST)
+    quick = others.groupby(keys).rank(method="first") <= MOST_QUICK
+    return _of_first_tasks(summary[(by_score <= MOST_BEST) | quick])
+
+
+def choose_measured(phases: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of the groups whose speed is drawn.
+
+    Parameters
+    ----------
+    phases
+        From `speed.tabulate_phases`, the quickest first.
+    """
+    if phases.empty:
+        return phases
+    place = phases.groupby(["task", "device"]).cumcount()
+    return _of_first_tasks(phases[place < MOST_BEST + MOST_QUICK])
+
+
+def _of_first_tasks(groups: pd.DataFrame) -> pd.DataFrame:
+    return groups[pd.factorize(groups["task"])[0] < MOST_TASKS]
+
+
+def _keep(frame: pd.DataFrame, groups: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of a frame that belong to some groups, in their order."""
+    return frame.merge(groups[GROUP], on=GROUP) if len(frame) and len(groups) else frame
+
+
+def _describe_choice(left_out: int, chosen: str) -> str:
+    if not left_out:
+        return ""
+    return (
+        f" Drawn: of each task and device the {chosen}, of the first {MOST_TASKS} tasks; "
+        f"{left_out:,} groups more stand in the table."
     )
-    speed = summarise_speed(results.runs, results.timings)
-    frames = Frames(
-        finished=finished,
-        epochs=epochs,
-        curves=stats.learning_curves(results.runs, results.epochs),
-        summary=summary,
-        speed=speed,
-        limits=measure_limits(results.runs, results.timings),
-        profiles=summarise_profiles(results.runs, results.profile, tabulate_phases(speed)),
-        palette=plots.color_labels(list(finished["label"])),
-    )
-    wanted = {} if summary.empty else SCORE_FIGURES
-    wanted = wanted if frames.speed.empty else wanted | SPEED_FIGURES
-    wanted = wanted if frames.profiles.empty else wanted | PROFILE_FIGURES
-    drawn = {name: draw(frames) for name, draw in wanted.items()}
-    return {name: captioned for name, captioned in drawn.items() if captioned}

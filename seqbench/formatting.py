@@ -1,34 +1,40 @@
 """Numbers as people read them, on the screen and in reports."""
 
 import math
+from collections.abc import Sequence
 
 from seqbench.metrics import find_metric
 
+MOST_NAMED = 12
+"""So many names at most stand in one sentence."""
 
-def format_score(score: float, metric: str) -> str:
+
+def format_score(score: float, metric: str, unit: object = None) -> str:
     """Return a score: a share in per cent, anything else with four significant digits."""
     if math.isnan(score):
         return "—"
-    return f"{100 * score:.2f} %" if find_metric(metric).share else f"{score:.4g}"
+    if find_metric(metric).share:
+        return f"{100 * score:.2f} %"
+    return _with_unit(f"{score:.4g}", unit)
 
 
-def format_difference(difference: float, metric: str) -> str:
-    """Return a difference of two scores: of shares in percentage points."""
+def format_difference(difference: float, metric: str, unit: object = None) -> str:
+    """Return a difference of two scores: of shares in percentage points, else in their unit."""
     if math.isnan(difference):
         return "—"
     if not find_metric(metric).share:
-        return f"{difference:.3g}"
+        return _with_unit(f"{difference:.3g}", unit)
     return f"{round(100 * difference, 2) + 0.0:.2f} points"  # + 0.0: never −0.00
 
 
-def format_interval(low: float, high: float, metric: str) -> str:
+def format_interval(low: float, high: float, metric: str, unit: object = None) -> str:
     """Return the ends of an interval of scores or of differences, in the metric's unit."""
     if math.isnan(low):
         return "—"
     if find_metric(metric).share:
         low, high = (round(100 * end, 2) + 0.0 for end in (low, high))  # + 0.0: never −0.00
         return f"{low:.2f} to {high:.2f}"
-    return f"{low:.3g} to {high:.3g}"
+    return _with_unit(f"{low:.3g} to {high:.3g}", unit)
 
 
 def format_seconds(seconds: float) -> str:
@@ -62,6 +68,17 @@ def format_factor(factor: float) -> str:
 def join_words(words: list[str]) -> str:
     """Return the words as an enumeration: ``a, b and c``."""
     return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
+
+
+def join_some(words: Sequence[str], most: int = MOST_NAMED) -> str:
+    """Return the words as an enumeration; of more than ``most`` the first and a count."""
+    left = len(words) - most
+    return join_words([*words[:most], f"{left:,} more"] if left > 0 else list(words))
+
+
+def _with_unit(number: str, unit: object) -> str:
+    """Return a number with its unit; what is not known of a unit is no text."""
+    return f"{number} {unit}" if isinstance(unit, str) and unit else number
 
 
 def _two_digits(value: float) -> str:

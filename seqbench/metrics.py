@@ -31,7 +31,9 @@ class Metric:
 _ERROR = Metric(higher_is_better=False, low=0)
 METRICS = {
     "accuracy": Metric(higher_is_better=True, low=0, high=1, share=True),
+    "mae": _ERROR,
     "mse": _ERROR,
+    "rmse": _ERROR,
     "nrmse": _ERROR,
     "cross_entropy": _ERROR,
     "bits_per_character": _ERROR,

@@ -1,5 +1,6 @@
 """Settings as a person types them: text to axes of a grid, and axes back to a command."""
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import fields, replace
 from pathlib import Path
@@ -7,11 +8,18 @@ from shlex import quote
 from typing import Any
 
 from seqbench.columns import columns, one_of
-from seqbench.errors import SettingError
+from seqbench.errors import SettingError, UsageError
+from seqbench.printable import shorten
 from seqbench.registry import NAME
 from seqbench.spec import FASTEST, IMPLEMENTATIONS, RunSpec
 
 MOST_SEEDS = 1000
+
+LONGEST_NAME = 200
+"""Of a result folder: a file's may have 255 bytes, and those beside it are longer."""
+
+LONGEST_TIMEOUT_S = 1_000_000
+"""The system cannot be asked to wait for more than 24 days."""
 
 
 def split_list(values: Iterable[str]) -> list[str]:
@@ -29,10 +37,11 @@ def list_seeds(text: str) -> list[str]:
     """
     if "," in text:
         return split_list([text.removesuffix(",")])
-    if not text.isdecimal() or not 1 <= int(text) <= MOST_SEEDS:
+    count = int(text) if re.fullmatch("[0-9]{1,9}", text) else 0
+    if not 1 <= count <= MOST_SEEDS:
         expected = f"a number of seeds from 1 to {MOST_SEEDS}, or seeds like 3,7"
         raise SettingError("seeds", text, expected)
-    return [str(seed) for seed in range(int(text))]
+    return [str(seed) for seed in range(count)]
 
 
 def parse_axes(options: Mapping[str, Iterable[str] | None]) -> dict[str, tuple[Any, ...]]:
@@ -55,11 +64,14 @@ def parse_axes(options: Mapping[str, Iterable[str] | None]) -> dict[str, tuple[A
     for setting, values in options.items():
         if values is None:
             continue
+        values = split_list(values)
+        for value in values:
+            refuse_file(setting, value)
         if setting == "variant":  # names in it may be patterns, which the registry resolves
-            axes[setting] = tuple(split_list(values))
+            axes[setting] = tuple(values)
             continue
         parsed = []
-        for value in split_list(values):
+        for value in values:
             try:
                 parsed.append(declared[setting].parse(value))
             except ValueError as error:
@@ -70,9 +82,28 @@ def parse_axes(options: Mapping[str, Iterable[str] | None]) -> dict[str, tuple[A
 
 def check_folder_name(name: str) -> str:
     """Return ``name`` if it can name a result folder; raise `SettingError` if it cannot."""
-    if not NAME.fullmatch(name):
-        raise SettingError("name", name, "lower-case letters and digits, words joined by hyphens")
+    if not NAME.fullmatch(name) or len(name) > LONGEST_NAME:
+        expected = "lower-case letters and digits, words joined by hyphens"
+        raise SettingError("name", name, f"{expected}, {LONGEST_NAME} characters at most")
     return name
+
+
+def check_timeout(seconds: float | None) -> float | None:
+    """Return the seconds that a run may take, None for any time; raise `SettingError` if none."""
+    if seconds is not None and not 0 < seconds <= LONGEST_TIMEOUT_S:
+        raise SettingError("timeout", seconds, f"greater than 0 and at most {LONGEST_TIMEOUT_S:,}")
+    return seconds
+
+
+def refuse_file(setting: str, name: str) -> None:
+    """Raise `UsageError` if what should be a task's or a variant's name is that of a file."""
+    if setting in ("task", "variant") and re.search(r"[./\\]", name):
+        raise UsageError(
+            f"--{setting} takes a {setting}'s name, and {shorten(name)!r} is a file's. Data of "
+            f"your own become a task, and a model of your own a variant, in a Python file that "
+            f"registers it: `--plugin my_file.py --{setting} its-name`; docs/plugins.md has an "
+            f"example of each."
+        )
 
 
 def option_of(setting: str) -> str:
@@ -87,8 +118,15 @@ def format_command(
     match_parameters: int | None = None,
     measure: bool | None = None,
     plugins: Iterable[Path] = (),
+    *,
+    match_tolerance: float | None = None,
+    allow_changed_data: bool = False,
+    data: bool = False,
 ) -> str:
-    """Return the command that makes a result again, the folders of this machine left out."""
+    """Return the command that makes a result again, the folders of this machine left out.
+
+    ``data`` tells whether the folder with the data was named: then DIR stands for it.
+    """
     declared = {each.name: each for each in columns(RunSpec)}
     words = ["seqbench run"] + ([f"--suite {suite}"] if suite else [])
     for setting in (field.name for field in fields(RunSpec)):
@@ -97,6 +135,9 @@ def format_command(
             alone = "," if setting == "seed" and "," not in text else ""  # a list, not a number
             words.append(f"{option_of(setting)} {quote(text + alone)}")
     words += [f"--match-parameters {match_parameters}"] if match_parameters else []
+    words += [f"--match-tolerance {match_tolerance!r}"] if match_tolerance is not None else []
     words += [] if measure is None else ["--measure" if measure else "--no-measure"]
     words += [f"--plugin {quote(plugin.name)}" for plugin in plugins]
+    words += ["--allow-changed-data"] if allow_changed_data else []
+    words += ["--data DIR"] if data else []
     return " ".join(words + ([f"--name {name}"] if name else []))

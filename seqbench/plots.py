@@ -5,13 +5,14 @@ scale. The same frames give the same image, byte for byte, with the same matplot
 """
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from textwrap import fill
 from typing import Any
 
 import pandas as pd
 import seaborn as sns
-from matplotlib import rc_context
+from matplotlib import style
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure
@@ -19,7 +20,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormat
 
 from seqbench.metrics import find_metric
 
-THEME = {**sns.axes_style("whitegrid"), **sns.plotting_context("notebook")}
+_THEME = {**sns.axes_style("whitegrid"), **sns.plotting_context("notebook")}
 _DOTS_PER_INCH = 110
 _ROW_HEIGHT = 4.2
 _BAR_HEIGHT = 0.42
@@ -28,6 +29,14 @@ _WIDEST_NAME = 40  # characters
 _DECADES = 30  # how far errors may lie apart on a linear axis
 
 Palette = dict[str, tuple[float, float, float]]
+
+
+def themed() -> AbstractContextManager[None]:
+    """Return a context in which figures look alike, whatever matplotlib's files on a machine say.
+
+    A figure is drawn and saved in it.
+    """
+    return style.context(_THEME, after_reset=True)
 
 
 def _wrap_names(ax: Axes) -> None:
@@ -53,7 +62,7 @@ def color_labels(labels: Sequence[str]) -> Palette:
 
 def save_figure(figure: Figure, path: Path) -> None:
     """Write a figure as PNG, without the date or the program's version in it."""
-    with rc_context(THEME):
+    with themed():
         for ax in figure.axes:
             _wrap_names(ax)
         figure.savefig(path, dpi=_DOTS_PER_INCH, metadata={"Software": None})
@@ -96,7 +105,7 @@ def plot_learning_curves(curves: pd.DataFrame, palette: Palette, x: str) -> Figu
                 )
             ax.set_xlabel(names[x])
             ax.xaxis.set_major_locator(MaxNLocator(5, integer=x == "epoch"))
-            score_axis(ax.yaxis, part["metric"].iloc[0], part["score_min"])
+            _score_axis_of(ax.yaxis, part, part["score_min"])
         axes[0].axhline(part["baseline_score"].iloc[0], color="0.3", ls=":", lw=1.5)
         last = part[part["epoch"] == part.groupby("label")["epoch"].transform("max")]
         axes[1].set_ylim(_with_margins(axes[1], last["score_min"].min(), last["score_max"].max()))
@@ -133,7 +142,7 @@ def plot_final_scores(runs: pd.DataFrame, summary: pd.DataFrame, palette: Palett
             ax.plot(own["final_score"], [place] * len(own), "o", color=color, ms=6, alpha=0.7)
         ax.set_yticks(range(len(part)), list(part["label"]) if one_device else names)
         ax.set_ylim(len(part) - 0.5, -0.5)
-        score_axis(ax.xaxis, part["metric"].iloc[0], dots["final_score"])
+        _score_axis_of(ax.xaxis, part, dots["final_score"])
         ax.set_xlabel(f"{ax.get_xlabel()} (line: mean over seeds; dot: a run)")
         ax.set_title(part["task"].iloc[0], loc="left")
 
@@ -214,7 +223,7 @@ def plot_score_against_throughput(summary: pd.DataFrame, palette: Palette) -> Fi
         ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
         ax.xaxis.set_minor_formatter(NullFormatter())
         ax.set_xlabel("training, samples per second (log scale)")
-        score_axis(ax.yaxis, part["metric"].iloc[0], part["score"])
+        _score_axis_of(ax.yaxis, part, part["score"])
         ax.set_title(part["task"].iloc[0], loc="left")
         ax.legend(loc="center left", bbox_to_anchor=(1, 0.5), frameon=False)
 
@@ -235,7 +244,7 @@ def _draw_rows(
         1.2 + _BAR_HEIGHT * count if bars else max(_ROW_HEIGHT, 0.6 + _LEGEND_HEIGHT * count)
         for count in labels
     ]
-    with rc_context(THEME):
+    with themed():
         figure = Figure(figsize=(9.5, sum(heights)), layout="constrained")
         grid = figure.subplots(len(parts), columns, squeeze=False, height_ratios=heights)
         for row, part in zip(grid, parts, strict=True):
@@ -262,10 +271,16 @@ def _bars(
     ax.set_title(f"{summary['task'].iloc[0]}, {' and '.join(devices)}", loc="left")
 
 
-def score_axis(axis: Axis, metric: str, scores: pd.Series) -> None:
-    """Name the axis of the score; errors that span decades get a logarithmic one."""
+def _score_axis_of(axis: Axis, part: pd.DataFrame, scores: pd.Series) -> None:
+    first = part.iloc[0]
+    score_axis(axis, first["metric"], scores, first["metric_unit"])
+
+
+def score_axis(axis: Axis, metric: str, scores: pd.Series, unit: object = None) -> None:
+    """Name the axis of the score, with its unit; errors that span decades get a logarithmic one."""
     name = f"test {metric.replace('_', ' ')}"
-    axis.set_label_text(name)
+    plain = str(unit).replace("$", r"\$")  # which would begin a formula
+    axis.set_label_text(f"{name}, {plain}" if isinstance(unit, str) and unit else name)
     if find_metric(metric).share:
         axis.set_label_text(f"{name}, %")
         axis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:g}"))

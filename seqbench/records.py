@@ -4,15 +4,19 @@ Each field is declared once, with its type, unit and check; `columns` lists them
 written once and never edited.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from seqbench.columns import above, at_least, column, matching, one_of
 from seqbench.spec import RunSpec
 
-SCHEMA_VERSION = 6
+SCHEMA_VERSION = 7
 
 CODE_DIGEST_SCHEMA = 6
 """The schema that brought today's rule for ``code_version``; others of it cannot be compared."""
+
+DIGEST_SCHEMA = 7
+"""The schema that brought `rows_digest` and `runs_digest`: rows of it have both."""
 
 STATUSES = (
     "ok",
@@ -38,8 +42,10 @@ PHASES = (
 
 _LINE = matching(r"[^\r\n]+", "on one line")
 _METRIC = matching(r"[a-z0-9]+(_[a-z0-9]+)*", "lower-case words joined by underscores")
+_UNIT = matching(r"\S([^\r\n]{0,18}\S)?", "1 to 20 characters on one line, no blank at its ends")
 _NOT_NEGATIVE = at_least(0)
 _POSITIVE = above(0)
+_MOMENT = matching(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", "like 2026-01-31T23:59:00Z")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -204,8 +210,18 @@ class RunRecord:
         "not go together here, `error` says why",
         check=one_of(*STATUSES),
     )
-    error: str | None = column("last line of the error", check=_LINE, default=None)
+    error: str | None = column(
+        "the error, its lines joined by slashes, the middle of a long one left out",
+        check=_LINE,
+        default=None,
+    )
     metric: str = column("what the scores are", check=_METRIC)
+    metric_unit: str | None = column(
+        "unit of the scores, as °C; empty for a share or a plain number",
+        check=_UNIT,
+        default=None,
+        since=7,
+    )
     higher_is_better: bool = column("direction of the metric")
     baseline_score: float = column("score of the task's trivial answer, which takes no learning")
     final_score: float | None = column("score on the test set after the last epoch", default=None)
@@ -235,7 +251,8 @@ class RunRecord:
         since=3,
     )
     flops_per_sample: int | None = column(
-        "floating-point operations of a forward pass of one example, by formula: matrix products",
+        "floating-point operations of a forward pass of one example, by formula: matrix products; "
+        "empty where the formula does not see most of the work",
         check=_NOT_NEGATIVE,
         default=None,
         since=3,
@@ -256,7 +273,11 @@ class RunRecord:
         since=3,
     )
     peak_fraction: float | None = column(
-        "`flops_per_s` ÷ `peak_flops_per_s`", check=_NOT_NEGATIVE, default=None, since=3
+        "`flops_per_s` ÷ `peak_flops_per_s`; above 1 where the products of a step were faster than "
+        "the large squares a moment before, or an implementation spares operations that count",
+        check=_NOT_NEGATIVE,
+        default=None,
+        since=3,
     )
     peak_memory_bytes: int | None = column(
         "most bytes that torch's allocator holds at once for the model, its gradients, the "
@@ -292,12 +313,16 @@ class RunRecord:
     nondeterminism: str | None = column(
         "what else prevented it, as observed", check=_LINE, default=None, since=5
     )
-    started_at: str = column(
-        "when the run began, UTC",
-        check=matching(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", "like 2026-01-31T23:59:00Z"),
-    )
+    started_at: str = column("when the run began, UTC", check=_MOMENT)
     environment_id: str = column("the environment, as in `environment.json`", check=_LINE)
     data_fingerprint: str = column("SHA-256 of the examples that were fed in", check=_LINE)
+    changed_data: str | None = column(
+        "the files of its data that are not the published ones, each with its SHA-256; empty where "
+        "all are, or where nothing is published",
+        check=_LINE,
+        default=None,
+        since=7,
+    )
     code_version: str | None = column(
         "digest of the source code that it went through: the variant's, the task's, the loop's, of "
         "a measured run the timing code's; empty in rows of a schema before 6, which had a digest "
@@ -315,3 +340,41 @@ class RunRecord:
     schema_version: int = column(
         "version of these columns", check=at_least(1), default=SCHEMA_VERSION
     )
+    edited_at: str | None = column(
+        "when an edit of the run's rows was last accepted, UTC, see `seqbench accept`; empty for "
+        "never",
+        check=_MOMENT,
+        default=None,
+        since=DIGEST_SCHEMA,
+    )
+    rows_digest: str | None = column(
+        "digests of the run's rows as they were written, in `runs.csv`, `epochs.csv`, "
+        "`evaluations.csv`, `timings.csv` and `profile.csv`: they tell an edit",
+        check=matching(r"[0-9a-f]{8}(\+[0-9a-f]{8}){4}", "five digests joined by plus signs"),
+        default=None,
+        since=DIGEST_SCHEMA,
+    )
+    runs_digest: str | None = column(
+        "how many runs stand in the file, and a digest of which: it tells a row that was deleted",
+        check=matching(r"[0-9]+-[0-9a-f]{8}", "a number and a digest"),
+        default=None,
+        since=DIGEST_SCHEMA,
+    )
+
+
+RUNS = "runs.csv"
+EPOCHS = "epochs.csv"
+EVALUATIONS = "evaluations.csv"
+TIMINGS = "timings.csv"
+PROFILE = "profile.csv"
+
+PARTS: Mapping[str, type] = {
+    EPOCHS: EpochRecord,
+    EVALUATIONS: EvaluationRecord,
+    TIMINGS: TimingRecord,
+    PROFILE: ProfileRecord,
+}
+"""What a run leaves besides its row. A folder from before a file was written has none of it."""
+
+FILES: Mapping[str, type] = {**PARTS, RUNS: RunRecord}
+"""All files of records, in the order in which they are written."""

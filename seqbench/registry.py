@@ -20,10 +20,19 @@ NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 
 
 class Registry(Generic[Member]):
-    """The members of one kind, in the order in which they were registered."""
+    """The members of one kind, in the order in which they were registered.
 
-    def __init__(self, kind: str) -> None:
+    Parameters
+    ----------
+    kind
+        What a member is called.
+    base
+        The class of which every member is a subclass; None where members are no classes.
+    """
+
+    def __init__(self, kind: str, base: type | None = None) -> None:
         self.kind = kind
+        self._base = base
         self._members: dict[str, Member] = {}
         self._origins: dict[str, str] = {}
 
@@ -34,7 +43,8 @@ class Registry(Generic[Member]):
         ------
         ValueError
             If the name is not lower-case words joined by hyphens, or is taken already: two
-            members of one name would make old results mean something else.
+            members of one name would make old results mean something else. Of what is
+            decorated, if it is no subclass of the kind's base.
         """
         if not NAME.fullmatch(name):
             raise ValueError(
@@ -45,6 +55,12 @@ class Registry(Generic[Member]):
             raise ValueError(f"a {self.kind} called {name!r} is registered already")
 
         def file(member: Member) -> Member:
+            base = self._base
+            if base and not (isinstance(member, type) and issubclass(member, base)):
+                raise ValueError(
+                    f"the {self.kind} {name!r} must be a subclass of {base.__name__}, "
+                    f"not {member!r}"
+                )
             self._members[name] = member
             self._origins[name] = _running_module()
             return member

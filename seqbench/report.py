@@ -3,32 +3,37 @@
 Everything in it comes from the CSV and ``environment.json``; the same files give the same bytes.
 """
 
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from seqbench import differences, plots, speed, stats, tables
+from seqbench import plots, tables
+from seqbench.analysis import Analysis, analyse
 from seqbench.figures import (
     FIGURES,
     PROFILE_FIGURES,
     SCORE_FIGURES,
     SPEED_FIGURES,
-    Captioned,
     draw_figures,
 )
-from seqbench.findings import format_findings
-from seqbench.profiles import summarise_profiles
-from seqbench.published import load_published
+from seqbench.findings import describe_changed_data, format_findings
+from seqbench.formatting import join_some
+from seqbench.markdown import escape, format_markdown
+from seqbench.printable import shorten
+from seqbench.provenance import describe_provenance
+from seqbench.reader import Results
 from seqbench.spec import RunSpec
 from seqbench.speed_findings import describe_speed
-from seqbench.store import Results
-from seqbench.tables import escape, format_markdown, format_table
-from seqbench.targets import summarise_targets
+from seqbench.tables import format_summary, format_table
 from seqbench.templating import render_page
 
 PAGE = "README.md"
+_MOST_VALUES = 20
+_LONGEST = 200  # characters of a field of the environment
 
 
 def write_report(results: Results, folder: Path) -> Path:
@@ -37,69 +42,55 @@ def write_report(results: Results, folder: Path) -> Path:
     Figures and page replace those of an earlier report; the page is written last.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    summary = stats.summarise_groups(results.runs, results.epochs)
-    figures = draw_figures(results, summary)
+    analysis = analyse(results)
+    figures = draw_figures(analysis)
     for name in FIGURES:
         if name in figures:
             plots.save_figure(figures[name][0], folder / f"{name}.png")
         else:
             (folder / f"{name}.png").unlink(missing_ok=True)
     page = folder / PAGE
-    page.write_text(_format_page(results, summary, figures), encoding="utf-8")
+    captions = {name: caption for name, (_, caption) in figures.items()}
+    page.write_text(_format_page(results, analysis, captions), encoding="utf-8")
     return page
 
 
-def _format_page(
-    results: Results,
-    summary: pd.DataFrame,
-    figures: dict[str, Captioned],
-) -> str:
-    labelled = stats.name_groups(results.runs)
-    compared = differences.compare_with_best(results.runs)
-    finished = stats.time_runs(stats.select_finished(results.runs), results.epochs)
-    times = differences.compare_times(finished, "epoch_time_s")
-    effects = pd.concat(
-        [differences.compare_settings(results.runs, each) for each in differences.SETTINGS_COMPARED]
-    )
-    uneven = stats.list_uneven_settings(results.runs)
-    published = stats.join_published(summary, load_published())
-    measured = speed.summarise_speed(results.runs, results.timings)
-    phases, race = speed.tabulate_phases(measured), speed.race_implementations(measured)
-    profiles = summarise_profiles(results.runs, results.profile, phases)
-    steps = differences.compare_times(speed.time_steps(results.runs, results.timings), "seconds")
-    reached = summarise_targets(results.runs, results.evaluations)
-    unsupported = labelled[labelled["status"] == "unsupported"]
-    failed = labelled[~labelled["status"].isin(["ok", "unsupported"])]
-    nothing = labelled["status"].ne("ok").all()
-    findings = [
-        *(["No run ended well, so nothing was found."] if nothing else []),
-        *describe_speed(phases, steps, profiles, race, reached),
-        *format_findings(summary, compared, times, effects, uneven, published, len(failed)),
-    ]
+def _format_page(results: Results, analysis: Analysis, captions: Mapping[str, str]) -> str:
+    runs, environment = analysis.runs, results.environment
+    ended = runs["status"]
+    nothing = ["No run ended well, so nothing was found."] if ended.ne("ok").all() else []
+    commit = _find(environment, "code.commit")
     return render_page(
         "report.md.j2",
         name=results.name,
-        runs=len(labelled),
-        findings=findings,
-        summary=format_table(summary, tables.SUMMARY),
-        differences=format_table(compared, tables.DIFFERENCES),
-        published=format_table(published, tables.PUBLISHED),
-        speed=format_table(phases, tables.SPEED),
-        profiles=format_table(profiles, tables.PROFILES),
-        limits=format_table(speed.measure_limits(results.runs, results.timings), tables.LIMITS),
-        race=format_table(race, tables.RACE),
-        targets=format_table(reached, tables.TARGETS),
-        unsupported=format_table(unsupported, tables.FAILED),
-        failed=format_table(failed, tables.FAILED),
-        captions={name: caption for name, (_, caption) in figures.items()},
+        runs=len(runs),
+        findings=[
+            *describe_provenance(results),
+            *nothing,
+            *describe_changed_data(runs),
+            *describe_speed(analysis),
+            *format_findings(analysis),
+        ],
+        summary=format_summary(analysis.summary),
+        differences=format_table(analysis.scores, tables.DIFFERENCES),
+        published=format_table(analysis.published, tables.PUBLISHED),
+        speed=format_table(analysis.phases, tables.SPEED),
+        profiles=format_table(analysis.profiles, tables.PROFILES),
+        limits=format_table(analysis.limits, tables.LIMITS),
+        race=format_table(analysis.race, tables.RACE),
+        targets=format_table(analysis.targets, tables.TARGETS),
+        unsupported=format_table(runs[ended == "unsupported"], tables.FAILED),
+        failed=format_table(runs[~ended.isin(["ok", "unsupported"])], tables.FAILED),
+        captions=captions,
         score_figures=list(SCORE_FIGURES),
         speed_figures=list(SPEED_FIGURES),
         profile_figures=list(PROFILE_FIGURES),
-        settings=_format_settings(results.runs),
-        environment=_format_environment(results.environment),
-        command=results.environment.get("command", "seqbench run"),
-        commit=results.environment.get("code", {}).get("commit"),
-        dirty=results.environment.get("code", {}).get("dirty"),
+        settings=_format_settings(runs),
+        environment=_format_environment(environment),
+        command=environment.get("command", "seqbench run"),
+        plugins=list(_list_plugins(environment)),
+        commit=commit if re.fullmatch("[0-9a-f]{7,64}", str(commit)) else None,
+        dirty=_find(environment, "code.dirty"),
     )
 
 
@@ -107,31 +98,60 @@ def _format_settings(runs: pd.DataFrame) -> str:
     """Return a table of the settings: what they mean and which values the runs have."""
     rows = []
     for field in fields(RunSpec):
-        values = ", ".join(
-            "none" if pd.isna(each) else str(each) for each in runs[field.name].unique()
-        )
-        rows.append([f"`{field.name}`", escape(values), field.metadata["meaning"]])
+        column = "task_name" if field.name == "task" else field.name
+        values = ["none" if pd.isna(each) else str(each) for each in runs[column].unique()]
+        shown = ", ".join(values) if len(values) <= _MOST_VALUES else join_some(values)
+        rows.append([f"`{field.name}`", escape(shown), field.metadata["meaning"]])
     return format_markdown(rows, ["setting", "values", "meaning"])
 
 
-def _format_environment(environment: dict[str, Any]) -> str:
+def _find(environment: Mapping[str, Any], path: str) -> Any:
+    """Return the field of an environment at a path like ``machine.cpu``, or None."""
+    value: Any = environment
+    for name in path.split("."):
+        value = value.get(name) if isinstance(value, Mapping) else None
+    return value
+
+
+def _format_environment(environment: Mapping[str, Any]) -> str:
     """Return a table of what matters most of the environment; the rest is in its file."""
-    machine, software = environment.get("machine", {}), environment.get("software", {})
-    torch, code = software.get("torch", {}), environment.get("code", {})
-    packages = software.get("packages", {})
-    gpus = ", ".join(f"{gpu['name']}, driver {gpu['driver']}" for gpu in machine.get("gpus", []))
+
+    def known(path: str) -> str:
+        value = _find(environment, path)
+        return "not recorded" if value is None else str(value)
+
+    commit, dirty = known("code.commit"), _find(environment, "code.dirty")
     shown = {
-        "processor": machine.get("cpu"),
-        "cores": f"{machine.get('physical_cores')} ({machine.get('logical_cores')} logical)",
-        "memory": f"{machine.get('memory_bytes', 0) / 2**30:.1f} GiB",
-        "GPU": gpus or "none",
-        "operating system": software.get("os"),
-        "Python": software.get("python"),
-        "torch": f"{torch.get('version')}, BLAS {torch.get('blas')}, {torch.get('cpu_capability')}",
-        "CUDA": torch.get("cuda") or "not in this build",
-        "torchvision": packages.get("torchvision"),
-        "seqbench": code.get("version"),
-        "commit": f"{code.get('commit')}{' with changes' if code.get('dirty') else ''}",
-        "environment": environment.get("environment_id"),
+        "processor": known("machine.cpu"),
+        "cores": f"{known('machine.physical_cores')} ({known('machine.logical_cores')} logical)",
+        "memory": _format_memory(_find(environment, "machine.memory_bytes")),
+        "GPU": ", ".join(_list_gpus(_find(environment, "machine.gpus"))) or "none",
+        "operating system": known("software.os"),
+        "Python": known("software.python"),
+        "torch": f"{known('software.torch.version')}, BLAS {known('software.torch.blas')}, "
+        f"{known('software.torch.cpu_capability')}",
+        "CUDA": _find(environment, "software.torch.cuda") or "not in this build",
+        "torchvision": known("software.packages.torchvision"),
+        "seqbench": known("code.version"),
+        "commit": f"{commit}{' with changes' if dirty else ''}",
+        "environment": known("environment_id"),
     }
-    return format_markdown([[key, escape(str(value))] for key, value in shown.items()], ["", ""])
+    cells = [[key, escape(shorten(str(value), _LONGEST))] for key, value in shown.items()]
+    return format_markdown(cells, ["", ""])
+
+
+def _format_memory(size: Any) -> str:
+    known = isinstance(size, int) and 0 < size < 2**63
+    return f"{size / 2**30:.1f} GiB" if known else "not recorded"
+
+
+def _list_gpus(gpus: Any) -> Iterable[str]:
+    for gpu in gpus if isinstance(gpus, list) else ():
+        yield f"{_find(gpu, 'name')}, driver {_find(gpu, 'driver')}"
+
+
+def _list_plugins(environment: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
+    """Yield the names of a result's plugins and the digests of their files."""
+    plugins = environment.get("plugins")
+    for name, digest in plugins.items() if isinstance(plugins, Mapping) else ():
+        yield str(name), str(digest)

@@ -11,7 +11,17 @@ from collections.abc import Iterable, Mapping
 from dataclasses import MISSING, dataclass, fields
 from typing import Any
 
-from seqbench.columns import Value, above, at_least, column, columns, in_range, matching, one_of
+from seqbench.columns import (
+    Value,
+    above,
+    at_least,
+    column,
+    columns,
+    finite,
+    in_range,
+    matching,
+    one_of,
+)
 from seqbench.errors import SettingError
 from seqbench.registry import NAME
 
@@ -21,8 +31,10 @@ FASTEST = "fastest"
 
 PRECISIONS = ("float32", "tf32", "bfloat16", "float16")
 SCHEDULES = ("constant", "one-cycle")
+MOST_LAYERS = 1000
 
 _REGISTERED = matching(NAME.pattern, "a registered name")
+_SHOWN = 80  # characters of a name in an id, which names files too
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,7 +90,11 @@ class RunSpec:
     hidden_size: int = column(
         "units in a layer, for each direction", check=at_least(1), default=128
     )
-    num_layers: int = column("layers on top of each other", check=at_least(1), default=2)
+    num_layers: int = column(
+        "layers on top of each other, where the variant heeds it",
+        check=in_range(1, MOST_LAYERS + 1),
+        default=2,
+    )
     dropout: float = column("share dropped between layers", check=in_range(0, 1), default=0.0)
     readout: str = column(
         "how the encoded sequence becomes one vector, by its registry key",
@@ -113,6 +129,7 @@ class RunSpec:
     )
     target: float | None = column(
         "score whose first reaching is timed, see `target_time_s`; empty for none",
+        check=finite(),
         default=None,
         since=3,
     )
@@ -147,7 +164,8 @@ class RunSpec:
         """
         settings = json.dumps(self.chosen, sort_keys=True)
         digest = hashlib.sha256(settings.encode()).hexdigest()[:8]
-        return f"{self.task}-{self.variant}-s{self.seed}-{digest}"
+        task, variant = (name[:_SHOWN] for name in (self.task, self.variant))
+        return f"{task}-{variant}-s{self.seed}-{digest}"
 
 
 def expand(axes: Mapping[str, Iterable[Any]]) -> list[dict[str, Any]]:

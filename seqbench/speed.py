@@ -18,6 +18,7 @@ from seqbench.stats import GROUP, MEMORY, name_groups, summarise_memory
 
 LIMIT_PHASES = ("matmul", "copy")
 _ORDINARY = ("native", "scan")  # no variant has both
+_RACING = r" (?:implementation|precision|threads)=\S+"  # what tells those apart that race
 _PERCENTILES = {"p50_s": 50, "p95_s": 95, "p99_s": 99}
 _LEAST_BEYOND = 10  # samples expected beyond a percentile, or it is left out
 _LIMIT_KEYS = ["device", "threads", "precision"]
@@ -197,20 +198,21 @@ def _task_device(frame: pd.DataFrame) -> list[tuple[str, str]]:
 
 
 def race_implementations(speed: pd.DataFrame) -> pd.DataFrame:
-    """Compare implementations and precisions of a variant, as they train and as they infer.
+    """Compare implementations and precisions of equal settings, as they train and as they infer.
 
     Returns
     -------
     DataFrame
-        ``task``, ``device``, ``variant``, ``threads``, ``phase`` (``train_step`` or
-        ``inference``), ``implementation``, ``precision``, ``seconds``; ``base``, the variant's
-        ordinary implementation, in float32; ``speedup``, how many times as fast as that;
-        ``speedup_low`` and ``speedup_high``, from the ends of both intervals, NaN where one is not
-        known; ``best``, whether it is the fastest of all. Only variants with more than one.
+        ``task``, ``device``, ``variant``, with what else its label tells, ``threads``, ``phase``
+        (``train_step`` or ``inference``), ``implementation``, ``precision``, ``seconds``; ``base``,
+        the variant's ordinary implementation, in float32; ``speedup``, how many times as fast as
+        that; ``speedup_low`` and ``speedup_high``, from the ends of both intervals, NaN where one
+        is not known; ``best``, whether it is the fastest of all. Only variants with more than one.
     """
     if speed.empty:
         return speed
     raced = speed[speed["phase"].isin(["train_step", "inference"])]
+    raced = raced.assign(variant=raced["label"].str.replace(_RACING, "", regex=True))
     keys = ["task", "device", "variant", "threads", "phase"]
     rows = []
     for _, part in raced.groupby(keys, sort=False):

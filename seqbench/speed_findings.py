@@ -1,46 +1,30 @@
-"""What was found of speed, in sentences: frames of `speed` and `targets` in, Markdown out."""
+"""What was found of speed, in sentences: the frames of an `Analysis` in, Markdown out."""
 
 from collections.abc import Iterator
 from typing import Any
 
 import pandas as pd
 
+from seqbench.analysis import Analysis
 from seqbench.findings import describe_doubts, list_alike
 from seqbench.formatting import (
     format_count,
     format_factor,
     format_score,
     format_seconds,
-    join_words,
+    join_some,
 )
+from seqbench.printable import quote_code
 from seqbench.profiles import KINDS
 
 _WORST = 3
 _FAR_FROM_PEAK = 0.5
 
 
-def describe_speed(
-    phases: pd.DataFrame,
-    steps: pd.DataFrame,
-    profiles: pd.DataFrame,
-    race: pd.DataFrame,
-    targets: pd.DataFrame,
-) -> Iterator[str]:
-    """Yield the sentences on speed that open a report.
-
-    Parameters
-    ----------
-    phases
-        From `speed.tabulate_phases`.
-    steps
-        From `differences.compare_times`, of the training steps.
-    profiles
-        From `profiles.summarise_profiles`.
-    race
-        From `speed.race_implementations`.
-    targets
-        From `targets.summarise_targets`.
-    """
+def describe_speed(analysis: Analysis) -> Iterator[str]:
+    """Yield the sentences on speed that open a report."""
+    phases, steps, profiles = analysis.phases, analysis.steps, analysis.profiles
+    race, targets = analysis.race, analysis.targets
     if not phases.empty:
         for (task, device), part in phases.groupby(["task", "device"], sort=False):
             compared = steps
@@ -65,12 +49,14 @@ def describe_speed(
 
 def _describe_fastest(part: pd.DataFrame, compared: pd.DataFrame) -> str:
     first, last = part.iloc[0], part.iloc[-1]
+    if not compared.empty:  # what is compared is the mean logarithm of the runs' medians
+        first = part[part["label"] == compared["best"].iloc[0]].iloc[0]
     text = (
         f"Speed on `{first.task}` ({first.device}): **{first.label}** has the least time for a "
         f"training step, {format_count(float(first.train_step_samples_per_s))} samples a second"
     )
-    if len(part) > 1:
-        factor = last.train_step_seconds / first.train_step_seconds
+    if len(part) > 1 and last.label != first.label:
+        factor = first.train_step_samples_per_s / last.train_step_samples_per_s
         text += f", {format_factor(factor)} as many as {last.label}, which has the greatest"
     text += "."
     if not compared.empty and (alike := list_alike(compared, compared["label"])):
@@ -97,7 +83,7 @@ def _describe_worst(part: pd.DataFrame) -> Iterator[str]:
         ranked = sorted(shares, key=lambda name: -shares[name])
         text = f"{row.label} ({row.peak_fraction:.0%} of the peak): {', '.join(ranked)}"
         name, share = row.costliest[0]
-        said.append(f"{text}; costliest `{name}`, {share:.0%}")
+        said.append(f"{text}; costliest {quote_code(name)}, {share:.0%}")
     if said:
         yield (
             f"What holds back those farthest from the peak on `{first.task}` ({first.device}), by "
@@ -118,15 +104,17 @@ def _describe_race(part: pd.DataFrame) -> str:
             factor = format_factor(best["speedup"])
             said.append(f"{fastest} for {variant} ({factor} as fast as `{base}`)")
         else:
-            said.append(f"`{base}` or {fastest} for {variant} (no significant difference)")
+            known = pd.notna(best["speedup_low"])
+            words = "no significant difference" if known else "too few samples to tell"
+            said.append(f"`{base}` or {fastest} for {variant} ({words})")
     return (
         f"Which implementation, for {phase} on `{first.task}` ({first.device}, {first.threads} "
-        f"threads): {join_words(said)}."
+        f"threads): {join_some(said)}."
     )
 
 
 def _describe_targets(part: pd.DataFrame) -> str:
-    goal = format_score(part["target"].iloc[0], part["metric"].iloc[0])
+    goal = format_score(*part.iloc[0][["target", "metric", "metric_unit"]])
     where = f"`{part['goal'].iloc[0]}` ({part['device'].iloc[0]})"
     done = part.dropna(subset=["target_time_s"])
     if done.empty:
@@ -143,7 +131,7 @@ def _describe_targets(part: pd.DataFrame) -> str:
         text += f", {format_factor(best.total)} as fast as {_name_recipe(first)}"
     short = part[part["target_time_s"].isna()]
     missed = [f"{_name_recipe(row)} ({row.reached} of {row.seeds})" for row in short.itertuples()]
-    return text + (f". Not every seed got there with {join_words(missed)}." if missed else ".")
+    return text + (f". Not every seed got there with {join_some(missed)}." if missed else ".")
 
 
 def _name_recipe(row: Any) -> str:

@@ -4,12 +4,11 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 import pandas as pd
-from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from seqbench.plots import THEME, Palette
+from seqbench.plots import Palette, themed
 from seqbench.profiles import KINDS
 
 _ROW_HEIGHT = 0.34
@@ -159,7 +158,7 @@ def _draw_parts(
     """Draw a row of axes for each task and device."""
     parts = [part for _, part in speed.groupby(["task", "device"], sort=False)]
     heights = [height or 1.2 + _ROW_HEIGHT * len(set(part["label"])) for part in parts]
-    with rc_context(THEME):
+    with themed():
         figure = Figure(figsize=(9.5, sum(heights)), layout="constrained")
         grid = figure.subplots(len(parts), columns, squeeze=False, height_ratios=heights)
         for row, part in zip(grid, parts, strict=True):

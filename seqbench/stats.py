@@ -23,6 +23,9 @@ GROUP = ["task", "device", "label"]
 MEMORY = ["peak_memory_bytes", "peak_memory_min_bytes", "peak_memory_max_bytes"]
 """Median and range over the runs of which it is known; NaN if it is known of none."""
 
+CHANGED = " (changed data)"
+"""What a task is called besides where its data was not the published one."""
+
 _SETTINGS = [field.name for field in fields(RunSpec)]
 _ORDINARY = {"precision": "float32", "cuda_graph": "False", "schedule": "constant"}
 _NAMED_APART = ("task", "length", "train_examples", "variant", "seed", "device")
@@ -31,12 +34,15 @@ _NAMED_APART = ("task", "length", "train_examples", "variant", "seed", "device")
 def name_groups(runs: pd.DataFrame) -> pd.DataFrame:
     """Return the runs with the names by which they are grouped.
 
-    ``task`` gets the length of its sequences and the cut of its training set where a run has one,
-    for scores on two lengths are not compared; the registered name stands in ``task_name``.
+    ``task`` gets the length of its sequences, the cut of its training set and the word that its
+    data was changed where a run has one, for scores on two lengths are not compared; the registered
+    name stands in ``task_name``.
     ``label`` is the variant, and what tells runs of that variant on that task apart: each other
     setting, but for seed and device, that some variant has in several values; `_ORDINARY` values
-    go without saying.
+    go without saying. Runs that have names keep them.
     """
+    if "label" in runs:
+        return runs
     settings = [name for name in _SETTINGS if name not in _NAMED_APART]
     named = runs.assign(task_name=runs["task"], task=_name_problems(runs), label="")
     for _, group in named.groupby("task", sort=False):
@@ -52,8 +58,12 @@ def name_groups(runs: pd.DataFrame) -> pd.DataFrame:
 
 def _name_problems(runs: pd.DataFrame) -> pd.Series:
     length = " T=" + runs["length"].astype("string")
+    told = runs.get(
+        "changed_data", pd.Series(pd.NA, index=runs.index)
+    ).notna()  # of plans: not known
+    changed = pd.Series(np.where(told, CHANGED, ""), index=runs.index, dtype="string")
     examples = " n=" + runs["train_examples"].astype("string")
-    return runs["task"].astype("string") + length.fillna("") + examples.fillna("")
+    return runs["task"].astype("string") + length.fillna("") + changed + examples.fillna("")
 
 
 def select_finished(runs: pd.DataFrame) -> pd.DataFrame:
@@ -63,7 +73,19 @@ def select_finished(runs: pd.DataFrame) -> pd.DataFrame:
 
 
 _KEPT = ["task_name", "length", "variant", "metric", "higher_is_better", "baseline_score"]
-_KEPT += ["implementation"]
+_KEPT += ["implementation", "readout", "metric_unit"]
+_SUMMARISED = ["parameters", "epochs", "final_score", "best_score", "epoch_time_s"]
+_SUMMARISED += ["train_samples_per_s", "eval_samples_per_s", "peak_fraction", "peak_memory_bytes"]
+
+
+def count_machines(runs: pd.DataFrame) -> int:
+    """Return in how many environments runs of one result were made: more than one if pooled."""
+    return len(set(runs["environment_id"]))
+
+
+def _are_timed(runs: pd.DataFrame) -> pd.Series:
+    """Tell of each run whether its times count: those of the first one's machine do."""
+    return runs["environment_id"] == runs["environment_id"].iloc[:1].squeeze()
 
 
 def time_runs(runs: pd.DataFrame, epochs: pd.DataFrame) -> pd.DataFrame:
@@ -71,7 +93,8 @@ def time_runs(runs: pd.DataFrame, epochs: pd.DataFrame) -> pd.DataFrame:
 
     ``epoch_time_s``, ``train_samples_per_s`` and ``eval_samples_per_s`` become those of the median
     epoch time and of the median evaluation time of a run, ``peak_fraction`` goes with them. Runs
-    without epochs keep what they have.
+    without epochs keep what they have. Of runs that were pooled from several machines those of the
+    first run's machine keep their times, the others have none.
     """
     none_calm = epochs.groupby("run_id")["contended"].transform("all")
     counted = epochs[~epochs["contended"] | none_calm]
@@ -81,7 +104,8 @@ def time_runs(runs: pd.DataFrame, epochs: pd.DataFrame) -> pd.DataFrame:
     found = middle.assign(**{rate: 1 / middle[rate] for rate in rates}).set_index(runs.index)
     faster = found["train_samples_per_s"] / runs["train_samples_per_s"]
     found["peak_fraction"] = runs["peak_fraction"] * faster
-    return runs.assign(**{name: found[name].fillna(runs[name]) for name in found})
+    timed = _are_timed(runs)
+    return runs.assign(**{name: found[name].fillna(runs[name]).where(timed) for name in found})
 
 
 def summarise_times(runs: pd.DataFrame) -> dict[str, Any]:
@@ -97,7 +121,7 @@ def summarise_times(runs: pd.DataFrame) -> dict[str, Any]:
     dict
         ``epoch_time_s``, ``epoch_time_min_s``, ``epoch_time_max_s``: median and range over the
         runs; ``unstable``: whether that range is wider than `UNSTABLE_WIDTH` of the median, None
-        for a single run; ``train_samples_per_s`` and ``eval_samples_per_s``: examples over the
+        for a single time; ``train_samples_per_s`` and ``eval_samples_per_s``: examples over the
         median times; ``peak_fraction``: median over the runs.
     """
     times = runs["epoch_time_s"]
@@ -106,7 +130,7 @@ def summarise_times(runs: pd.DataFrame) -> dict[str, Any]:
         "epoch_time_s": middle,
         "epoch_time_min_s": least,
         "epoch_time_max_s": most,
-        "unstable": bool(most - least > UNSTABLE_WIDTH * middle) if len(runs) > 1 else None,
+        "unstable": bool(most - least > UNSTABLE_WIDTH * middle) if times.count() > 1 else None,
         "train_samples_per_s": 1 / (1 / runs["train_samples_per_s"]).median(),
         "eval_samples_per_s": 1 / (1 / runs["eval_samples_per_s"]).median(),
         "peak_fraction": runs["peak_fraction"].median(),
@@ -114,42 +138,54 @@ def summarise_times(runs: pd.DataFrame) -> dict[str, Any]:
 
 
 def summarise_groups(runs: pd.DataFrame, epochs: pd.DataFrame) -> pd.DataFrame:
+    """Return `summarise_finished` of the runs that were trained to the end."""
+    return summarise_finished(time_runs(select_finished(runs), epochs), epochs)
+
+
+def summarise_finished(finished: pd.DataFrame, epochs: pd.DataFrame) -> pd.DataFrame:
     """Return one row for each group of runs that differ in the seed only, in order of appearance.
 
-    Only runs with status ``ok`` count. Columns: `GROUP` and
+    Parameters
+    ----------
+    finished
+        From `select_finished` and `time_runs`.
+    epochs
+        Of a result.
 
-    ``task_name``, ``length``, ``variant``, ``metric``, ``higher_is_better``, ``baseline_score``,
-    ``implementation``, ``parameters``, ``epochs``
-        As in the runs.
-    ``seeds``, ``score``, ``score_low``, ``score_high``, ``next_low``, ``next_high``
-        How many seeds; the mean of their final scores; its interval; between which ends one more
-        seed would fall. Ends are cut to what the metric can be.
-    ``best_score``
-        The best of any seed and epoch.
-    ``epoch_time_s``, ``epoch_time_min_s``, ``epoch_time_max_s``, ``unstable``,
-    ``train_samples_per_s``, ``eval_samples_per_s``, ``peak_fraction``
-        From `summarise_times`, of the epochs that `time_runs` counts.
-    ``relative_time``
-        ``epoch_time_s`` over the least of the task and device.
-    ``contended``
-        The share of the epochs that was contended.
-    `MEMORY`
-        From `summarise_memory`.
+    Returns
+    -------
+    DataFrame
+        Columns: `GROUP` and
+
+        ``task_name``, ``length``, ``variant``, ``metric``, ``metric_unit``,
+        ``higher_is_better``, ``baseline_score``, ``implementation``, ``readout``, ``parameters``,
+        ``epochs``
+            As in the runs.
+        ``seeds``, ``score``, ``score_low``, ``score_high``, ``next_low``, ``next_high``
+            How many seeds; the mean of their final scores; its interval; between which ends one
+            more seed would fall. Ends are cut to what the metric can be.
+        ``cut``
+            Whether the interval of the score was cut.
+        ``best_score``
+            The best of any seed and epoch.
+        ``epoch_time_s``, ``epoch_time_min_s``, ``epoch_time_max_s``, ``unstable``,
+        ``train_samples_per_s``, ``eval_samples_per_s``, ``peak_fraction``
+            From `summarise_times`, of the epochs that `time_runs` counts.
+        ``relative_time``
+            ``epoch_time_s`` over the least of the task and device.
+        ``contended``
+            The share of the epochs that was contended.
+        `MEMORY`
+            From `summarise_memory`.
     """
-    finished = time_runs(select_finished(runs), epochs)
+    contended = name_epochs(finished, epochs).groupby(GROUP)["contended"].mean().to_dict()
     scores = finished.groupby(["task", "device"])["final_score"]
-    finished = finished.assign(
+    finished = finished[[*GROUP, *_KEPT, *_SUMMARISED]].assign(  # few columns are cut up faster
         resolution=scores.transform(lambda each: float(find_resolution(each)))
     )
     rows = []
     for keys, group in finished.groupby(GROUP, sort=False):
         first = group.iloc[0]
-        metric = find_metric(first["metric"])
-        bounds = metric.low, metric.high
-        scores, resolution = group["final_score"], group["resolution"].iloc[0]
-        low, high = np.clip(mean_interval(scores, resolution=resolution), *bounds)
-        next_low, next_high = np.clip(next_interval(scores, resolution=resolution), *bounds)
-        timed = epochs[epochs["run_id"].isin(group["run_id"])]
         best = group["best_score"].agg("max" if first["higher_is_better"] else "min")
         rows.append(
             {
@@ -158,14 +194,10 @@ def summarise_groups(runs: pd.DataFrame, epochs: pd.DataFrame) -> pd.DataFrame:
                 "parameters": None if pd.isna(first["parameters"]) else int(first["parameters"]),
                 "epochs": int(first["epochs"]),
                 "seeds": len(group),
-                "score": group["final_score"].mean(),
-                "score_low": low,
-                "score_high": high,
-                "next_low": next_low,
-                "next_high": next_high,
+                **_summarise_scores(group),
                 "best_score": best,
                 **summarise_times(group),
-                "contended": timed["contended"].mean(),
+                "contended": contended.get(keys, np.nan),
                 **summarise_memory(group),
             }
         )
@@ -176,32 +208,30 @@ def summarise_groups(runs: pd.DataFrame, epochs: pd.DataFrame) -> pd.DataFrame:
     return summary
 
 
+def _summarise_scores(group: pd.DataFrame) -> dict[str, Any]:
+    """Return the mean score of a group and its intervals, cut to what the metric can be."""
+    scores, resolution = group["final_score"], group["resolution"].iloc[0]
+    metric = find_metric(group["metric"].iloc[0])
+    low, high = mean_interval(scores, resolution=resolution)
+    both = [low, high, *next_interval(scores, resolution=resolution)]
+    ends = np.clip(both, metric.low, metric.high)
+    names = ("score_low", "score_high", "next_low", "next_high")
+    return {
+        "score": scores.mean(),
+        **dict(zip(names, map(float, ends), strict=True)),
+        "cut": bool(low < metric.low or high > metric.high),
+    }
+
+
+def name_epochs(finished: pd.DataFrame, epochs: pd.DataFrame) -> pd.DataFrame:
+    """Return the epochs of finished runs with the columns of `GROUP`, in the order of the runs."""
+    return finished[["run_id", "label", "task"]].merge(epochs.drop(columns="task"), on="run_id")
+
+
 def summarise_memory(runs: pd.DataFrame) -> dict[str, float]:
     """Return `MEMORY` of one group of runs."""
     known = runs["peak_memory_bytes"].astype(float)
     return dict(zip(MEMORY, (known.median(), known.min(), known.max()), strict=True))
-
-
-def join_published(summary: pd.DataFrame, published: pd.DataFrame) -> pd.DataFrame:
-    """Set the published figures of the tasks of ``summary`` beside its groups.
-
-    Returns
-    -------
-    DataFrame
-        A row for each published figure of a task that ``summary`` has, as often as there are
-        groups of its variant, and one for each group without any; empty if nothing is published
-        of these tasks. Columns of ``summary``, NaN where the variant was not run; and
-        ``published_score``, ``published_parameters``, ``published_epochs``, ``published_length``,
-        ``source``, ``convention``, NaN where nothing citable is known.
-    """
-    if summary.empty:
-        return summary
-    both = ("score", "parameters", "epochs", "length")
-    renamed = published.rename(columns={name: f"published_{name}" for name in both})
-    renamed = renamed.rename(columns={"task": "task_name"})
-    known = renamed[renamed["task_name"].isin(set(summary["task_name"]))]
-    tasks = summary[summary["task_name"].isin(set(known["task_name"]))]
-    return tasks.merge(known, on=["task_name", "variant", "metric"], how="outer", sort=False)
 
 
 def list_uneven_settings(runs: pd.DataFrame) -> pd.DataFrame:
@@ -233,13 +263,15 @@ def list_uneven_settings(runs: pd.DataFrame) -> pd.DataFrame:
 def learning_curves(runs: pd.DataFrame, epochs: pd.DataFrame) -> pd.DataFrame:
     """Return, for each group and epoch, the score over seeds and the training time up to there.
 
-    Columns: `GROUP`, ``metric``, ``epoch``; ``score`` (mean), ``score_min``, ``score_max``;
-    ``train_time_s``, the mean over seeds of the summed epoch times; ``baseline_score``.
+    Columns: `GROUP`, ``metric``, ``metric_unit``, ``epoch``; ``score`` (mean), ``score_min``,
+    ``score_max``; ``train_time_s``, the mean over seeds of the summed epoch times, of those that
+    `time_runs` times; ``baseline_score``.
     """
-    finished = select_finished(runs)[["run_id", "label", "task", "baseline_score"]]
-    # in the order of the runs, then of the epochs
-    curves = finished.merge(epochs.drop(columns="task"), on="run_id")
-    curves["train_time_s"] = curves.groupby("run_id")["epoch_time_s"].cumsum()
+    finished = select_finished(runs.assign(timed=_are_timed(runs)))
+    known = finished[["run_id", "baseline_score", "metric_unit", "timed"]]
+    curves = name_epochs(finished, epochs).merge(known, on="run_id")
+    summed = curves.groupby("run_id")["epoch_time_s"].cumsum()
+    curves["train_time_s"] = summed.where(curves["timed"])
     return (
         curves.groupby([*GROUP, "metric", "epoch"], sort=False)
         .agg(
@@ -248,6 +280,7 @@ def learning_curves(runs: pd.DataFrame, epochs: pd.DataFrame) -> pd.DataFrame:
             score_max=("score", "max"),
             train_time_s=("train_time_s", "mean"),
             baseline_score=("baseline_score", "first"),
+            metric_unit=("metric_unit", "first"),
         )
         .reset_index()
     )

@@ -47,6 +47,10 @@ class Suite:
         object.__setattr__(self, "measure", measure)
 
 
+MATCH_TOLERANCE = 0.02
+"""How far a matched number of parameters may be from the one that is asked for, as a share, where
+nobody says otherwise."""
+
 SUITES: Registry[Suite] = Registry("suite")
 
 SEEDS = (0, 1, 2, 3, 4)

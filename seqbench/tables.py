@@ -1,11 +1,10 @@
 """Tables: frames of `stats` in, Markdown tables out, a row a row."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 import pandas as pd
-from tabulate import tabulate
 
 from seqbench.formatting import (
     format_bytes,
@@ -16,6 +15,7 @@ from seqbench.formatting import (
     format_score,
     format_seconds,
 )
+from seqbench.markdown import escape, format_markdown
 from seqbench.profiles import KINDS
 from seqbench.significance import SIGNIFICANCE
 from seqbench.stats import MEMORY
@@ -29,8 +29,8 @@ SUMMARY: Cells = {
     "implementation": lambda row: row.implementation,
     "parameters": lambda row: _known(row.parameters),
     "seeds": lambda row: str(row.seeds),
-    "score": lambda row: f"{format_score(row.score, row.metric)}",
-    "95 % interval": lambda row: format_interval(row.score_low, row.score_high, row.metric),
+    "score": lambda row: format_score(row.score, row.metric, row.metric_unit),
+    "95 % interval": lambda row: _cut_interval(row),
     "epoch time": lambda row: format_seconds(row.epoch_time_s),
     "range (min–max)": lambda row: (
         f"{format_seconds(row.epoch_time_min_s)}–{format_seconds(row.epoch_time_max_s)}"
@@ -48,8 +48,8 @@ DIFFERENCES: Cells = {
     "device": lambda row: row.device,
     "best": lambda row: row.best,
     "compared with": lambda row: row.label,
-    "ahead by": lambda row: format_difference(row.shortfall, row.metric),
-    "95 % interval": lambda row: format_interval(row.low, row.high, row.metric),
+    "ahead by": lambda row: format_difference(row.shortfall, row.metric, row.metric_unit),
+    "95 % interval": lambda row: format_interval(row.low, row.high, row.metric, row.metric_unit),
     "seeds": lambda row: (
         str(row.seeds) if row.seeds == row.best_seeds else f"{row.best_seeds} and {row.seeds}"
     ),
@@ -62,12 +62,12 @@ PUBLISHED: Cells = {
         else f"{row.task_name} T={row.published_length}"
     ),
     "variant": lambda row: row.variant,
-    "published": lambda row: format_score(row.published_score, row.metric),
+    "published": lambda row: format_score(row.published_score, row.metric, row.metric_unit),
     "source": lambda row: _known(row.source),
     "parameters": lambda row: _known(row.published_parameters),
     "epochs": lambda row: _known(row.published_epochs),
     "convention": lambda row: _known(row.convention),
-    "ours": lambda row: format_score(row.score, row.metric),
+    "ours": lambda row: format_score(row.score, row.metric, row.metric_unit),
     "of": lambda row: "—" if pd.isna(row.score) else _name_group(row),
     "our parameters": lambda row: _known(row.parameters),
     "our epochs": lambda row: _known(row.epochs),
@@ -113,6 +113,12 @@ def _memory(row: Any) -> str:
     return "—" if pd.isna(sizes[0]) else format_bytes(*sizes)
 
 
+def _cut_interval(row: Any) -> str:
+    """Return the interval of a score, and whether it was cut to what the metric can be."""
+    interval = format_interval(row.score_low, row.score_high, row.metric, row.metric_unit)
+    return f"{interval} (cut)" if row.cut else interval
+
+
 def _stable(unstable: Any) -> str:
     """Return whether a time is stable, or a dash where that is not known."""
     return "—" if pd.isna(unstable) else "no" if unstable else "yes"
@@ -134,20 +140,24 @@ def format_p(p: float) -> str:
 
 def format_table(frame: pd.DataFrame, cells: Cells) -> str:
     """Return a Markdown table with a row for each row of ``frame``; empty for an empty frame."""
-    rows = [[escape(make(row)) for make in cells.values()] for row in frame.itertuples()]
+    rows = _make_rows(frame, cells)
     return format_markdown(rows, list(cells)) if rows else ""
 
 
-def format_markdown(rows: Sequence[Sequence[str]], headers: Sequence[str]) -> str:
-    """Return a Markdown table of cells that stand as they are."""
-    return tabulate(rows, headers=headers, tablefmt="pipe", disable_numparse=True)
+def format_summary(summary: pd.DataFrame) -> str:
+    """Return the table of `SUMMARY`, task by task, with the baseline as the last row of each."""
+    rows: list[list[str]] = []
+    for task, part in summary.groupby("task", sort=False) if len(summary) else ():
+        first = part.iloc[0]
+        score = format_score(*first[["baseline_score", "metric", "metric_unit"]])
+        told = {"task": escape(task), "variant": "baseline", "score": score}
+        rows += _make_rows(part, SUMMARY)
+        rows.append([told.get(column, "—") for column in SUMMARY])
+    return format_markdown(rows, list(SUMMARY)) if rows else ""
 
 
-def escape(text: str) -> str:
-    """Return text that stands in a table as it is, and does not become markup."""
-    for mark in "\\|<>[]`*_":
-        text = text.replace(mark, f"\\{mark}")
-    return " ".join(text.split())
+def _make_rows(frame: pd.DataFrame, cells: Cells) -> list[list[str]]:
+    return [[escape(make(row)) for make in cells.values()] for row in frame.itertuples()]
 
 
 def _per_second(value: float) -> str:
@@ -232,7 +242,7 @@ TARGETS: Cells = {
     "task": lambda row: row.task,
     "device": lambda row: row.device,
     "recipe": lambda row: row.label,
-    "target": lambda row: format_score(row.target, row.metric),
+    "target": lambda row: format_score(row.target, row.metric, row.metric_unit),
     "reached": lambda row: f"{row.reached} of {row.seeds}",
     "time to it": lambda row: _duration(row.target_time_s),
     "range (min–max)": lambda row: (
@@ -241,7 +251,7 @@ TARGETS: Cells = {
         else f"{format_seconds(row.least_s)}–{format_seconds(row.most_s)}"
     ),
     "evaluated every": lambda row: _duration(row.spacing_s),
-    "final score": lambda row: format_score(row.score, row.metric),
+    "final score": lambda row: format_score(row.score, row.metric, row.metric_unit),
     "changed": lambda row: row.changed or "—",
     "which made it": lambda row: (
         "—"

@@ -25,12 +25,12 @@ def summarise_targets(runs: pd.DataFrame, evaluations: pd.DataFrame) -> pd.DataF
     Returns
     -------
     DataFrame
-        `GROUP`; ``target``, ``metric``; ``seeds`` and how many of them ``reached`` it;
-        ``target_time_s``, the mean training time until then, NaN if not every seed got there, and
-        its range ``least_s`` to ``most_s``; ``spacing_s``, the mean time from the evaluation before
-        to the one that reached it, which is the resolution of the time; ``score``, the mean final
-        one; ``changed``, the settings in which the recipe differs from the one before it to the
-        same goal; ``gain``, how many times faster than that one it is there, and ``p``, of no
+        `GROUP`; ``target``, ``metric``, ``metric_unit``; ``seeds`` and how many of them ``reached``
+        it; ``target_time_s``, the mean training time until then, NaN if not every seed got there,
+        and its range ``least_s`` to ``most_s``; ``spacing_s``, the mean time from the evaluation
+        before to the one that reached it, which is the resolution of the time; ``score``, the mean
+        final one; ``changed``, the settings in which the recipe differs from the one before it to
+        the same goal; ``gain``, how many times faster than that one it is there, and ``p``, of no
         difference of the logarithms, adjusted for all recipes to the goal, as in
         `significance.compare_means`; ``total``, how many times faster than the first one; ``goal``,
         the task that is to be done, of whose training set a recipe may use a part. Empty if no run
@@ -73,7 +73,7 @@ def _find_spacing(timed: pd.DataFrame, evaluations: pd.DataFrame) -> pd.Series:
 def _summarise(group: pd.DataFrame) -> dict[str, Any]:
     times = group["target_time_s"].astype(float)
     return {
-        **group.iloc[0][[*GROUP, "target", "metric"]],
+        **group.iloc[0][[*GROUP, "target", "metric", "metric_unit"]],
         "seeds": len(group),
         "reached": int(times.notna().sum()),
         "target_time_s": times.mean() if times.notna().all() else float("nan"),

@@ -1,19 +1,20 @@
-"""Small git repositories for tests: a project whose work has a clock of its own."""
+"""Small git repositories for tests: a project whose work has a clock of its own.
+
+`OWN_CLOCK` is `seqbench gate` by that clock, so that tests do not depend on the machine.
+"""
 
 import subprocess
 from pathlib import Path
 from textwrap import dedent
 
+OWN_CLOCK = Path(__file__).with_name("own_clock") / "gate.py"
+
 BENCHMARKS = '''
 """Benchmarks of a project that is called mini."""
-
-import time
 
 from seqbench.gate.benchmark import Benchmark, Trained
 
 from mini import harness
-
-time.perf_counter = harness.read_clock  # the work's own: tests do not depend on the machine
 
 
 def make_step(variant):

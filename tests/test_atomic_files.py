@@ -10,14 +10,9 @@ from typing import Any
 import pytest
 
 from seqbench.errors import ResultsError
+from seqbench.reader import list_results, load_results, load_unfinished, select_runs
 from seqbench.records import EpochRecord, RunRecord
-from seqbench.store import (
-    ResultWriter,
-    list_results,
-    load_results,
-    load_unfinished,
-    select_runs,
-)
+from seqbench.writer import ResultWriter
 
 MakeRun = Callable[..., tuple[RunRecord, list[EpochRecord]]]
 STEPS = ("rename", "replace", "mkdir", "unlink", "rmdir")
@@ -83,8 +78,18 @@ def start_over(folder: Path, make_run: MakeRun) -> None:
         writer.add(*make_run(seed=0), checkpoint=b"weights")
 
 
+def begin_anew(folder: Path, make_run: MakeRun) -> None:
+    """Do what `seqbench run` does where nothing that lies there counts any more."""
+    with ResultWriter(folder, {"environment_id": "abc"}) as writer:
+        writer.keep("new", b"state")
+        writer.keep("new", b"later state")
+        writer.add(*make_run(seed=0), checkpoint=b"weights")
+
+
 @pytest.mark.parametrize("error", [Killed, disk_is_full])
-@pytest.mark.parametrize(("command", "counted"), [(go_on, {0, 1}), (start_over, {0})])
+@pytest.mark.parametrize(
+    ("command", "counted"), [(go_on, {0, 1}), (start_over, {0}), (begin_anew, {0})]
+)
 def test_what_fails_at_any_step_loses_no_finished_row(
     tmp_path: Path,
     make_run: MakeRun,

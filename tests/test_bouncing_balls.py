@@ -16,8 +16,9 @@ from seqbench.tasks.bouncing_balls import (
     move,
     place_balls,
 )
+from seqbench.tasks.contract import check_baseline
 from seqbench.tasks.generated import TEST_SEED, frozen_random
-from seqbench.tasks.task import TaskData, check_baseline
+from seqbench.tasks.task import TaskData
 
 SEEDS = st.integers(0, 2**32 - 1)
 

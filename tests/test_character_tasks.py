@@ -16,9 +16,11 @@ from hypothesis import strategies as st
 
 from seqbench.errors import DataUnavailableError, ExitCode, SettingError
 from seqbench.tasks import tiny_shakespeare
+from seqbench.tasks.contract import check_baseline
+from seqbench.tasks.data_folder import reading_data
 from seqbench.tasks.hello import Hello
 from seqbench.tasks.shakespeare_chars import ShakespeareChars
-from seqbench.tasks.task import Task, TaskData, check_baseline
+from seqbench.tasks.task import Task, TaskData
 from seqbench.tasks.tiny_shakespeare import load_text
 
 
@@ -134,6 +136,39 @@ def test_another_file_in_its_place_is_named_and_left_alone(tmp_path: Path) -> No
         load_text(tmp_path)
     assert str(place) in str(caught.value)
     assert place.read_text() == "To be, or"
+
+
+@pytest.mark.parametrize(
+    "place", ["input.txt", "shakespeare.txt", "tiny_shakespeare/text", "data/nlp/corpus.dat"]
+)
+@pytest.mark.usefixtures("no_network")
+def test_the_text_is_taken_by_whatever_name_it_lies_there(
+    served: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    text = (served / "input.txt").read_bytes()
+    monkeypatch.setattr(tiny_shakespeare, "SHA256", hashlib.sha256(text).hexdigest())
+    monkeypatch.setattr(tiny_shakespeare, "BYTES", len(text))
+    path = tmp_path / "mine" / place
+    path.parent.mkdir(parents=True)
+    path.write_bytes(text)
+    (path.parent / "another").write_bytes(text[::-1])
+    assert load_text(tmp_path / "mine") == text
+    assert load_text(path.parent) == text
+
+
+@pytest.mark.parametrize("named", ["", "tinyshakespeare"])
+@pytest.mark.parametrize("text", ["To be, or", "", "\r\n" * 10])
+@pytest.mark.usefixtures("no_network")
+def test_another_text_is_refused_or_named(tmp_path: Path, text: str, named: str) -> None:
+    place = tmp_path / "tinyshakespeare" / "input.txt"
+    place.parent.mkdir()
+    place.write_bytes(text.encode())
+    with pytest.raises(DataUnavailableError, match="is not tiny Shakespeare as it was published"):
+        load_text(tmp_path / named)
+    with reading_data(allow_changed=True) as changes:
+        assert load_text(tmp_path / named) == text.encode()
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    assert changes == [f"input.txt of tiny Shakespeare with SHA-256 {digest}"]
 
 
 def test_a_folder_in_its_place_is_named(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """The command line as a person uses it: real processes, real exit codes."""
 
+import hashlib
 import json
 import os
 import re
@@ -15,7 +16,7 @@ import pytest
 import seqbench as seqbench_package
 from seqbench.cli import main
 from seqbench.errors import ExitCode
-from seqbench.store import load_results
+from seqbench.reader import load_results
 
 FAST = ("--hidden-size", "4", "--epochs", "1", "--threads", "1")
 
@@ -98,7 +99,17 @@ def test_a_run_of_ones_own_is_a_grid_of_the_options(tmp_path: Path) -> None:
         (("run", "--length", "9"), "--length must be left out for this task"),
         (("run", "--task", "hello", "--variant", "birnn"), "--variant must be one that reads"),
         (("run", "--train-examples", "9999"), "--train-examples must be at most 1437"),
-        (("run", "--match-parameters", "9"), "--match-parameters must be a number that rnn"),
+        (("run", "--match-parameters", "9"), "--match-parameters must be a number that each model"),
+        (("run", "--match-tolerance", "0.1"), "--match-tolerance goes with --match-parameters"),
+        (("run", "--match-parameters", "9", "--match-tolerance", "1"), "must be a share greater"),
+        (("run", "--match-parameters", "9", "--match-tolerance", "nan"), "must be a share greater"),
+        (("run", "--timeout", "inf"), "--timeout must be greater than 0 and at most 1,000,000"),
+        (("run", "--timeout", "nan"), "--timeout must be greater than 0 and at most 1,000,000"),
+        (("run", "--timeout", "-1"), "--timeout must be greater than 0 and at most 1,000,000"),
+        (("run", "--target", "nan"), "--target must be a number, finite"),
+        (("run", "--num-layers", "100000"), "--num-layers must be a whole number, at least 1"),
+        (("run", "--task", "mackey-glass", "--length", "100000000"), "--length must be shorter"),
+        (("run", "--task", "adding", "--length", "10000000"), "--length must be shorter: to draw"),
         (("run", "--match-parameters", "9", "--hidden-size", "4"), "leave --hidden-size out"),
         (("run", "--variant", "*nix"), "no variant is called '*nix'"),
         (("show", "lstm", "--task", "helo"), "did you mean hello"),
@@ -120,6 +131,47 @@ def test_bad_use_names_the_mistake_and_ends_with_2(
     assert ended.value.code == ExitCode.BAD_USE
     assert told in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
+
+
+def test_changed_data_is_refused_or_named_in_rows_and_report(
+    stand_in_folder: Path, tmp_path: Path
+) -> None:
+    words = ("run", "--task", "row-mnist", "--variant", "rnn", "--data", stand_in_folder, *FAST)
+    refused = seqbench(*words, cwd=tmp_path)
+    assert refused.returncode == ExitCode.BAD_USE
+    assert "is not MNIST as it was published" in refused.stderr
+    assert "--allow-changed-data" in refused.stderr
+    assert not (tmp_path / "results").exists()
+
+    done = seqbench(*words, "--allow-changed-data", "--report", "--name", "a", cwd=tmp_path)
+    assert done.returncode == ExitCode.OK, done.stderr
+    results = load_results(tmp_path / "results" / "a")
+    (changed,) = results.runs["changed_data"]
+    for file in (stand_in_folder / "MNIST" / "raw").iterdir():
+        digest = hashlib.sha256(file.read_bytes()).hexdigest()
+        assert f"{file.name} of MNIST with SHA-256 {digest}" in changed
+    page = (tmp_path / "reports" / "a" / "README.md").read_text()
+    assert "**Changed data**: `row-mnist (changed data)` is not what was published" in page
+    assert changed in page
+    assert "teaching notebook" not in page, "no published figure stands beside it"
+    assert "--allow-changed-data" in results.environment["command"]
+
+    verified = seqbench("verify", "a", "--data", stand_in_folder, cwd=tmp_path)
+    assert verified.returncode == ExitCode.OK, verified.stdout + verified.stderr
+
+
+def test_a_cell_that_does_not_go_together_is_a_row_and_the_others_are_done(tmp_path: Path) -> None:
+    done = seqbench(
+        "run", "--task", "hello,row-digits", "--variant", "gru,bigru", *FAST, "--name", "a",
+        cwd=tmp_path,
+    )  # fmt: skip
+    assert done.returncode == ExitCode.OK, done.stderr
+    assert "1 of 4 runs cannot be done here" in done.stderr
+    runs = load_results(tmp_path / "results" / "a").runs
+    unsupported = runs[runs["status"] == "unsupported"]
+    assert unsupported[["task", "variant"]].to_numpy().tolist() == [["hello", "bigru"]]
+    assert "reads forwards for hello" in unsupported["error"].iloc[0]
+    assert (runs["status"] == "ok").sum() == 3
 
 
 def test_missing_data_is_one_message_and_nothing_is_written(tmp_path: Path) -> None:

@@ -241,6 +241,46 @@ def test_a_plugin_counts_with_all_of_ones_own_that_it_imports(
     assert plugin.version(make_spec()) == other, "others do not go through it"
 
 
+DYNAMIC = {
+    "by its name": 'import importlib\n\nlate = importlib.import_module("late")\n',
+    "by a name of its own": "from importlib import import_module as load\n\nload('la' + 'te')\n",
+    "by a name that is made up": (
+        "import importlib\n\n[importlib.import_module(n) for n in ('late',)]"
+    ),
+    "by a dunder": "late = __import__('late')\n",
+    "within a function": "import importlib\n\n\ndef go():\n    importlib.import_module('late')\n",
+    "from a file": (
+        "from pathlib import Path\n\nexec((Path(__file__).parent / 'late.py').read_text())\n"
+    ),
+    "as a module": "import runpy\n\nrunpy.run_path(__file__.replace('helper.py', 'late.py'))\n",
+}
+
+
+@pytest.mark.parametrize("way", DYNAMIC)
+def test_a_helper_counts_however_it_is_imported(
+    plugin: Plugin, make_spec: Callable[..., RunSpec], way: str
+) -> None:
+    plugin.write("late.py", "import later\n\nRATE = 1\n")
+    plugin.write("later.py", "STEPS = 1\n")
+    plugin.write("helper.py", FILES["helper.py"] + DYNAMIC[way])
+    importlib.invalidate_caches()
+    importlib.reload(sys.modules["helper"])
+    try:
+        spec = make_spec(variant="versioned")
+        before = plugin.version(spec)
+        plugin.write("unused.py", "X = 2\n")
+        plugin.write("late.py", "# a remark\nimport later\n\nRATE = 1\n")
+        assert plugin.version(spec) == before
+        plugin.write("late.py", "import later\n\nRATE = 2\n")
+        assert plugin.version(spec) != before
+        before = plugin.version(spec)
+        plugin.write("later.py", "STEPS = 2\n")
+        assert plugin.version(spec) != before
+    finally:
+        for name in ("late", "later"):
+            sys.modules.pop(name, None)
+
+
 def test_of_an_installed_package_the_version_counts(
     plugin: Plugin, make_spec: Callable[..., RunSpec]
 ) -> None:

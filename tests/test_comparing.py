@@ -11,8 +11,9 @@ from scipy import stats as scipy_stats
 
 from seqbench.comparing import compare_results, describe_comparison
 from seqbench.errors import UsageError
+from seqbench.reader import Results, load_results
 from seqbench.records import EpochRecord, Load, RunRecord
-from seqbench.store import Results, ResultWriter, load_results
+from seqbench.writer import ResultWriter
 
 MakeRun = Callable[..., tuple[RunRecord, list[EpochRecord]]]
 Gather = Callable[..., Results]
@@ -27,7 +28,7 @@ def gather(tmp_path: Path, make_run: MakeRun) -> Gather:
     def make(
         name: str, cpu: str = "A", torch: str = "1", memory: int = 8, **settings: Any
     ) -> Results:
-        machine, software = {"cpu": cpu, "memory_bytes": memory}, {"torch": torch}
+        machine, software = {"cpu": cpu, "memory_bytes": memory}, {"torch": {"version": torch}}
         environment = {"environment_id": "abc", "machine": machine, "software": software}
         with ResultWriter(tmp_path / name, environment) as writer:
             for seed, (score, seconds) in enumerate(zip(SCORES[name], TIMES[name], strict=True)):
@@ -114,7 +115,9 @@ def test_where_less_is_better_a_gain_is_a_fall(tmp_path: Path, make_run: MakeRun
         with ResultWriter(tmp_path / name, {"environment_id": "abc"}) as writer:
             for seed in range(2):
                 run, epochs = make_run(slope * (1 + seed), seed=seed)
-                writer.add(replace(run, metric="mse", higher_is_better=False), epochs)
+                least = min(each.score for each in epochs)
+                lower: dict[str, Any] = {"higher_is_better": False, "best_score": least}
+                writer.add(replace(run, metric="mse", **lower), epochs)
         results.append(load_results(tmp_path / name))
     assert compare_results(*results).table["gain"].tolist() == [pytest.approx(0.45)]
 
@@ -130,7 +133,11 @@ def test_unlike_machines_have_no_ratio_of_times(gather: Gather) -> None:
 def test_memory_that_a_kernel_takes_makes_no_other_machine(gather: Gather) -> None:
     found = compare_results(gather("a", memory=8000), gather("b", memory=7990))
     assert found.alike
-    assert found.differences == ["machine.memory_bytes: 8000, 7990"]
+    assert found.differences == []
+    assert found.others == ["machine.memory_bytes: 8000, 7990"]
+    told = list(describe_comparison("a", "b", found))
+    assert told[0] == "The environments of a and b are the same."
+    assert told[1] == "Recorded, but decides nothing: machine.memory_bytes: 8000, 7990."
 
 
 def test_machines_with_other_numbers_of_cores_are_compared_by_their_scores(
@@ -166,7 +173,7 @@ def test_threads_that_a_result_varies_stay_a_setting(tmp_path: Path, make_run: M
 
 def test_other_software_on_the_same_machine_is_compared_and_told(gather: Gather) -> None:
     found = compare_results(gather("a"), gather("b", torch="2"))
-    assert found.differences == ["software.torch: 1, 2"]
+    assert found.differences == ["software.torch.version: 1, 2"]
     assert not np.isnan(found.table["time_ratio"].iloc[0])
 
 
@@ -179,5 +186,77 @@ def test_runs_without_a_partner_are_counted_and_none_at_all_is_refused(
     found = compare_results(gather("a"), load_results(tmp_path / "c"))
     assert (found.only_first, found.only_second) == (2, 1)
     assert "1 run of c without a partner" in " ".join(describe_comparison("a", "c", found))
-    with pytest.raises(UsageError, match="no run of the same settings and seed in common"):
+    with pytest.raises(UsageError, match="no run of the same settings and seed in common") as told:
         compare_results(gather("a"), gather("b", hidden_size=9, variant="lstm"))
+    assert str(told.value).endswith("they differ in variant: rnn, lstm; hidden_size: 4, 9")
+
+
+@pytest.mark.parametrize(
+    ("setting", "values", "told"),
+    [
+        ("learning_rate", (0.003, 0.01), "learning_rate: 0.003, 0.01"),
+        ("hidden_size", (4, 8), "hidden_size: 4, 8"),
+        ("clip_norm", (None, 0.5), "clip_norm: none, 0.5"),
+        ("clip_norm", (0.5, None), "clip_norm: 0.5, none"),
+        ("variant", ("rnn", "gru"), "variant: rnn, gru"),
+        ("device", ("cpu", "cuda"), "device: cpu, cuda"),
+        ("schedule", ("constant", "one-cycle"), "schedule: constant, one-cycle"),
+        ("train_examples", (100, 200), "train_examples: 100, 200"),
+        ("cuda_graph", (False, True), "cuda_graph: False, True"),
+    ],
+)
+def test_results_that_differ_in_one_setting_are_compared_along_it(
+    gather: Gather, setting: str, values: tuple[Any, Any], told: str
+) -> None:
+    first, second = (
+        gather(name, **{setting: value}) for name, value in zip("ab", values, strict=True)
+    )
+    found = compare_results(first, second)
+    assert found.along == told
+    (row,) = found.table.to_dict("records")
+    gains = np.subtract(SCORES["b"], SCORES["a"])
+    assert (row["seeds"], found.only_first, found.only_second) == (3, 0, 0)
+    assert row["gain"] == pytest.approx(gains.mean())
+    assert row["p"] == pytest.approx(scipy_stats.ttest_1samp(gains, 0.0).pvalue)
+    line = f"Compared along a setting in which they differ on purpose, {told}."
+    assert line in list(describe_comparison("a", "b", found))
+
+
+def test_equal_settings_are_compared_before_any_other(tmp_path: Path, make_run: MakeRun) -> None:
+    found = []
+    for name, rates in (("a", (0.001,)), ("b", (0.001, 0.01))):
+        with ResultWriter(tmp_path / name, {"environment_id": "abc"}) as writer:
+            for rate in rates:
+                writer.add(*make_run(0.5 + rate, learning_rate=rate))
+        found.append(load_results(tmp_path / name))
+    compared = compare_results(*found)
+    assert (compared.along, compared.only_second) == (None, 1)
+    assert compared.table["equal"].tolist() == [1]
+
+
+def test_fields_that_an_older_environment_lacks_are_no_differences(
+    tmp_path: Path, make_run: MakeRun
+) -> None:
+    found = []
+    older: dict[str, Any] = {"cpu": "A"}
+    for name, machine in (("a", older), ("b", older | {"affinity": None, "cpu_quota": 1.5})):
+        packages = {"pandas": "3"} | ({"ipython": "9"} if name == "b" else {})
+        environment = {"machine": machine, "software": {"packages": packages}}
+        with ResultWriter(tmp_path / name, {"environment_id": "abc", **environment}) as writer:
+            writer.add(*make_run())
+        found.append(load_results(tmp_path / name))
+    compared = compare_results(*found)
+    assert (compared.differences, compared.others) == ([], [])
+
+
+def test_what_decides_nothing_is_told_in_a_line(tmp_path: Path, make_run: MakeRun) -> None:
+    found = []
+    for name in "ab":
+        packages = {f"package-{number}": name for number in range(90)}
+        environment = {"environment_id": "abc", "software": {"packages": packages}}
+        with ResultWriter(tmp_path / name, environment) as writer:
+            writer.add(*make_run())
+        found.append(load_results(tmp_path / name))
+    lines = list(describe_comparison("a", "b", compare_results(*found)))
+    assert len(lines) == 2
+    assert lines[1].endswith("; and 82 more.")

@@ -1,6 +1,7 @@
 """The contract of a task: what a split may hold, which labels count, what a score may be."""
 
 import math
+from abc import abstractmethod
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,9 +12,10 @@ import torch
 from torch import Tensor
 
 from seqbench.errors import ContractError
-from seqbench.harness.run import describe_problem
+from seqbench.harness.job import describe_problem
 from seqbench.harness.runner import load_problems
 from seqbench.spec import RunSpec
+from seqbench.tasks.contract import as_score, check_baseline, check_data, check_loss
 from seqbench.tasks.task import (
     TASKS,
     Classification,
@@ -21,10 +23,7 @@ from seqbench.tasks.task import (
     Split,
     Task,
     TaskData,
-    as_score,
-    check_baseline,
-    check_data,
-    check_loss,
+    make_task,
 )
 
 TRAIN, TEST, TIME, FEATURES, OUTPUTS = 12, 6, 4, 3, 2
@@ -368,3 +367,146 @@ def test_a_task_that_fails_to_load_is_named(
     monkeypatch.setattr(TASKS, "_members", {"missing-file": Missing})
     with pytest.raises(ContractError, match="task missing-file cannot be loaded: KeyError"):
         load_problems([make_spec(task="missing-file")], Path())
+
+
+def declare(**changes: object) -> type[Task]:
+    """Return a task that says other things of itself."""
+    return type("Odd", (Tags,), changes)
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"readouts": ()}, "says readouts = ()"),
+        ({"readouts": "each"}, "says readouts = 'each', expected a tuple of names"),
+        ({"readouts": None}, "says readouts = None"),
+        ({"readouts": (1,)}, "says readouts = (1,)"),
+        ({"readouts": ("last", "each")}, "an answer for each step excludes all others"),
+        ({"looks_ahead": "no"}, "says looks_ahead = 'no', expected True or False"),
+        ({"looks_ahead": None}, "says looks_ahead = None"),
+        ({"default_length": 0, "time": 3}, "says default_length = 0"),
+        ({"default_length": "ten"}, "says default_length = 'ten'"),
+        ({"default_length": 2.5}, "says default_length = 2.5"),
+        ({"__init__": lambda self, length=None: 1 // 0}, "cannot be made: ZeroDivisionError"),
+        ({"__init__": lambda self: None}, "cannot be made: TypeError"),
+        (
+            {"loss": abstractmethod(lambda self, outputs, targets: None)},
+            "cannot be made: TypeError",
+        ),
+    ],
+)
+def test_what_a_task_says_of_itself_is_looked_at_before_the_plan_goes_by_it(
+    monkeypatch: pytest.MonkeyPatch,
+    make_spec: Callable[..., RunSpec],
+    changes: dict[str, object],
+    told: str,
+) -> None:
+    monkeypatch.setattr(TASKS, "_members", {"odd": declare(**changes)})
+    with pytest.raises(ContractError) as raised:
+        make_task(make_spec(task="odd"))
+    assert str(raised.value).startswith("task odd ")
+    assert told in str(raised.value)
+
+
+@pytest.mark.parametrize("member", [lambda length: 3, lambda length: None, dict, object])
+def test_what_is_registered_as_a_task_is_one(
+    monkeypatch: pytest.MonkeyPatch, make_spec: Callable[..., RunSpec], member: object
+) -> None:
+    monkeypatch.setattr(TASKS, "_members", {"odd": member})
+    with pytest.raises(ContractError, match=r"task odd (is .*, expected a Task|cannot be made)"):
+        make_task(make_spec(task="odd"))
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"features": 0}, "says features = 0, expected a whole number from 1 on"),
+        ({"features": 3.0}, "says features = 3.0"),
+        ({"features": np.int64(3)}, "says features = "),
+        ({"outputs": True}, "says outputs = True"),
+        ({"time": None}, "says time = None"),
+        ({"metric": None}, "calls its metric None"),
+        ({"metric": "Mean Error"}, "calls its metric 'Mean Error'"),
+        ({"metric": ""}, "calls its metric ''"),
+        ({"metric": "error\n"}, "calls its metric 'error\\n'"),
+        ({"metric": "x" * 200_000}, "expected lower-case words"),
+        ({"metric": 3}, "calls its metric 3"),
+        ({"metric": ["mse"]}, "calls its metric ['mse']"),
+        ({"metric": "my_own", "higher_is_better": "yes"}, "says higher_is_better = 'yes'"),
+        ({"metric": "my_own", "higher_is_better": None}, "says higher_is_better = None"),
+        ({"metric": "my_own", "higher_is_better": np.True_}, "says higher_is_better = "),
+        ({"metric": "my_own", "higher_is_better": 1}, "says higher_is_better = 1"),
+    ],
+)
+def test_what_stands_in_rows_and_models_is_looked_at_with_the_data(
+    changes: dict[str, object], told: str
+) -> None:
+    with pytest.raises(ContractError) as raised:
+        check_data("mine", declare(**changes)(), draw(Tags()))
+    assert told in str(raised.value)
+
+
+@pytest.mark.parametrize("data", [None, 3, (1, 2), {}, "data"])
+def test_what_is_no_data_is_named(data: object) -> None:
+    with pytest.raises(ContractError, match=f"gave {type(data).__name__}, expected a TaskData"):
+        check_data("mine", Labels(), data)
+
+
+@pytest.mark.parametrize("split", [None, (torch.zeros(3), torch.zeros(3)), torch.zeros(3)])
+def test_what_is_no_split_is_named(split: Any) -> None:
+    good = draw(Labels())
+    for data in (TaskData(split, good.test), TaskData(good.train, split)):
+        with pytest.raises(ContractError, match=f"it is {type(split).__name__}, expected a Split"):
+            check_data("mine", Labels(), data)
+
+
+class MuteError(Exception):
+    """An error that cannot say what it is."""
+
+    def __str__(self) -> str:
+        raise RuntimeError("no words")
+
+
+def misbehave(error: BaseException) -> Callable[..., Any]:
+    def work(*_: object, **__: object) -> None:
+        raise error
+
+    return work
+
+
+ODD = [None, "0.5", "", [], [0.5], torch.zeros(2), np.zeros(1), 1j, math.nan, math.inf, 10**400]
+
+
+@pytest.mark.parametrize("method", ["score", "answer_trivially", "count_answers"])
+@pytest.mark.parametrize("given_back", [*ODD, ValueError("two\nlines"), KeyError(), MuteError()])
+def test_whatever_a_task_gives_back_is_told_of_as_its_fault(method: str, given_back: Any) -> None:
+    work = misbehave(given_back) if isinstance(given_back, Exception) else lambda *_: given_back
+    if method == "count_answers" and given_back is ODD[-1]:
+        return  # a whole number, however great
+    task = declare(**{method: work})()
+    with pytest.raises(ContractError, match=r"^task mine ") as raised:
+        describe_problem("mine", task, draw(Tags()))
+    assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    "error", [ValueError("x"), SystemExit(0), GeneratorExit(), MemoryError(), BaseException("odd")]
+)
+def test_whatever_loading_raises_names_the_task(
+    monkeypatch: pytest.MonkeyPatch, make_spec: Callable[..., RunSpec], error: BaseException
+) -> None:
+    monkeypatch.setattr(TASKS, "_members", {"odd": declare(load=misbehave(error))})
+    with pytest.raises(ContractError, match=f"odd cannot be loaded: {type(error).__name__}"):
+        load_problems([make_spec(task="odd")], Path())
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+@pytest.mark.parametrize("part", ["inputs", "targets"])
+@pytest.mark.parametrize("kind", [Numbers, Paths])
+def test_numbers_that_are_none_are_the_datas_fault(
+    kind: type[Task], part: str, value: float
+) -> None:
+    change = {part: put(value, 0)}
+    message = fault_of(kind, "test", **change)  # type: ignore[arg-type]
+    assert f"{part}[0, 0" in message
+    assert "expected finite numbers" in message

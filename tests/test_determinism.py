@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from seqbench.harness.determinism import Determinism
-from seqbench.harness.run import Job, Run
+from seqbench.harness.job import Job
+from seqbench.harness.run import Run
 from seqbench.models.model import VARIANTS
 from seqbench.models.native import NativeEncoder
 from seqbench.models.readout import Encoding

@@ -11,9 +11,10 @@ import pytest
 from scipy import stats as scipy_stats
 
 from seqbench.differences import compare_settings, compare_times, compare_with_best
+from seqbench.reader import Results, load_results
 from seqbench.records import EpochRecord, RunRecord
 from seqbench.stats import select_finished, summarise_groups, time_runs
-from seqbench.store import Results, ResultWriter, load_results
+from seqbench.writer import ResultWriter
 
 MakeRun = Callable[..., tuple[RunRecord, list[EpochRecord]]]
 Gather = Callable[[list[dict[str, Any]]], Results]

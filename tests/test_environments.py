@@ -1,6 +1,9 @@
 """Environments: what decides whether two are the same, and what is only recorded."""
 
+import importlib
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
@@ -8,8 +11,10 @@ from typing import Any
 
 import pytest
 
+import seqbench
 from seqbench.environments import OF_TIMES, digest_environment, list_decisive_differences
 from seqbench.harness.environment import describe_environment
+from seqbench.harness.packages import list_versions
 
 ROOM = "seqbench.harness.environment"
 Change = Callable[[dict[str, Any]], None]
@@ -161,3 +166,106 @@ def test_what_pip_left_behind_is_no_package(
     packages = describe_environment()["software"]["packages"]
     assert packages["numpy"] == version("numpy") != "0.1"
     assert "gone" not in packages
+
+
+def install_module(folder: Path, name: str, said: str = "") -> None:
+    """Put a module on a folder of the path, and its name into the record of its distribution."""
+    (folder / name).mkdir(parents=True)
+    (folder / name / "__init__.py").write_text(said)
+    for found in folder.glob(f"{name}-*.dist-info"):
+        (found / "RECORD").write_text(f"{name}/__init__.py,,\n{found.name}/METADATA,,\n")
+
+
+@pytest.mark.parametrize(
+    ("first", "said", "recorded"),
+    [
+        ("shadowing-2.0", "", "2.0"),  # another installation, which comes first
+        (None, "__version__ = '3.0'", "3.0"),  # a plain folder that says what it is
+        (None, "", "unknown"),  # and one that does not
+    ],
+)
+def test_of_a_shadowed_package_what_is_imported_is_recorded(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    first: str | None,
+    said: str,
+    recorded: str,
+) -> None:
+    install(tmp_path / "later", "shadowing-1.0", "Name: shadowing\nVersion: 1.0\n")
+    install_module(tmp_path / "later", "shadowing")
+    monkeypatch.syspath_prepend(tmp_path / "later")
+    assert list_versions()["shadowing"] == "1.0"
+    if first is not None:
+        version_of_first = first.rpartition("-")[2]
+        metadata = f"Name: shadowing\nVersion: {version_of_first}\n"
+        install(tmp_path / "first", first, metadata)
+    install_module(tmp_path / "first", "shadowing", said)
+    monkeypatch.syspath_prepend(tmp_path / "first")
+    importlib.import_module("shadowing")
+    try:
+        assert list_versions()["shadowing"] == recorded
+        monkeypatch.setattr(sys, "path", [str(tmp_path / "later"), *sys.path])
+        assert list_versions()["shadowing"] == recorded, "it is what was imported that counts"
+    finally:
+        del sys.modules["shadowing"]
+    assert list_versions()["shadowing"] == "1.0"
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [b"", b"Name: damaged", b"Version: 1", b"Name: \xff\xfe\nVersion: 1\n", b"\x00" * 9],
+)
+def test_damaged_metadata_is_no_package_and_no_fault(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, metadata: bytes
+) -> None:
+    before = list_versions()
+    folder = tmp_path / "damaged-1.dist-info"
+    folder.mkdir()
+    (folder / "METADATA").write_bytes(metadata)
+    (folder / "RECORD").write_bytes(b"\xff")
+    monkeypatch.syspath_prepend(tmp_path)
+    after = list_versions()
+    assert {name: version for name, version in after.items() if name in before} == before
+    assert describe_environment()["environment_id"]
+
+
+def test_git_that_refuses_is_told_and_git_that_is_not_there_is_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = tmp_path / "home of somebody" / "seqbench"
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text("")
+    monkeypatch.setattr(seqbench, "__file__", str(package / "__init__.py"))
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
+    monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
+    nothing = {"commit": None, "dirty": None, "fault": None}
+
+    def code() -> dict[str, Any]:
+        described = describe_environment()["code"]
+        return {name: each for name, each in described.items() if name != "version"}
+
+    def git(*words: str) -> None:
+        subprocess.run(["git", "-C", str(package), *words], check=True, capture_output=True)
+
+    assert code() == nothing, "no repository"
+    git("init", "--quiet")
+    assert code() == nothing, "not tracked"
+    git("add", ".")
+    git("-c", "user.name=a", "-c", "user.email=b", "commit", "--quiet", "-m", "x")
+    known = code()
+    assert (len(known["commit"]), known["dirty"], known["fault"]) == (40, False, None)
+    (package / "results").mkdir()
+    (package.parent / "new.py").write_text("")
+    assert code()["dirty"] is False, "outside the repository"
+    (package / "results" / "runs.csv").write_text("")
+    assert code()["dirty"] is False, "what runs leave behind"
+    (package / "new.py").write_text("")
+    assert code()["dirty"] is True
+    monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")  # as in another user's folder
+    monkeypatch.setenv("HOME", str(tmp_path))
+    refused = code()
+    assert (refused["commit"], refused["dirty"]) == (None, None)
+    assert refused["fault"].startswith("fatal: detected dubious ownership in repository at …")
+    assert "home of somebody" not in json.dumps(refused), "no path is recorded"
+    monkeypatch.setenv("PATH", "")
+    assert code() == nothing, "no git"

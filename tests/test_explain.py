@@ -9,7 +9,8 @@ import torch
 from torch import nn
 
 from seqbench.cli import main
-from seqbench.explain.gates import measure_gates, plot_gates
+from seqbench.errors import ExitCode
+from seqbench.explain.gates import format_gates, measure_gates, plot_gates
 from seqbench.explain.gradients import AFTER, BEFORE, measure_gradients, plot_gradients
 from seqbench.explain.shapes import explain_shapes
 
@@ -135,3 +136,45 @@ def test_the_commands_leave_figure_and_numbers(
     assert sorted(path.name for path in folder.glob("*")) == files
     for path in folder.glob("*.csv"):
         assert not pd.read_csv(path).isna().any().any()
+
+
+@pytest.mark.parametrize("steps", [1, 8, 20, 21, 28, 784])
+def test_a_table_of_gates_is_no_wider_than_a_terminal(steps: int) -> None:
+    measured = pd.DataFrame(
+        [
+            {"gate": gate, "step": step, "unit": unit, "value": step / steps / unit}
+            for gate in ("forget", "input", "output")
+            for step in range(1, steps + 1)
+            for unit in (1, 2)
+        ]
+    )
+    lines = format_gates(measured).splitlines()
+    assert max(map(len, lines)) <= 60
+    assert len(lines) <= 30
+    shown = [line.split() for line in lines[3:]]
+    assert [int(shown[0][0]), int(shown[-1][0])] == [1, steps]
+    for step, *means in shown:
+        expected = [0.75 * int(step) / steps] * 3
+        assert [float(mean) for mean in means] == pytest.approx(expected, abs=1e-3)
+
+
+def test_a_folder_that_cannot_be_made_is_told_before_the_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").write_text("")
+    out = str(tmp_path / "file" / "below")
+    words = ["seqbench", "explain", "gates", "--epochs", "1000000", "--out", out]
+    monkeypatch.setattr(sys, "argv", words)
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == ExitCode.RESULTS_UNREADABLE
+    assert "Not a directory" in capsys.readouterr().err
+
+
+def test_a_mistake_leaves_no_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["seqbench", "explain", "gradients", "--variant", "rnnn"])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == ExitCode.BAD_USE
+    assert list(tmp_path.iterdir()) == []

@@ -16,7 +16,7 @@ import psutil
 import pytest
 
 from seqbench.errors import ExitCode
-from tests.repositories import HARNESS, Repository
+from tests.repositories import HARNESS, OWN_CLOCK, Repository
 
 SOON = ("--error-rate", "0.9")  # fewer pairs, and so a shorter test
 
@@ -28,7 +28,7 @@ def repository(tmp_path: Path) -> Repository:
 
 def gate(repository: Repository, *words: str, **variables: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-W", "error", "-m", "seqbench", "gate", *words],
+        [sys.executable, "-W", "error", str(OWN_CLOCK), "gate", *words],
         cwd=repository.folder,
         capture_output=True,
         text=True,
@@ -71,7 +71,7 @@ def test_a_commit_that_slows_the_harness_is_caught_and_named(
         row = rows_of(told)[name]
         assert row[0] == "**slower**"
         assert 7 < float(row[1].strip("+ %")) < 13
-        assert row[7:] == ["equal to the last bit", "—", "—", "2", "same", *row[12:]]
+        assert row[7:] == ["equal to the last bit", "—", "—", "2", "not measured", "—", "—"]
     assert f"{commit[:10]} (Check each step)" in told
     command = told.split("Reproduce with: `")[1].split("`")[0]
     base = repository.git("rev-parse", "main~1")[:10]
@@ -80,6 +80,9 @@ def test_a_commit_that_slows_the_harness_is_caught_and_named(
     pairs = [row for row in evidence if row["kind"] == "pair_s" and row["benchmark"] == "elman"]
     assert len(pairs) == int(rows_of(told)["elman"][6])
     assert float(pairs[0]["base"]) == pytest.approx(0.010, rel=0.1)
+    traces = [row for row in evidence if row["kind"] == "seed_trace" and row["number"] == "1"]
+    assert [row["step"] for row in traces] == ["0", "1", "2"] * 2  # losses of each benchmark
+    assert all(row["base"] == row["head"] for row in traces)
 
 
 DECLARED = """
@@ -115,6 +118,20 @@ def test_code_of_the_working_copy_is_refused_on_both_sides(repository: Repositor
     assert "mini comes from" in done.stdout + done.stderr
 
 
+@pytest.mark.parametrize(
+    "where", ["def step(variant):\n    global now\n", "def train(variant, seed):\n"]
+)
+def test_code_from_elsewhere_is_refused_whenever_it_is_imported(
+    repository: Repository, tmp_path: Path, where: str
+) -> None:
+    (tmp_path / "helper.py").write_text("")
+    repository.replace("Help", "mini/harness.py", where, f"{where}    import helper\n")
+    path = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
+    done = gate(repository, "--base", "main~1", "--head", "main", *SOON, PYTHONPATH=path)
+    assert done.returncode == ExitCode.NOTHING_MEASURED, done.stdout + done.stderr
+    assert f"helper comes from {tmp_path / 'helper.py'}" in done.stderr
+
+
 def test_the_worst_comes_first_and_the_same_is_called_the_same(repository: Repository) -> None:
     repository.replace("Slower", "mini/harness.py", '"gated": 0.030', '"gated": 0.036')
     done = gate(repository, "--base", "main~1", *SOON)
@@ -124,12 +141,31 @@ def test_the_worst_comes_first_and_the_same_is_called_the_same(repository: Repos
     assert "--only gated" in done.stdout
 
 
-def test_a_commit_of_documentation_passes(repository: Repository) -> None:
-    repository.commit("Say more", {"README.md": "mini, a project\n"})
-    done = gate(repository, "--base", "main~1", *SOON)
+@pytest.mark.parametrize(
+    "change",
+    [
+        {},
+        {"README.md": "mini, a project\n", "docs/more.png": "\x89PNG"},
+        {"mini/harness.py": HARNESS.replace('"""A harness', '# now\n"""The harness')},
+    ],
+)
+def test_the_same_code_is_the_same_at_once(repository: Repository, change: dict[str, str]) -> None:
+    repository.write(change)
+    done = gate(repository, "--base", "main")
+    assert done.returncode == ExitCode.OK, done.stderr
+    told = "### No regression: both versions are the same code, so nothing was measured."
+    assert told in done.stdout
+    assert "pair" not in done.stdout.split("###")[0]
+    assert {row[0] for row in rows_of(done.stdout).values()} == {"same"}
+
+
+def test_the_same_code_is_measured_all_the_same_if_that_is_asked_for(
+    repository: Repository,
+) -> None:
+    done = gate(repository, "--base", "main", "--measure-same", *SOON)
     assert done.returncode == ExitCode.OK, done.stderr
     assert "### No regression: both the same; both with equal scores." in done.stdout
-    assert {row[0] for row in rows_of(done.stdout).values()} == {"same"}
+    assert "--measure-same" in done.stdout.split("Reproduce with")[1]
 
 
 def test_a_benchmark_that_changed_is_not_comparable(repository: Repository) -> None:
@@ -235,7 +271,8 @@ def test_a_benchmark_that_fails_on_the_heads_side_ends_no_other(
     assert rows_of(done.stdout)["gated"][0] == "**failed**"
 
     back = gate(repository, "--base", "main", "--head", "main~1", *SOON)
-    assert back.returncode == ExitCode.OK, back.stderr
+    assert back.returncode == ExitCode.GATE_UNDECIDED, back.stderr
+    assert "### Undecided: gated not comparable; elman the same" in back.stdout
     assert rows_of(back.stdout)["gated"][0] == "not comparable"
     assert "the base fails in it" in back.stdout
 
@@ -342,7 +379,7 @@ def test_margins_and_error_rates_are_settings_also_of_one_benchmark(
 
 
 def test_a_budget_that_is_spent_leaves_it_undecided(repository: Repository) -> None:
-    done = gate(repository, "--base", "main", "--budget", "0.01")
+    done = gate(repository, "--base", "main", "--budget", "0.01", "--measure-same")
     assert done.returncode == ExitCode.NOTHING_MEASURED, done.stderr
     assert "undecided" in done.stdout
 
@@ -358,6 +395,11 @@ def test_a_budget_that_is_spent_leaves_it_undecided(repository: Repository) -> N
         (("--base", "main", "--budget", "0"), "--budget must be greater than 0"),
         (("--base", "main", "--only", "elmann"), "did you mean elman"),
         (("--base", "main", "--benchmarks", "bench.py"), "has no bench.py"),
+        (("--base", "main", "--benchmarks", "/etc/passwd"), "--benchmarks must be a Python file"),
+        (("--base", "main", "--benchmarks", "../gate.py"), "--benchmarks must be a Python file"),
+        (("--base", "main", "--budget", "inf"), "--budget must be greater than 0 and finite"),
+        (("--base", "main", "--budget", "nan"), "--budget must be greater than 0 and finite"),
+        (("--base", "main", "--only", ""), "no benchmark is called ''"),
         (("--base", "main", "--repository", "/"), "not a git repository"),
     ],
 )
@@ -369,7 +411,10 @@ def test_bad_use_is_told(repository: Repository, words: tuple[str, ...], told: s
 
 def test_an_interruption_leaves_no_worktree_and_no_process(repository: Repository) -> None:
     process = subprocess.Popen(
-        [sys.executable, "-m", "seqbench", "gate", "--base", "main", "--error-rate", "1e-9"],
+        [
+            *(sys.executable, str(OWN_CLOCK), "gate", "--base", "main"),
+            *("--measure-same", "--error-rate", "1e-9"),
+        ],
         cwd=repository.folder,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -1,18 +1,23 @@
 """Benchmarks of the gate on their way to a verdict: rules, scores, what a side cannot do."""
 
+import json
 import math
-import re
-import subprocess
 import sys
+import types
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-import seqbench
-from seqbench.errors import SettingError
-from seqbench.gate.cases import Case, Part, Rules
-from seqbench.gate.processes import VersionError
+from seqbench.errors import SettingError, UsageError
+from seqbench.gate.cases import Case, Part, Scored
+from seqbench.gate.headline import format_headline
+from seqbench.gate.origins import ForeignCodeError, check_origin
+from seqbench.gate.processes import LateError, VersionError
+from seqbench.gate.rules import Rules, join_names, parse_shares, split_names
 from seqbench.gate.verdicts import Verdict
 from seqbench.gate.versions import Version
 
@@ -45,7 +50,7 @@ def test_scores_are_equal_only_if_their_traces_are_too() -> None:
     case = make_case()
     case.add_seed((0.9, (0.5, 0.25)), (0.9, (0.5, 0.25)))
     assert case.wants_seeds(2)
-    case.add_seed((0.8, (math.nan,)), (0.8, (math.nan,)))
+    case.add_seed((0.8, (0.125,)), (0.8, (0.125,)))
     assert score_of(case) == Verdict.EQUAL
     assert not case.wants_seeds(2)
     case.add_seed((0.9, (0.5, 0.25)), (0.9, (0.5, math.nextafter(0.25, 1))))
@@ -65,13 +70,36 @@ def test_which_way_a_score_runs_decides_what_is_better(
     assert score_of(case) == verdict
 
 
-def test_a_training_that_comes_to_nothing_is_worse_than_any_and_equal_to_its_like() -> None:
-    worse, alike = make_case(), make_case()
-    for seed in range(10):
-        worse.add_seed((0.9, ()), (math.nan, ()))
-        alike.add_seed((math.nan, (seed,)), (math.nan, (-seed,)))
-    assert score_of(worse) == Verdict.WORSE
-    assert score_of(alike) == Verdict.SAME
+NOTHING = [
+    (math.nan, (0.5,)),
+    (math.inf, (0.5,)),
+    (0.9, (0.5, math.inf)),
+    (0.9, (math.nan, 0.5)),
+    (0.9, (-math.inf,)),
+]
+
+
+@pytest.mark.parametrize("nothing", NOTHING)
+def test_a_training_that_comes_to_nothing_is_worse_than_any(nothing: Scored) -> None:
+    worse, better = make_case(), make_case()
+    for _ in range(20):
+        worse.add_seed((0.9, (0.5,)), nothing)
+        better.add_seed(nothing, (0.9, (0.5,)))
+    assert (score_of(worse), score_of(better)) == (Verdict.WORSE, Verdict.BETTER)
+    assert "rnn does not learn any more" in format_headline([worse])
+    assert "rnn learns now" in format_headline([better])
+
+
+@pytest.mark.parametrize("nothing", NOTHING)
+def test_two_trainings_that_come_to_nothing_are_not_equal(nothing: Scored) -> None:
+    case = make_case()
+    case.add_seed(nothing, nothing)
+    assert score_of(case) == Verdict.NOT_COMPARABLE
+    case.add_seed((0.9, (0.5,)), (0.9, (0.5,)))  # the next seed learns
+    assert score_of(case) == Verdict.INCONCLUSIVE
+    for _ in range(30):
+        case.add_seed((0.9, (0.5,)), (0.9, (0.5,)))
+    assert score_of(case) == Verdict.SAME
 
 
 @pytest.mark.parametrize(("part", "other"), [("time", "score"), ("score", "time")])
@@ -87,6 +115,22 @@ def test_what_only_the_base_cannot_do_leaves_the_other_part_to_be_compared(
     assert case.stuck == (part == "time")
     case.fail(part, VersionError("head", VERSION, "no such gate"))
     assert {finding.verdict for finding in case.findings} == {Verdict.FAILED}
+
+
+@pytest.mark.parametrize("side", ["base", "head"])
+@pytest.mark.parametrize("part", ["time", "memory", "score"])
+def test_what_took_too_long_is_undecided_unless_it_hangs(part: Part, side: str) -> None:
+    case, hanging = make_case(), make_case()
+    error = LateError(side, VERSION, 25.0)
+    case.fail(part, error)
+    assert getattr(case, part).verdict == Verdict.INCONCLUSIVE
+    assert "25.0 s" in case.late[part]
+    wants = (case.wants_pairs(), case.wants_memory(2), case.wants_seeds(2))
+    assert wants == (part != "time", part != "memory", part != "score")
+    error.hangs = True
+    hanging.fail(part, error)
+    expected = Verdict.FAILED if side == "head" else Verdict.NOT_COMPARABLE
+    assert getattr(hanging, part).verdict == expected
 
 
 def test_without_a_training_there_is_no_score() -> None:
@@ -113,15 +157,76 @@ def test_rules_out_of_range_are_refused() -> None:
         Rules(error_rate=0.0)
 
 
+@pytest.mark.parametrize(
+    ("text", "everywhere", "named"),
+    [
+        ("0.05", 0.05, {}),
+        ("0.3, gated=0.01", 0.3, {"gated": 0.01}),
+        ("a=b=0.1", None, {"a=b": 0.1}),
+        ("lstm, 2 layers=0.1,0.02", 0.02, {"lstm, 2 layers": 0.1}),
+        ('"hidden=64, layers=2=0.1"', None, {"hidden=64, layers=2": 0.1}),
+    ],
+)
+def test_shares_are_parsed_with_names_that_have_commas(
+    text: str, everywhere: float | None, named: dict[str, float]
+) -> None:
+    assert parse_shares("margin", [text]) == (everywhere, named)
+
+
+@pytest.mark.parametrize("text", ["much", "a=", "=", "=0.1", " =0.1", "", "0.1,much", '"'])
+def test_what_is_no_share_is_refused(text: str) -> None:
+    with pytest.raises(SettingError, match="must be a share"):
+        parse_shares("margin", [text])
+
+
+NAMES = ["rnn", "lstm, 2 layers", "a,b", 'say "hi"', "x=1", " spaced "]
+
+
+@given(st.lists(st.sampled_from(NAMES[:-1]), min_size=1, unique=True))
+def test_names_are_joined_as_they_are_split(names: list[str]) -> None:
+    assert split_names(join_names(names)) == names
+    assert set(Rules(only=(join_names(names),)).choose(NAMES)) == set(names)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_benchmark_is_chosen_by_its_name_as_it_stands(name: str) -> None:
+    assert Rules(only=(name,)).choose(NAMES) == [name]
+
+
+@pytest.mark.parametrize("margin", [0.0, 1.0, -0.1, math.nan, math.inf])
+def test_a_margin_that_is_none_is_refused_when_it_is_declared(margin: float) -> None:
+    with pytest.raises(UsageError, match="the benchmark rnn declares margin="):
+        make_case(margin=margin)
+
+
+def check(root: Path, **modules: Path) -> None:
+    """Look at the origin of modules that seem to have come from some files."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "modules", {})
+        for name, file in modules.items():
+            module = ModuleType(name)
+            module.__file__ = str(file)
+            sys.modules[name.replace("__", ".")] = module
+        check_origin(root, [root, root / "src"], set())
+
+
 def test_code_that_comes_from_elsewhere_is_not_taken_for_the_versions(tmp_path: Path) -> None:
-    """The version has a package seqbench of its own, but the one imported here is not it."""
-    code = (
-        f"import pathlib, seqbench.gate.agent as a; a.check_origin(pathlib.Path({str(tmp_path)!r}))"
-    )
-    command = [sys.executable, "-c", code]
-    assert subprocess.run(command, cwd=Path(seqbench.__file__).parents[1]).returncode == 0
-    (tmp_path / "seqbench").mkdir()
-    done = subprocess.run(
-        command, cwd=Path(seqbench.__file__).parents[1], capture_output=True, text=True
-    )
-    assert re.search(r"seqbench comes from .* not from the version in", done.stderr)
+    root, copy = tmp_path / "version", tmp_path / "copy"
+    (root / "src" / "mini").mkdir(parents=True)
+    (root / "src" / "mini" / "__init__.py").touch()
+    (root / "types.py").touch()
+    (root / "wandb").mkdir()  # what a package of that name has written
+    installed = tmp_path / "lib" / "site-packages"
+    check(root, mini=root / "src/mini/__init__.py", numpy=installed / "numpy/__init__.py")
+    check(root, json=Path(json.__file__), seqbench=copy / "seqbench/__init__.py")
+    check(root, types=Path(types.__file__), wandb=installed / "wandb/__init__.py")
+    check(root, sitecustomize=Path("/etc/python3/sitecustomize.py"))
+    check(root, torch=installed / "torch/__init__.py", torch__made=tmp_path / "cache/made.py")
+    for modules in (
+        {"mini": copy / "mini/__init__.py"},
+        {"mini__harness": copy / "mini/harness.py"},
+        {"mini": installed / "mini/__init__.py"},  # it has that itself
+        {"other": copy / "other.py"},
+    ):
+        with pytest.raises(ForeignCodeError, match=r"(mini|other) comes from .* not from the ver"):
+            check(root, **modules)

@@ -9,9 +9,9 @@ from textwrap import dedent
 
 import pytest
 
-from seqbench.gate.agent import RESIDENT
 from seqbench.gate.cases import Case
 from seqbench.gate.headline import choose_exit_code, format_headline
+from seqbench.gate.peaks import ALLOCATED, RESIDENT
 from seqbench.gate.processes import Side
 from seqbench.gate.summary import format_summary
 from seqbench.gate.verdicts import Verdict, judge_memory
@@ -98,7 +98,7 @@ def test_torchs_memory_is_counted_to_the_byte_and_does_not_change() -> None:
     """Held, twice that, four times that and the sum are there at once."""
     program = """
         import torch
-        from seqbench.gate.agent import measure_torch_peak
+        from seqbench.gate.peaks import measure_torch_peak
         torch.set_num_threads(1)  # a sum on several threads takes a buffer
         def do():
             held = torch.ones(8, 2**18)
@@ -130,7 +130,7 @@ def test_a_work_that_takes_to_torch_is_counted_by_its_allocators(tmp_path: Path)
 
 
 def test_equal_readings_are_the_same_at_once_and_twice_as_much_is_more() -> None:
-    assert judge_memory([7 * MIB], [7 * MIB], 0.1, RATE).verdict == Verdict.SAME
+    assert judge_memory([17 * MIB], [17 * MIB], 0.1, RATE).verdict == Verdict.SAME
     assert judge_memory([9 * MIB] * 2, [18 * MIB] * 2, 0.1, RATE).verdict == Verdict.INCONCLUSIVE
     found = judge_memory([9 * MIB] * 20, [18 * MIB] * 20, 0.1, RATE)
     assert found.verdict == Verdict.MORE_MEMORY
@@ -139,10 +139,38 @@ def test_equal_readings_are_the_same_at_once_and_twice_as_much_is_more() -> None
     assert judge_memory([], [], 0.1, RATE).verdict == Verdict.INCONCLUSIVE
 
 
-def test_what_is_less_than_a_mebibyte_is_no_difference() -> None:
-    assert judge_memory([10_000] * 2, [1_000_000] * 2, 0.1, RATE).verdict == Verdict.SAME
-    assert judge_memory([2_000_000] * 2, [3_000_000] * 2, 0.1, RATE).verdict == Verdict.SAME
+def test_resident_memory_tells_no_change_of_less_than_a_mebibyte() -> None:
+    """So nothing that needs less than ten of them is called the same within a tenth."""
+    for base, head in ((10_000, 1_000_000), (500_000, 1_000_000), (5 * MIB, 5 * MIB), (0, 0)):
+        assert judge_memory([base] * 2, [head] * 2, 0.1, RATE).verdict == Verdict.NOT_MEASURED
+        assert judge_memory([head] * 2, [base] * 2, 0.1, RATE).verdict == Verdict.NOT_MEASURED
+    assert judge_memory([20 * MIB], [20 * MIB + 1000], 0.1, RATE).verdict == Verdict.SAME
     assert judge_memory([0] * 20, [3 * MIB] * 20, 0.1, RATE).verdict == Verdict.MORE_MEMORY
+
+
+@pytest.mark.parametrize("size", [1, 100, 10_000, 500_000, 5 * MIB])
+def test_what_allocators_count_tells_a_doubling_however_small(size: int) -> None:
+    more = judge_memory([size] * 20, [2 * size] * 20, 0.1, RATE, resolution=0)
+    assert more.verdict == Verdict.MORE_MEMORY
+    assert more.change == pytest.approx(1)
+    less = judge_memory([2 * size] * 20, [size] * 20, 0.1, RATE, resolution=0)
+    assert less.verdict == Verdict.LESS_MEMORY
+    assert judge_memory([size] * 2, [size] * 2, 0.1, RATE, resolution=0).verdict == Verdict.SAME
+    assert judge_memory([size], [2 * size], 0.1, RATE, resolution=0).verdict == Verdict.INCONCLUSIVE
+
+
+@pytest.mark.parametrize(
+    ("how", "verdict"), [(ALLOCATED, "more memory"), (RESIDENT, "not measured")]
+)
+def test_a_case_knows_how_its_memory_was_read(how: str, verdict: str) -> None:
+    case = make_case(train=None)
+    for _ in range(20):
+        case.add_memory((how, 2**18), (how, 2**19))
+    assert case.memory.verdict == verdict
+    small = "Memory is not measured of what needs too little: rnn." in format_summary(
+        make_outcome([case])
+    )
+    assert small == (how == RESIDENT)
 
 
 def test_five_percent_of_noise_is_not_called_a_change_and_a_doubling_in_it_is() -> None:
@@ -170,8 +198,8 @@ def make_read(base: int, head: int, count: int = 20) -> Case:
 
 
 def test_memory_is_read_until_it_is_decided_and_at_least_twice() -> None:
-    assert make_read(MIB, MIB, 1).wants_memory(2)
-    assert not make_read(MIB, MIB, 2).wants_memory(2)
+    assert make_read(20 * MIB, 20 * MIB, 1).wants_memory(2)
+    assert not make_read(20 * MIB, 20 * MIB, 2).wants_memory(2)
     assert make_read(9 * MIB, 18 * MIB, 2).wants_memory(2)
     assert not make_read(9 * MIB, 18 * MIB, 20).wants_memory(2)
 
@@ -179,7 +207,7 @@ def test_memory_is_read_until_it_is_decided_and_at_least_twice() -> None:
 def test_more_memory_is_a_regression_and_is_told() -> None:
     case = make_read(9 * MIB, 18 * MIB)
     assert choose_exit_code([case]) == 5
-    told = "Regression: rnn needs 100.0 % more memory (100.0 % to 100.0 %); rnn the same."
+    told = "Regression: rnn needs 100.0 % more memory (100.0 % to 100.0 %); rnn in the same time."
     assert format_headline([case]) == told
     summary = format_summary(make_outcome([case]))
     assert "| **more memory** | +100.0 % | 9.0 MiB → 18 MiB |" in " ".join(summary.split())

@@ -6,10 +6,12 @@ from typing import Any, cast
 
 import pytest
 
-from seqbench.gate import pairs, processes, running
-from seqbench.gate.cases import Rules
+from seqbench.gate import pairs, running
+from seqbench.gate import sides as side_by_side
 from seqbench.gate.pairs import measure_pair
-from seqbench.gate.processes import ORDERS, Order, Side, Sides, draw_order, start_sides
+from seqbench.gate.processes import Side
+from seqbench.gate.rules import Rules
+from seqbench.gate.sides import ORDERS, Order, Sides, draw_order, start_sides
 from seqbench.gate.versions import Version, Versions
 from tests.test_gate_cases import VERSION, make_case
 
@@ -26,10 +28,11 @@ class RecordedSide:
     def send(self, question: str, *arguments: object) -> None:
         self.log.append((self.name, question))
 
-    def receive(self) -> Any:
+    def receive(self, within_s: float = 0.0, since_s: float = 0.0) -> Any:
+        self.log.append((self.name, "answer"))
         return {"base": 1.0, "head": 2.0}[self.name]
 
-    def ask(self, question: str, *arguments: object) -> Any:
+    def ask(self, question: str, *arguments: object, within_s: float = 0.0) -> Any:
         self.send(question, *arguments)
         return self.receive()
 
@@ -42,15 +45,17 @@ def test_the_side_that_is_first_is_first_in_everything(
     order: Order, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     log: Log = []
-    monkeypatch.setattr(processes, "Side", lambda name, version, file: RecordedSide(name, log))
+    monkeypatch.setattr(side_by_side, "Side", lambda name, version, file: RecordedSide(name, log))
     monkeypatch.setattr(pairs, "find_idlest_core", lambda: None)
     case = make_case(train=None)
     with start_sides(Versions(VERSION, VERSION), Path(), order) as sides:
         assert sides.ask_both("describe") == (1.0, 2.0)  # in the order of their names all the same
-        measure_pair(sides, [case])
+        measure_pair(sides, [case], deadline=0.0)
     first, second = order
     for question in ("start", "describe", "prepare", "settle"):
         assert [name for name, asked in log if asked == question] == [first, second]
+    place = log.index((first, "prepare"))  # the second prepares when the first is done
+    assert log[place + 1 : place + 3] == [(first, "answer"), (second, "prepare")]
     turns = [name for name, asked in log if asked == "time"]
     assert turns[:8] == [first, second, second, first, second, first, first, second]
     assert (case.base_s, case.head_s) == ([1.0], [2.0])
@@ -69,7 +74,7 @@ def test_a_gate_takes_each_pair_in_the_order_that_was_drawn_for_it(
     orders = [ORDERS[number % 3 == 0] for number in range(40)]
     waiting = iter(orders)
 
-    def measure(sides: Sides, cases: Any) -> float:
+    def measure(sides: Sides, cases: Any, deadline: float) -> float:
         for case in cases:
             case.add_pair(*(1.1 if name == sides.order[1] else 1.0 for name in ("base", "head")))
         return 0.0
@@ -83,7 +88,7 @@ def test_a_gate_takes_each_pair_in_the_order_that_was_drawn_for_it(
     monkeypatch.setattr(running, "measure_pair", measure)
     version = Version("main", "c" * 40, "", False, tmp_path)
     with pytest.raises(StopIteration):  # no verdict comes of it
-        running.run_gate(Versions(version, version), Path(), Rules())
+        running.run_gate(Versions(version, version), Path(), Rules(measure_same=True))
     slower = [head_s > base_s for base_s, head_s in zip(case.base_s, case.head_s, strict=True)]
     assert slower == [order[1] == "head" for order in orders]
 

@@ -23,7 +23,7 @@ from benchmarks.gate_simulation import (
 )
 from benchmarks.gate_simulation_report import add_shares, describe, write_report
 from seqbench.gate.benchmark import MARGIN
-from seqbench.gate.cases import Rules
+from seqbench.gate.rules import Rules
 from seqbench.gate.verdicts import judge_log_ratios
 
 BY_NAME = {each.name: each for each in SCENARIOS}

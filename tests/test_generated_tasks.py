@@ -1,6 +1,7 @@
 """Generated tasks: equal to their definitions, and the same on every machine."""
 
 import math
+import tracemalloc
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -15,11 +16,14 @@ from scipy.integrate import quad, solve_ivp
 from scipy.interpolate import CubicSpline
 
 from seqbench.errors import SettingError
+from seqbench.harness.runner import load_problems
+from seqbench.spec import RunSpec
 from seqbench.tasks.adding import Adding
+from seqbench.tasks.contract import check_baseline
 from seqbench.tasks.copying import Copying
-from seqbench.tasks.generated import frozen_random
+from seqbench.tasks.generated import GeneratedTask, draw_rows, frozen_random
 from seqbench.tasks.mackey_glass import DEVIATION, MEAN, MackeyGlass, integrate
-from seqbench.tasks.task import TASKS, TaskData, check_baseline
+from seqbench.tasks.task import TASKS, TaskData, cut_training
 
 FINGERPRINTS = {
     "adding": "16d4c9bd6d36f2e2a63ec0f6e6234636a10785ba789f36d74113a7e0b61c3863",
@@ -206,3 +210,106 @@ def test_mackey_glass_baseline_is_the_last_value(mackey_glass: TaskData) -> None
     expected = np.sqrt(np.mean((values - truths) ** 2)) / truths.std()
     assert check_baseline("task", MackeyGlass(), mackey_glass) == pytest.approx(expected)
     assert 0.75 < expected < 0.85
+
+
+GENERATED = [name for name in TASKS if issubclass(TASKS[name], GeneratedTask)]
+
+
+def make_generated(name: str, length: int | None = None) -> GeneratedTask:
+    task = TASKS[name](length)
+    assert isinstance(task, GeneratedTask)
+    return task
+
+
+@pytest.fixture(scope="module")
+def whole() -> dict[str, TaskData]:
+    return {name: TASKS[name](12).load(NOWHERE) for name in GENERATED}
+
+
+@settings(max_examples=5)
+@given(kept=st.integers(1, 1500))
+@pytest.mark.parametrize("name", GENERATED)
+def test_the_first_examples_are_the_same_however_many_are_made(
+    name: str, kept: int, whole: dict[str, TaskData]
+) -> None:
+    task = make_generated(name, 12)
+    task.train_examples = kept
+    data = task.load(NOWHERE)
+    assert len(data.train) == min(kept, task.drawn_train)
+    assert data.fingerprint == cut_training(whole[name], len(data.train)).fingerprint
+
+
+def test_a_plan_makes_as_many_as_any_run_wants(make_spec: Callable[..., RunSpec]) -> None:
+    def load(*wanted: int | None) -> list[tuple[int, str]]:
+        specs = [make_spec(task="copying", length=3, train_examples=each) for each in wanted]
+        loaded = load_problems(specs, NOWHERE)
+        return [(len(data.train), data.fingerprint) for _, data in loaded.values()]
+
+    assert [examples for examples, _ in load(7, 30, None)] == [7, 30, 10_000]
+    assert load(7, 30) == load(7, 30, None)[:2]
+    with pytest.raises(SettingError, match="at most 10000"):
+        load(7, 10_001)
+
+
+def test_numbers_that_are_skipped_take_no_memory_and_change_no_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("seqbench.tasks.generated._SKIPPED_AT_ONCE", 7)
+    one, other = frozen_random(3), frozen_random(3)
+    rows = other.random_sample((20, 3))
+    for kept in (0, 1, 19, 20):
+        one, other = frozen_random(3), frozen_random(3)
+        assert np.array_equal(draw_rows(one, 20, 3, kept), rows[:kept])
+        other.random_sample((20, 3))
+        assert one.randint(10**9) == other.randint(10**9)
+
+
+@pytest.mark.parametrize("name", GENERATED)
+def test_drawing_takes_no_more_memory_than_is_estimated(name: str) -> None:
+    """NumPy tells tracemalloc what it allocates; torch's part is what the data is in the end."""
+    task = make_generated(name, 1000)
+    kept = 60
+    tracemalloc.start()
+    split = task.draw(frozen_random(0), 60, kept)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    of_torch = sum(each.untyped_storage().nbytes() for each in (split.inputs, split.targets))
+    estimated = kept * task.time * task.bytes_per_step
+    constant = 2_000_000  # what does not grow with the length, such as one frame of every video
+    assert peak + of_torch / 2 < 1.6 * estimated + constant
+    assert estimated < 3 * (peak + of_torch) + constant
+
+
+@pytest.mark.parametrize(
+    ("name", "length", "examples"),
+    [
+        ("mackey-glass", 100_000_000, None),
+        ("adding", 100_000, None),
+        ("copying", 10**12, 1),
+        ("bouncing-balls", 10**30, 1),
+    ],
+)
+def test_what_does_not_fit_into_memory_is_refused_before_anything_is_drawn(
+    monkeypatch: pytest.MonkeyPatch, name: str, length: int, examples: int | None
+) -> None:
+    def refuse(*_: object) -> None:
+        raise AssertionError("something was drawn")
+
+    monkeypatch.setattr("seqbench.tasks.generated.read_free_memory", lambda: 8 * 10**9)
+    task = make_generated(name, length)
+    task.train_examples = examples
+    monkeypatch.setattr(type(task), "draw", refuse)
+    with pytest.raises(SettingError, match="of memory, of which 8 GB are free") as raised:
+        task.load(NOWHERE)
+    assert (raised.value.setting, raised.value.value) == ("length", length)
+
+
+def test_few_long_sequences_are_drawn_where_many_would_not_fit(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("seqbench.tasks.generated.read_free_memory", lambda: 50 * 10**6)
+    task = make_generated("adding", 1000)
+    with pytest.raises(SettingError):
+        task.load(NOWHERE)
+    task.train_examples = 32
+    assert task.load(NOWHERE).train.inputs.shape == (32, 1000, 2)

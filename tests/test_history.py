@@ -1,22 +1,28 @@
 """A history: points, series, changes, and what is said of them."""
 
+import os
+import re
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from seqbench.commands.history import history as show_history
-from seqbench.errors import UsageError
+from seqbench.errors import ExitCode, UsageError
 from seqbench.history.change_points import LEAST_POINTS
 from seqbench.history.findings import describe_history
 from seqbench.history.report import write_history
 from seqbench.history.revisions import read_folders
 from seqbench.history.trends import ALL_MACHINES, CHANGE, NONE, TOO_FEW, History, trace_history
 from seqbench.records import EpochRecord, Load, RunRecord
-from seqbench.store import ResultWriter
+from seqbench.writer import ResultWriter
+from tests.test_gate_summary import strip_code
 
 MakeRun = Callable[..., tuple[RunRecord, list[EpochRecord]]]
 WriteResult = Callable[..., Path]
@@ -84,7 +90,7 @@ def test_a_change_of_the_time_is_found_with_what_else_differed(nights: Path) -> 
     assert change["low"] < 1.25 < change["high"]
     assert change["effect"] == pytest.approx(change["after"] / change["before"])
     assert not change["better"]
-    assert change["also"] == "software.torch: 1, 2"
+    assert change["also"] == "software.torch.version: 1, 2"
     assert select(history, figure="score")["verdict"] == NONE
     assert set(history.trends["figure"]) == {"score", "epoch_time_s"}
     told = " ".join(describe_history(history))
@@ -180,3 +186,62 @@ def test_the_command_takes_a_name_or_a_folder(tmp_path: Path) -> None:
     for name, folder in ((None, None), ("sample", tmp_path)):
         with pytest.raises(UsageError, match="give one of the two"):
             show_history(name, folder)
+
+
+HOSTILE = (
+    "<img src=x onerror=alert(1)>",
+    "a`b",
+    "``` x",
+    "\x1b[31mred",
+    "$x^$",
+    "a|b [c](d)",
+    "-->",
+    os.fsdecode(b"gr\xf6\xdfe"),
+    "n" * 200,
+)
+
+
+@pytest.mark.parametrize("outer", ["all", "<img src=y>--> z", "\x1b]0;title\x07"])
+def test_names_of_folders_become_no_markup_and_reach_no_terminal(
+    tmp_path: Path, write_result: WriteResult, outer: str
+) -> None:
+    folder = tmp_path / outer
+    for day, name in enumerate(HOSTILE, 1):
+        write_result(folder / name, day, cpu=f"A {name}")
+    (write_result(folder / "<b>torn", 1) / "epochs.csv").unlink()
+    history = trace_history(read_folders(folder))
+    page = write_history(history, tmp_path / "page", f"seqbench history {outer}")
+    text, screen = page.read_text(encoding="utf-8"), "\n".join(describe_history(history))
+    assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f]", text + screen)
+    head, *body = text.splitlines()
+    assert head.startswith("<!-- Made by")
+    assert head.index(">") == len(head) - 1
+    prose = strip_code("\n".join(body))
+    assert not re.search(r"(?<!\\)<", prose)
+    assert re.findall(r"(?<!\\)\]\((.*?)\)", prose) == ["history.png", "points.csv"]
+    assert len(pd.read_csv(page.parent / "points.csv")) == len(HOSTILE)
+
+
+@pytest.mark.parametrize("place", ["file/reports", "/proc/none", "n" * 300])
+def test_reports_that_cannot_be_written_are_refused_before_anything_is_read(
+    tmp_path: Path, nights: Path, place: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("here\n")
+    monkeypatch.setattr("seqbench.history.revisions.read_folders", None)
+    with pytest.raises(UsageError, match=r"cannot be written: .*; --reports names it"):
+        show_history(None, nights, reports=tmp_path / place)
+
+
+def test_a_screen_that_takes_nothing_does_not_lose_the_page(nights: Path, tmp_path: Path) -> None:
+    if not Path("/dev/full").exists():
+        pytest.skip("the system has no /dev/full")
+    with open("/dev/full", "wb") as full:  # noqa: PTH123
+        done = subprocess.run(
+            [sys.executable, "-m", "seqbench", "history", "--folder", str(nights)],
+            cwd=tmp_path,
+            stdout=full,
+            stderr=subprocess.PIPE,
+        )
+    assert done.returncode == ExitCode.RESULTS_UNREADABLE
+    assert b"standard output cannot be written" in done.stderr
+    assert (tmp_path / "reports/history/nights/README.md").is_file()

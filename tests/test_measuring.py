@@ -10,9 +10,10 @@ import torch
 from seqbench.errors import DisagreementError, UnsupportedError
 from seqbench.harness import equivalence
 from seqbench.harness.equivalence import check_equivalence
+from seqbench.harness.job import Job
 from seqbench.harness.load import Counters, LoadWatch
 from seqbench.harness.measuring import Measuring, fastest_product, median_rate
-from seqbench.harness.run import Job, Run
+from seqbench.harness.run import Run
 from seqbench.harness.sampling import Sampling
 from seqbench.harness.timing import SampleClock
 from seqbench.harness.training import Training

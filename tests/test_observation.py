@@ -10,8 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from seqbench.errors import ContractError
+from seqbench.harness.job import Job
 from seqbench.harness.observation import Observation, observe
-from seqbench.harness.run import Job, Run
+from seqbench.harness.run import Run
 from seqbench.harness.sharing import Sharing
 from seqbench.harness.training import Training
 from seqbench.models.model import VARIANTS, EncoderSizes

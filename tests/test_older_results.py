@@ -1,25 +1,30 @@
-"""Results of schema 5, as the last seqbench that wrote it left them: see tests/data/README.md."""
+"""Results of schemas 5 and 6, as they were written: see tests/data/README.md."""
 
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
 from seqbench.comparing import compare_results
+from seqbench.harness.job import Problem, describe_problem
 from seqbench.harness.resuming import Remainder, find_remainder, make_jobs
-from seqbench.harness.run import Problem, describe_problem
 from seqbench.harness.runner import problem_of
 from seqbench.harness.sampling import Sampling
 from seqbench.plan import plan_runs
 from seqbench.pooling import pool_results
+from seqbench.reader import index_runs, load_results
+from seqbench.records import SCHEMA_VERSION, EpochRecord, RunRecord
 from seqbench.report import write_report
 from seqbench.spec import RunSpec
-from seqbench.store import ResultWriter, index_runs, load_results
 from seqbench.tasks.task import make_task
+from seqbench.writer import ResultWriter
 
+MakeRun = Callable[..., tuple[RunRecord, list[EpochRecord]]]
 DATA = Path(__file__).parent / "data"
 STORED = [
     "row-digits-rnn-s0-130a4a12",
@@ -134,3 +139,51 @@ def test_other_settings_and_other_machines_do_not_count(
     monkeypatch.setattr("seqbench.harness.stored_run.OLDEST_SCHEMA", 6)
     left, _ = find(older, plan("rnn"), problem)
     assert left.notes[0].startswith("2 runs are run again: it is of schema 5, whose code")
+
+
+def test_every_committed_result_is_read_and_none_was_edited() -> None:
+    folders = sorted(path.parent for path in DATA.parents[1].glob("results/*/runs.csv"))
+    folders = [folder for folder in folders if (folder / "epochs.csv").is_file()]
+    assert len(folders) >= 10
+    for folder in folders:
+        assert not load_results(folder).runs.empty
+
+
+@pytest.fixture
+def latest(tmp_path: Path) -> Path:
+    """Return a copy of the results of schema 6."""
+    shutil.copytree(DATA / "schema-6", tmp_path / "schema-6")
+    return tmp_path / "schema-6"
+
+
+def test_schema_6_counts_if_its_code_is_the_same(latest: Path, problem: Problem) -> None:
+    stored = load_results(latest)
+    assert set(stored.runs["schema_version"]) == {6}
+    assert stored.runs["code_version"].notna().all()
+    environment = same_environment(latest)
+    for code, left_over in (("the same", 0), ("another", 4)):
+        jobs = [
+            replace(job, code_version=row["code_version"] if code == "the same" else code)
+            for spec, row in index_runs(stored.runs).items()
+            for job in make_jobs([spec], environment, "quick")
+        ]
+        problems = {problem_of(job.spec): problem for job in jobs}
+        left = find_remainder(jobs, problems, latest, environment)
+        assert len(left.jobs) == left_over
+    assert "4 runs are run again: its code has changed" in left.notes
+
+
+def test_schema_6_is_gone_on_with_and_its_rows_stay_as_they_are(
+    latest: Path, make_run: MakeRun
+) -> None:
+    before = load_results(latest)
+    run, epochs = make_run(seed=9)
+    run = replace(run, environment_id=before.environment["environment_id"])
+    with ResultWriter(latest, before.environment) as writer:
+        writer.resume(before, [run.run_id, *before.runs["run_id"]], {})
+        writer.add(run, epochs)
+    after = load_results(latest)
+    assert after.runs["schema_version"].tolist() == [SCHEMA_VERSION, 6, 6, 6, 6]
+    older = after.runs.iloc[1:].reset_index(drop=True)
+    pd.testing.assert_frame_equal(older, before.runs)
+    write_report(after, latest.parent / "report")

@@ -1,13 +1,22 @@
 """Options: text to axes and back."""
 
+import math
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from typer.testing import CliRunner
 
-from seqbench.errors import SettingError
-from seqbench.options import format_command, list_seeds, parse_axes
+from seqbench.cli import app
+from seqbench.errors import ExitCode, SettingError, UsageError
+from seqbench.options import (
+    check_folder_name,
+    check_timeout,
+    format_command,
+    list_seeds,
+    parse_axes,
+)
 
 AXES = st.fixed_dictionaries(
     {},
@@ -62,3 +71,107 @@ def test_a_name_of_its_own_is_part_of_the_command() -> None:
     assert format_command(None, {"task": ("row-digits",)}, "mine") == (
         "seqbench run --task row-digits --name mine"
     )
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "9" * 5000,
+        "0" * 5000,
+        "1" * 10,
+        "1001",
+        "٣" * 5000,
+        "²",
+        "1_0",
+        " 3",
+        "+3",
+        "3.0",
+        "1e3",
+        "-3",
+    ],
+)
+def test_what_is_no_number_of_seeds_is_refused(text: str) -> None:
+    with pytest.raises(SettingError, match="a number of seeds from 1 to 1000"):
+        list_seeds(text)
+
+
+@pytest.mark.parametrize("text", ["nan", "inf", "-inf", "1e999", "NaN", "infinity"])
+@pytest.mark.parametrize("setting", ["target", "learning_rate", "clip_norm", "dropout"])
+def test_no_setting_is_nan_or_infinite(setting: str, text: str) -> None:
+    with pytest.raises(SettingError, match=f"{setting} must be a number, "):
+        parse_axes({setting: [text]})
+
+
+@pytest.mark.parametrize("text", ["0", "1001", "100000", "9" * 5000])
+def test_layers_are_refused_before_anything_is_built(text: str) -> None:
+    with pytest.raises(
+        SettingError, match="num_layers must be a whole number, at least 1 and less"
+    ):
+        parse_axes({"num_layers": [text]})
+
+
+def test_what_decided_on_data_and_sizes_is_part_of_the_command() -> None:
+    command = format_command(
+        None,
+        {"task": ("row-mnist",)},
+        None,
+        match_parameters=20_000,
+        match_tolerance=0.1,
+        allow_changed_data=True,
+    )
+    assert command == (
+        "seqbench run --task row-mnist --match-parameters 20000 --match-tolerance 0.1 "
+        "--allow-changed-data"
+    )
+
+
+@pytest.mark.parametrize("length", [201, 255, 300, 5000])
+def test_names_that_no_folder_can_have_are_refused(length: int) -> None:
+    with pytest.raises(SettingError, match="200 characters at most"):
+        check_folder_name("a" * length)
+    assert check_folder_name("a" * 200) == "a" * 200
+
+
+@pytest.mark.parametrize("seconds", [float("inf"), float("nan"), -1.0, 0.0, 1e308, 1e7, -math.inf])
+def test_times_that_nobody_can_wait_for_are_refused(seconds: float) -> None:
+    with pytest.raises(SettingError, match="timeout must be greater than 0 and at most"):
+        check_timeout(seconds)
+
+
+@pytest.mark.parametrize("seconds", [None, 1e-9, 0.5, 3600, 1e6])
+def test_times_that_one_can_wait_for_are_taken(seconds: float | None) -> None:
+    assert check_timeout(seconds) == seconds
+
+
+@pytest.mark.parametrize("setting", ["task", "variant"])
+@pytest.mark.parametrize(
+    "name", ["weather.csv", "./weather", "/tmp/a", "data/x.parquet", "C:\\x", "my_model.py", "~/a"]
+)
+def test_a_file_is_no_name_and_how_it_becomes_one_is_told(setting: str, name: str) -> None:
+    with pytest.raises(UsageError, match=rf"--plugin my_file.py --{setting} its-name") as caught:
+        parse_axes({setting: [f"rnn,{name}"]})
+    assert repr(name) in str(caught.value)
+
+
+def test_a_named_data_folder_is_part_of_the_command_without_its_path() -> None:
+    command = format_command(None, {"task": ("row-mnist",)}, "mine", data=True)
+    assert command == "seqbench run --task row-mnist --data DIR --name mine"
+
+
+NUMBERS = [
+    *("run --match-parameters", "run --match-tolerance", "run --timeout", "run --eval-every"),
+    *("run --target", "run --learning-rate", "run --epochs", "run --seeds", "verify --sample"),
+    *("verify --margin", "gate --budget", "gate --margin", "explain gates --epochs"),
+]
+
+
+@pytest.mark.parametrize("option", NUMBERS)
+@pytest.mark.parametrize("text", ["１２", "٣", "1_0", "0x10", "1e", "NaN!", "", "1 2"])
+def test_no_option_takes_a_number_that_no_cell_may_hold(option: str, text: str) -> None:
+    command, name = option.rsplit(" ", 1)
+    words = [*command.split(), f"{name}={text}"]
+    words += {"verify": ["quick"], "gate": ["--base", "HEAD"]}.get(command, [])
+    if text == "" and name in ("--eval-every", "--target"):
+        return  # as in a cell: none
+    ended = CliRunner().invoke(app, words)
+    assert ended.exit_code == ExitCode.BAD_USE or isinstance(ended.exception, UsageError)

@@ -1,16 +1,11 @@
 """The plan: what nobody chose is settled, and what does not go together is refused by name."""
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from seqbench.errors import SettingError, UnknownNameError
+from seqbench.errors import SettingError, UnknownNameError, UsageError
 from seqbench.models.model import VARIANTS
-from seqbench.models.sequence_model import build_model, count_parameters
-from seqbench.plan import TOLERANCE, match_hidden_size, plan_runs
-from seqbench.spec import RunSpec
+from seqbench.plan import plan_runs
 from seqbench.suites import SUITES
-from seqbench.tasks.task import make_task
 
 HERE = {"device": ("cpu",), "threads": (1,), "seed": (0,)}
 
@@ -157,45 +152,36 @@ def test_measured_runs_are_shuffled_within_each_seed() -> None:
     assert shuffled == plan_runs([grid], measure=True), "the seed decides the order"
 
 
-def parameters_of(spec: RunSpec) -> int:
-    task = make_task(spec)
-    model = build_model(spec, features=task.features, outputs=task.outputs, time=task.time)
-    return count_parameters(model)
+def test_a_cell_that_does_not_go_together_stays_in_the_plan_if_others_do() -> None:
+    grid = {**HERE, "task": ("hello", "row-digits"), "variant": ("gru", "bigru")}
+    planned = [(spec.task, spec.variant) for spec in plan_runs([grid])]
+    assert planned == [
+        ("hello", "gru"),
+        ("hello", "bigru"),
+        ("row-digits", "gru"),
+        ("row-digits", "bigru"),
+    ]
+    readouts = {**HERE, "task": ("copying", "row-digits"), "readout": ("last",)}
+    assert {spec.task for spec in plan_runs([readouts])} == {"copying", "row-digits"}
+    suite = [{**each, "readout": ("last",)} for each in SUITES["memory"].grids]
+    assert {spec.task for spec in plan_runs(suite)} == {"copying", "adding"}
 
 
-@settings(max_examples=25)
-@given(
-    variant=st.sampled_from(["rnn", "bilstm", "gru", "tcn", "lru"]),
-    wanted=st.integers(20_000, 200_000),
-)
-def test_a_matched_hidden_size_is_the_nearest_there_is(variant: str, wanted: int) -> None:
-    (spec,) = plan_runs([{**HERE, "task": ("row-digits",), "variant": (variant,)}])
-    try:
-        matched = match_hidden_size(spec, wanted)
-    except SettingError:  # its steps are too coarse near that number
-        return
-    reached = parameters_of(matched)
-    assert abs(reached - wanted) <= TOLERANCE * wanted
-    for other in (matched.hidden_size - 1, matched.hidden_size + 1):
-        changed = RunSpec(**{**vars(matched), "hidden_size": other})
-        assert abs(parameters_of(changed) - wanted) >= abs(reached - wanted)
+def test_a_plan_in_which_nothing_goes_together_is_refused() -> None:
+    for axes in (
+        {"task": ("hello",), "variant": ("bigru", "birnn")},
+        {"task": ("copying", "hello"), "readout": ("last", "mean")},
+    ):
+        with pytest.raises(SettingError):
+            plan_runs([{**HERE, "variant": ("rnn",), **axes}])
+    with pytest.raises(UsageError, match="no variant asked for fits a task"):
+        plan_runs([{**HERE, "task": ("hello",), "variant": ("bi*",)}])
 
 
-def test_every_variant_can_be_matched_to_the_literatures_70_000() -> None:
-    axes = {**HERE, "task": ("pixel-mnist",), "num_layers": (1,)}
-    too_coarse = {"tcn"}  # ten blocks that all grow with one more channel
-    for spec in plan_runs([{**axes, "variant": ("*",)}]):
-        if spec.variant in too_coarse:
-            with pytest.raises(SettingError, match="its nearest is"):
-                match_hidden_size(spec, 70_000)
-        else:
-            matched = match_hidden_size(spec, 70_000)
-            assert parameters_of(matched) == pytest.approx(70_000, rel=TOLERANCE), spec.variant
-
-
-def test_a_number_that_no_hidden_size_reaches_is_refused_with_the_nearest() -> None:
-    with pytest.raises(SettingError, match="its nearest is 31"):
-        plan_runs(
-            [{**HERE, "task": ("row-digits",), "variant": ("rnn",), "num_layers": (1,)}],
-            match_parameters=10,
-        )
+def test_only_what_goes_together_is_matched() -> None:
+    grid = {**HERE, "task": ("hello", "row-digits"), "variant": ("gru", "bigru")}
+    planned = plan_runs([grid], match_parameters=20_000)
+    sizes = {(spec.task, spec.variant): spec.hidden_size for spec in planned}
+    assert len(sizes) == 4
+    assert sizes["hello", "bigru"] == 128
+    assert 128 not in {sizes[cell] for cell in sizes if cell != ("hello", "bigru")}

@@ -19,6 +19,7 @@ def curves(metric: str, scores: list[float], baseline: float) -> pd.DataFrame:
             "device": "cpu",
             "label": "rnn",
             "metric": metric,
+            "metric_unit": None,
             "epoch": range(1, len(scores) + 1),
             "train_time_s": [0.5 * epoch for epoch in range(1, len(scores) + 1)],
             "score": scores,
@@ -60,6 +61,7 @@ def test_the_trivial_answer_is_drawn() -> None:
 def test_a_group_of_one_seed_has_no_error_bar() -> None:
     row = {
         "task": "a", "device": "cpu", "label": "rnn", "metric": "mse", "score": 0.1,
+        "metric_unit": None,
         "score_low": float("nan"), "score_high": float("nan"), "train_samples_per_s": 100.0,
     }  # fmt: skip
     figure = plot_score_against_throughput(pd.DataFrame([row]), color_labels(["rnn"]))
@@ -67,7 +69,7 @@ def test_a_group_of_one_seed_has_no_error_bar() -> None:
 
 
 def test_every_run_is_a_dot_and_every_mean_a_line() -> None:
-    shared = {"task": "a", "device": "cpu", "metric": "accuracy"}
+    shared = {"task": "a", "device": "cpu", "metric": "accuracy", "metric_unit": None}
     runs = pd.DataFrame(
         [
             {**shared, "label": label, "final_score": score}

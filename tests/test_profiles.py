@@ -1,7 +1,7 @@
 """Profiles: what the profiler lists, and what is made of it, against figures written down here."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import pandas as pd
@@ -9,17 +9,19 @@ import pytest
 import torch
 from torch._C._autograd import DeviceType
 
+from seqbench.analysis import Analysis
 from seqbench.harness.measuring import Measuring
 from seqbench.harness.profiling import OperatorTime, list_operators, profile_steps, shorten_name
 from seqbench.harness.sharing import Sharing
 from seqbench.harness.timing import SampleClock
 from seqbench.models.model import VARIANTS
 from seqbench.profiles import KINDS, kind_of, summarise_profiles
+from seqbench.reader import load_results
 from seqbench.records import EpochRecord, ProfileRecord, RunRecord
 from seqbench.spec import RunSpec
 from seqbench.speed_findings import describe_speed
-from seqbench.store import ResultWriter, load_results
 from seqbench.tasks.task import Task, TaskData
+from seqbench.writer import ResultWriter
 
 MakeRun = Callable[..., tuple[RunRecord, list[EpochRecord]]]
 MakeSpec = Callable[..., RunSpec]
@@ -128,7 +130,7 @@ def test_shares_are_of_the_time_of_all_threads(tmp_path: Path, make_run: MakeRun
     }
     with ResultWriter(tmp_path / "a", {}) as writer:
         for seed, spent in seconds.items():
-            run, _ = make_run(seed=seed)
+            run, epochs = make_run(seed=seed)
             records = [
                 ProfileRecord(
                     run_id=run.run_id, operator=name, calls=20, seconds=each, steps=2, steps_s=1.0,
@@ -136,7 +138,7 @@ def test_shares_are_of_the_time_of_all_threads(tmp_path: Path, make_run: MakeRun
                 )
                 for name, each in spent.items()
             ]  # fmt: skip
-            writer.add(run, profile=records)
+            writer.add(run, epochs, profile=records)
     results = load_results(tmp_path / "a")
     named = {"task": "row-digits", "device": "cpu", "label": "rnn"}
     phases = pd.DataFrame([{**named, "train_step_peak_fraction": 0.18}])
@@ -157,8 +159,9 @@ def test_what_holds_back_the_farthest_from_the_peak_is_said() -> None:
         {**named, **shares, "label": "slow", "peak_fraction": 0.1, "costliest": costliest},
         {**named, **shares, "label": "near", "peak_fraction": 0.6, "costliest": costliest},
     ]
-    empty = pd.DataFrame()
-    (said,) = describe_speed(empty, empty, pd.DataFrame(rows), empty, empty)
+    nothing = {field.name: pd.DataFrame() for field in fields(Analysis)}
+    analysis = Analysis(**nothing | {"profiles": pd.DataFrame(rows)})
+    (said,) = describe_speed(analysis)
     assert "slow (10% of the peak): around them 65%, element-wise 20%, products 10%" in said
     assert "costliest `aten::tanh`, 15%" in said
     assert "near" not in said

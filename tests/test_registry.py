@@ -1,5 +1,7 @@
 """The registry: names, duplicates, hints."""
 
+from typing import Any
+
 import pytest
 
 from seqbench.errors import ExitCode, UnknownNameError
@@ -43,3 +45,14 @@ def test_unknown_names_are_answered_with_near_ones(fruit: Registry[int]) -> None
     with pytest.raises(UnknownNameError, match="there are: apple, blood-orange") as caught:
         fruit["zzz"]
     assert caught.value.exit_code is ExitCode.BAD_USE
+
+
+@pytest.mark.parametrize("member", [7, None, object, int, "Task", lambda: 1, Exception()])
+def test_what_is_no_subclass_of_the_base_is_refused(member: Any) -> None:
+    kinds: Registry[Any] = Registry("kind", ArithmeticError)
+    with pytest.raises(
+        ValueError, match="the kind 'x' must be a subclass of ArithmeticError, not "
+    ):
+        kinds.register("x")(member)
+    assert "x" not in kinds
+    assert kinds.register("y")(ZeroDivisionError) is kinds["y"]

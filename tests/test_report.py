@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 from matplotlib.image import imread
 
+from seqbench.reader import Results, load_results
 from seqbench.records import EpochRecord, RunRecord
 from seqbench.report import write_report
-from seqbench.store import Results, ResultWriter, load_results
+from seqbench.writer import ResultWriter
 
 MakeRun = Callable[..., tuple[RunRecord, list[EpochRecord]]]
 
@@ -123,7 +124,9 @@ def test_the_least_epoch_time_is_never_a_greater_one(tmp_path: Path, make_run: M
             writer.add(*make_run(0.9, 0.041, variant="gru", seed=seed))
     text = write_report(load_results(tmp_path / "a"), tmp_path / "report").read_text()
     assert "**gru** has the least epoch time" in text
-    assert "Significantly more: rnn" in text
+    # ratio of geometric means, by hand: 0.04^(5/9) · 0.08^(4/9) over 0.041
+    assert "by geometric mean over runs: 41.0 ms (median over runs)" in text
+    assert "Significantly more, by geometric mean: rnn 1.33 ×" in text
 
 
 def test_groups_that_saw_other_data_are_named(tmp_path: Path, make_run: MakeRun) -> None:
@@ -143,7 +146,7 @@ def test_scores_at_the_baseline_are_named(tmp_path: Path, make_run: MakeRun) -> 
             writer.add(*make_run(0.10 + 0.01 * seed, variant="rnn", seed=seed))
             writer.add(*make_run(0.90 + 0.01 * seed, variant="gru", seed=seed))
     text = write_report(load_results(tmp_path / "a"), tmp_path / "report").read_text()
-    assert "Not shown to beat the task's trivial answer (10.00 %): rnn." in text
+    assert "Not shown to beat the baseline (10.00 %) on `row-digits` (cpu): rnn." in text
 
 
 def test_runs_that_failed_are_listed_and_cannot_break_the_page(
@@ -252,3 +255,35 @@ def test_the_environment_of_the_result_is_shown_not_todays(
     text = write_report(load_results(result_folder), tmp_path / "report").read_text()
     for shown in ("Imaginary 9000", "2.0 GiB", "--epochs 7", "git checkout 0123456789", "changes"):
         assert shown in text
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [
+        {"MPLBACKEND": "nosuch"},
+        {"MPLBACKEND": "tkagg"},
+        {"MPLCONFIGDIR": "config"},
+        {"MPLCONFIGDIR": "/dev/null/none", "XDG_CACHE_HOME": "/dev/null/none"},
+        {"MATPLOTLIBRC": "config/matplotlibrc"},
+    ],
+)
+def test_a_users_own_matplotlib_changes_no_report(
+    variables: dict[str, str],
+    result_folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    run_without_torch: RunWithoutTorch,
+) -> None:
+    plain = write_report(load_results(result_folder), tmp_path / "plain").parent
+    style = tmp_path / "config" / "stylelib"
+    style.mkdir(parents=True)
+    (style / "seaborn-v0_8-whitegrid.mplstyle").write_text("axes.facecolor: red\n")
+    settings = "backend: tkagg\ntext.usetex: True\nsavefig.bbox: tight\nfont.size: 30\n"
+    (style.parent / "matplotlibrc").write_text(settings)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    done = run_without_torch(tmp_path, "report", str(result_folder), "--reports", "out")
+    assert done.returncode == 0, done.stderr
+    assert "Traceback" not in done.stderr
+    for path in plain.iterdir():
+        assert (tmp_path / "out" / "sample" / path.name).read_bytes() == path.read_bytes()

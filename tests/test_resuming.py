@@ -1,5 +1,6 @@
 """What is left to do: what lies in a folder counts for exactly the same run, and is told apart."""
 
+import csv
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -7,15 +8,17 @@ from typing import Any
 
 import pytest
 
+from seqbench.accepting import accept_edits
 from seqbench.errors import ResultsError
+from seqbench.harness.job import Job, Problem, describe_problem
 from seqbench.harness.resuming import Remainder, find_remainder
-from seqbench.harness.run import Job, Problem, describe_problem
 from seqbench.harness.runner import InThisProcess, ProblemKey, problem_of, run_jobs
 from seqbench.harness.sampling import Sampling
+from seqbench.reader import load_results
 from seqbench.records import SCHEMA_VERSION, EpochRecord, RunRecord
 from seqbench.spec import RunSpec
-from seqbench.store import ResultWriter, load_results
 from seqbench.tasks.task import Task, TaskData
+from seqbench.writer import ResultWriter
 
 MakeSpec = Callable[..., RunSpec]
 ENVIRONMENT = {"environment_id": "abc", "machine": {"cpu": "A"}, "code": {"commit": "1"}}
@@ -173,6 +176,7 @@ def rename_runs(folder: Path, old: str, new: str) -> None:
         file.write_text(file.read_text().replace(old, new))
     for kept in (folder / "checkpoints").glob(f"{old}.*"):
         kept.rename(kept.with_name(kept.name.replace(old, new)))
+    accept_edits(folder)
 
 
 def test_a_run_is_found_by_its_settings_and_keeps_its_id(bench: Bench, make_job: MakeJob) -> None:
@@ -223,10 +227,10 @@ def test_a_run_goes_on_in_an_environment_that_is_the_same(bench: Bench, make_job
 def age(folder: Path, schema: int) -> None:
     """Let all rows be of an earlier schema."""
     path = folder / "runs.csv"
-    header, *rows = path.read_text().splitlines()
-    assert header.endswith("schema_version")
-    aged = [f"{row.rpartition(',')[0]},{schema}" for row in rows]
-    path.write_text("\n".join([header, *aged]) + "\n")
+    header, *rows = csv.reader(path.read_text().splitlines())
+    place = header.index("schema_version")
+    aged = [[*row[:place], str(schema), *row[place + 1 :]] for row in rows]
+    path.write_text("\n".join(map(",".join, [header, *aged])) + "\n")
 
 
 def test_the_code_of_an_earlier_schema_is_not_compared_and_that_is_said(
@@ -295,6 +299,40 @@ def test_a_subset_keeps_its_rows_and_the_rest_is_aside(bench: Bench, make_job: M
     assert load_results(aside).runs["seed"].tolist() == [0, 1, 2]
 
 
+@pytest.mark.parametrize("void", ["code", "environment", "data"])
+def test_what_is_void_stays_until_a_run_has_ended(
+    bench: Bench, make_job: MakeJob, void: str
+) -> None:
+    """However often it is killed before, the earlier result is read, and no epoch is done twice."""
+    jobs = [make_job(epochs=3), make_job(epochs=3, variant="gru")]
+    bench.run(jobs)
+    before = load_results(bench.folder)
+    environment = ENVIRONMENT
+    if void == "code":
+        jobs = [make_job("2", epochs=3), make_job("2", epochs=3, variant="gru")]
+    elif void == "data":
+        bench.data = replace(bench.data, test=bench.data.test.first(19))
+    else:
+        environment = {"environment_id": "xyz", "machine": {"cpu": "B"}}
+        jobs = [replace(job, environment_id="xyz") for job in jobs]
+    bench.run(jobs, interrupt=("rnn", 1), environment=environment)
+    assert load_results(bench.folder).runs.equals(before.runs)
+    left = bench.run(jobs, interrupt=("rnn", 2), environment=environment)
+    assert "row-digits rnn seed 0 goes on after epoch 1 of 3" in left.notes
+    assert load_results(bench.folder).runs.equals(before.runs)
+    assert not (bench.folder.parent / ".earlier").exists()
+    left = bench.run(jobs, interrupt=("gru", 1), environment=environment)
+    assert "row-digits rnn seed 0 goes on after epoch 2 of 3" in left.notes
+    assert load_results(bench.folder).runs["variant"].tolist() == ["rnn"]
+    left = bench.run(jobs, environment=environment)
+    assert left.notes[0] == "1 of 2 runs are finished already"
+    results = load_results(bench.folder)
+    assert results.runs["variant"].tolist() == ["rnn", "gru"]
+    assert results.environment == environment
+    (aside,) = (bench.folder.parent / ".earlier").iterdir()
+    assert load_results(aside).runs.equals(before.runs)
+
+
 def test_failed_runs_wait_to_be_asked_for(
     bench: Bench, make_job: MakeJob, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -319,6 +357,17 @@ def test_what_was_not_measured_or_not_kept_is_done_again(bench: Bench, make_job:
     left = bench.run([replace(make_job(), keep_weights=True)])
     assert left.notes == ["1 run is run again: its weights were not kept"]
     assert bench.find([replace(make_job(), keep_weights=True)]).jobs == []
+
+
+def test_weights_of_a_run_that_is_void_do_not_stay_as_those_of_the_new_one(
+    bench: Bench, make_job: MakeJob
+) -> None:
+    bench.run([replace(make_job(seed=seed), keep_weights=True) for seed in (0, 1)])
+    bench.run([make_job(seed=0), make_job("2", seed=1)])
+    kept = [path.stem for path in (bench.folder / "checkpoints").iterdir()]
+    assert kept == [make_job(seed=0).spec.run_id]
+    left = bench.find([replace(make_job("2", seed=1), keep_weights=True)])
+    assert left.notes == ["1 run is run again: its weights were not kept"]
 
 
 @pytest.mark.parametrize("change", ["code", "damage"])

@@ -1,5 +1,6 @@
 """Results in order: git revisions of one, folders of many, and what cannot be read."""
 
+import os
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -130,3 +131,53 @@ def test_the_command_needs_neither_torch_nor_a_network(
     done = run_without_torch(repository, "history", "sample")
     assert done.returncode == ExitCode.OK, done.stderr
     assert done.stdout.endswith("history: reports/history/sample/README.md\n")
+
+
+def test_results_behind_a_filter_are_read_as_a_checkout_has_them(
+    repository: Path, write_result: WriteResult
+) -> None:
+    git(repository, "config", "filter.packed.clean", "base64")
+    git(repository, "config", "filter.packed.smudge", "base64 --decode")
+    (repository / ".gitattributes").write_text("*.csv filter=packed\n")
+    for day in (1, 2):
+        write_result(repository / "results" / "sample", day, 0.5 + day)
+        commit(repository)
+    assert "run_id" not in git(repository, "cat-file", "blob", "HEAD:results/sample/runs.csv")
+    line = read_revisions(repository / "results" / "sample")
+    assert trace_history(line).points["epoch_time_s"].tolist() == [1.5, 2.5]
+    git(repository, "config", "filter.packed.smudge", "no-such-command")
+    git(repository, "config", "filter.packed.required", "true")
+    with pytest.raises(ResultsError, match="smudge filter packed failed"):
+        read_revisions(repository / "results" / "sample")
+
+
+def test_a_pointer_of_git_lfs_is_told_with_what_brings_the_file(
+    repository: Path, write_result: WriteResult
+) -> None:
+    folder = write_result(repository / "results" / "sample", 1)
+    commit(repository)
+    pointer = f"version https://git-lfs.github.com/spec/v1\noid sha256:{'0' * 64}\nsize 12\n"
+    (folder / "runs.csv").write_text(pointer)
+    commit(repository)
+    line = read_revisions(folder)
+    assert len(line.points) == 1
+    assert "results/sample/runs.csv is a pointer of Git LFS; `git lfs install`" in line.told[0]
+
+
+@pytest.mark.parametrize("name", [b"gr\xf6\xdfe", b"two words", "größe".encode(), b"a\tb"])
+def test_a_result_may_have_any_name_and_a_commit_any_words(
+    repository: Path, write_result: WriteResult, name: bytes
+) -> None:
+    folder = write_result(repository / "results" / os.fsdecode(name), 1)
+    git(repository, "add", "--all")
+    identity = ("-c", "user.name=test", "-c", "user.email=test@example.org")
+    message = "gemessen in Köln\n".encode("latin-1")
+    command = ["git", *identity, "commit", "--quiet", "--file", "-"]
+    subprocess.run(command, cwd=repository, input=message, check=True)
+    git(repository, "config", "log.showSignature", "true")
+    git(repository, "config", "color.ui", "always")
+    write_result(folder, 2)
+    line = read_revisions(folder)
+    assert len(line.points) == 1
+    assert "not committed" in line.told[0]
+    line.name.encode()

@@ -15,17 +15,18 @@ from seqbench.errors import UsageError
 from seqbench.harness.checkpoint import load_checkpoint
 from seqbench.harness.device import resolve_device
 from seqbench.harness.environment import describe_environment
-from seqbench.harness.run import Job
+from seqbench.harness.job import Job
 from seqbench.harness.runner import InThisProcess, problem_of, run_jobs
 from seqbench.harness.training import Training
 from seqbench.models.model import VARIANTS, Encoder, EncoderSizes
 from seqbench.models.native import NativeEncoder
 from seqbench.models.readout import Encoding
 from seqbench.models.sequence_model import build_model
+from seqbench.reader import load_results, load_unfinished
 from seqbench.records import EpochRecord, RunRecord
 from seqbench.spec import RunSpec
-from seqbench.store import ResultWriter, load_results, load_unfinished
 from seqbench.tasks.task import Task, TaskData
+from seqbench.writer import ResultWriter
 
 MakeSpec = Callable[..., RunSpec]
 
@@ -109,7 +110,7 @@ def test_a_bad_run_does_not_stop_the_others(run: Run, make_spec: MakeSpec, tmp_p
     variants = ("breaking", "infinite", "rnn")
     records = run([make_spec(variant=variant) for variant in variants])
     assert [record.status for record in records] == ["failed", "diverged", "ok"]
-    assert records[0].error == "ValueError: it cannot be built"
+    assert records[0].error == "ValueError: first line / it cannot be built"
     assert records[1].error == "a loss was not finite in epoch 1"
     results = load_results(tmp_path / "a")
     assert results.runs["variant"].tolist() == list(variants)

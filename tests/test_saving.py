@@ -12,7 +12,8 @@ import torch
 
 from seqbench.columns import flatten
 from seqbench.errors import ResultsError
-from seqbench.harness.run import Job, Run
+from seqbench.harness.job import Job
+from seqbench.harness.run import Run
 from seqbench.harness.sampling import Sampling
 from seqbench.harness.saving import Saved, Traces, dump_saved, load_saved
 from seqbench.records import EpochRecord, Load

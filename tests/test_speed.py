@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 from scipy import stats as scipy_stats
 
+from seqbench.reader import Results, load_results
 from seqbench.records import EpochRecord, EvaluationRecord, Load, RunRecord, TimingRecord
 from seqbench.speed import (
     measure_limits,
@@ -18,9 +19,9 @@ from seqbench.speed import (
     tabulate_phases,
 )
 from seqbench.speed_plots import plot_latency
-from seqbench.store import Results, ResultWriter, load_results
 from seqbench.tables import SPEED, TARGETS, format_table
 from seqbench.targets import summarise_targets
+from seqbench.writer import ResultWriter
 
 MakeRun = Callable[..., tuple[RunRecord, list[EpochRecord]]]
 Samples = dict[str, list[tuple[float, bool]]]
@@ -37,7 +38,7 @@ def gather(tmp_path: Path, make_run: MakeRun) -> Callable[..., Results]:
     def make(*runs: tuple[dict[str, Any], Samples]) -> Results:
         with ResultWriter(tmp_path / "a", {}) as writer:
             for settings, taken in runs:
-                run, _ = make_run(**settings)
+                run, epochs = make_run(**settings)
                 timings = [
                     TimingRecord(
                         run_id=run.run_id, phase=phase, sample=place, calls=2, seconds=2 * seconds,
@@ -47,7 +48,7 @@ def gather(tmp_path: Path, make_run: MakeRun) -> Callable[..., Results]:
                     for phase, each in taken.items()
                     for place, (seconds, contended) in enumerate(each)
                 ]  # fmt: skip
-                writer.add(run, [], [], timings)
+                writer.add(run, epochs, [], timings)
         return load_results(tmp_path / "a")
 
     return make
@@ -204,6 +205,19 @@ def test_a_race_is_run_against_the_ordinary_implementation(gather: Callable[...,
     assert (fused.speedup, fused.best) == (2.0, True)
     halved = one_row(race, precision="bfloat16")
     assert (halved.speedup, halved.best) == (0.5, False)
+
+
+def test_only_equal_settings_race(gather: Callable[..., Results]) -> None:
+    times = {(4, "native"): 1.0, (4, "fused"): 0.5, (8, "native"): 9.0, (8, "fused"): 8.0}
+    results = gather(
+        *(
+            ({"hidden_size": size, "implementation": code}, samples("train_step", seconds))
+            for (size, code), seconds in times.items()
+        )
+    )
+    race = race_implementations(summarise_speed(results.runs, results.timings))
+    fused = race[race["implementation"] == "fused"].set_index("variant")["speedup"]
+    assert fused.to_dict() == {"rnn hidden_size=4": 2.0, "rnn hidden_size=8": 1.125}
 
 
 def test_targets_are_a_ladder_of_recipes(tmp_path: Path, make_run: MakeRun) -> None:

@@ -12,8 +12,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from seqbench import stats
+from seqbench.published import join_published
+from seqbench.reader import Results, load_results
 from seqbench.records import EpochRecord, Load, RunRecord
-from seqbench.store import Results, ResultWriter, load_results
+from seqbench.writer import ResultWriter
 
 MakeRun = Callable[..., tuple[RunRecord, list[EpochRecord]]]
 Gather = Callable[[list[dict[str, Any]]], Results]
@@ -85,7 +87,7 @@ def test_published_figures_join_their_task_and_variant(gather: Gather) -> None:
              "parameters": 5, "epochs": 3, "source": "s", "convention": "c"},
         ]
     ).assign(length=None)  # fmt: skip
-    rows = stats.join_published(summary, published).set_index("variant")
+    rows = join_published(summary, published).set_index("variant")
     assert set(rows.index) == {"rnn", "gru", "s4"}
     assert set(rows["task_name"]) == {"row-mnist"}
     ours = rows.loc["rnn"]
@@ -95,7 +97,7 @@ def test_published_figures_join_their_task_and_variant(gather: Gather) -> None:
     assert pd.isna(rows.loc["s4", "score"]), "it was not run"
     of_digits = gather([{"task": "row-digits"}])
     summary = stats.summarise_groups(of_digits.runs, of_digits.epochs)
-    assert stats.join_published(summary, published).empty
+    assert join_published(summary, published).empty
 
 
 def test_lengths_and_cuts_make_problems_of_their_own(gather: Gather) -> None:

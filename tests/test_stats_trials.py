@@ -71,7 +71,7 @@ def test_a_simulated_report_is_what_a_report_says() -> None:
             [
                 {"task": "a", "device": "cpu", "variant": f"v{group}", "seed": seed,
                  "status": "ok", "final_score": score, "higher_is_better": True, "metric": "m",
-                 "length": None, "train_examples": None}
+                 "metric_unit": None, "length": None, "train_examples": None}
                 for group, values in enumerate(report) for seed, score in enumerate(values)
             ]
         ).assign(**dict.fromkeys(REST, 1))  # fmt: skip

@@ -7,8 +7,9 @@ from math import cos, pi
 import pytest
 import torch
 
+from seqbench.harness.job import Job
 from seqbench.harness.observation import Observation
-from seqbench.harness.run import Job, Run
+from seqbench.harness.run import Run
 from seqbench.harness.stepping import CapturedStep, Update
 from seqbench.harness.timing import Stopwatch
 from seqbench.harness.training import Evaluation, Training

@@ -15,7 +15,8 @@ from seqbench.errors import SettingError
 from seqbench.models.readout import READOUTS
 from seqbench.models.sequence_model import build_model
 from seqbench.spec import RunSpec
-from seqbench.tasks.task import TASKS, Split, Task, TaskData, check_baseline
+from seqbench.tasks.contract import check_baseline
+from seqbench.tasks.task import TASKS, Split, Task, TaskData
 
 pytestmark = pytest.mark.conformance
 

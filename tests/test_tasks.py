@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from sklearn.datasets import load_digits
 
 from seqbench.tasks.adding import Adding
+from seqbench.tasks.contract import check_baseline
 from seqbench.tasks.data_folder import locate_data
 from seqbench.tasks.hello import Hello
 from seqbench.tasks.permuted_mnist import PERMUTATION_SHA256, PermutedMnist, fixed_permutation
@@ -22,7 +23,7 @@ from seqbench.tasks.pixel_mnist import PixelMnist
 from seqbench.tasks.row_digits import RowDigits
 from seqbench.tasks.row_fashion import RowFashion
 from seqbench.tasks.row_mnist import RowMnist
-from seqbench.tasks.task import Split, Task, TaskData, check_baseline
+from seqbench.tasks.task import Split, Task, TaskData
 from seqbench.tasks.torchvision_images import import_datasets
 
 Load = Callable[[Task], TaskData]

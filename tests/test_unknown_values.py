@@ -12,13 +12,14 @@ from seqbench import tables
 from seqbench.columns import columns
 from seqbench.differences import compare_settings
 from seqbench.profiles import summarise_profiles
+from seqbench.reader import Results, load_results
 from seqbench.records import EpochRecord, ProfileRecord, RunRecord, TimingRecord
 from seqbench.report import write_report
 from seqbench.spec import RunSpec
 from seqbench.speed import measure_limits, race_implementations, summarise_speed, tabulate_phases
 from seqbench.stats import summarise_groups
-from seqbench.store import Results, ResultWriter, load_results
 from seqbench.targets import summarise_targets
+from seqbench.writer import ResultWriter
 
 MakeRun = Callable[..., tuple[RunRecord, list[EpochRecord]]]
 

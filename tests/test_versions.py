@@ -1,5 +1,7 @@
 """Two versions side by side: what is checked out where, and which Python runs it."""
 
+import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -167,3 +169,103 @@ def test_an_environment_that_cannot_be_installed_is_told_with_what_pip_says(
     with pytest.raises(UsageError, match=r"(?s)environment of mini.*nowhere.txt"):
         make_environment(project, [f"-r{tmp_path}/nowhere.txt"])
     assert not list(tmp_path.glob("gate/*/complete"))  # so it is made anew the next time
+
+
+@pytest.mark.parametrize(
+    ("file", "text"),
+    [
+        ("requirements.txt", "# größer\nsix\n".encode("latin-1")),
+        ("requirements/base.txt", b"six\n"),
+        ("requirements.txt", "six\n".encode("utf-16")),
+        ("pyproject.toml", b"[project\nbroken = \xff\n"),
+        ("pyproject.toml", b"project = 3\n"),
+        ("setup.cfg", b"\xef\xbb\xbf[options]\ninstall_requires = six\n"),
+        ("setup.cfg", b"[options]\ninstall_requires = file: needs.in\n"),
+        ("setup.py", b"setup(install_requires=open('needs.in').read().split())\n"),
+        ("pyproject.toml", b"[tool.setuptools.dynamic]\ndependencies = {file = ['needs.in']}\n"),
+    ],
+)
+def test_dependencies_of_any_encoding_and_kind_are_seen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, file: str, text: bytes
+) -> None:
+    """What differs is the file itself, or the one that it reads."""
+    monkeypatch.setenv("LC_ALL", "C")
+    for name in ("base", "head"):
+        (tmp_path / name / file).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name / file).write_bytes(text)
+        (tmp_path / name / "needs.in").write_text("six\n")
+    sides = tmp_path / "base", tmp_path / "head"
+    assert find_environments(*sides)[1].python == sys.executable
+    changed = sides[1] / ("needs.in" if b"needs.in" in text else file)
+    changed.write_bytes(changed.read_bytes() + b"  tabulate\n")
+    assert read_dependencies(sides[0]) != read_dependencies(sides[1])
+
+
+def test_dependencies_are_read_under_an_ascii_locale(tmp_path: Path) -> None:
+    (tmp_path / "requirements.txt").write_bytes("# größer\nsix\n".encode())
+    (tmp_path / "constraints.txt").write_bytes("# größer\nsix==1.17.0\n".encode("latin-1"))
+    program = (
+        "import sys; from pathlib import Path; from seqbench.gate import environments as e; "
+        "project = Path(sys.argv[1]); print(e.read_dependencies(project).count('six'), "
+        "len(e._list_installs(project, project / 'kept', [])))"
+    )
+    (tmp_path / "kept").mkdir()
+    done = subprocess.run(
+        [sys.executable, "-X", "utf8=0", "-c", program, str(tmp_path)],
+        env=os.environ | {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout.split() == ["2", "4"], done.stderr
+    assert (tmp_path / "kept" / "constraints.txt").read_bytes().endswith(b"six==1.17.0")
+
+
+@pytest.mark.parametrize(
+    ("file", "text"),
+    [
+        ("environment.yml", "dependencies: [torch=2.12]\n"),
+        ("environment-dev.yaml", "dependencies: [torch=2.12]\n"),
+        ("conda-lock.yml", "torch\n"),
+        ("pylock.toml", "torch\n"),
+        ("pixi.toml", "torch\n"),
+    ],
+)
+def test_a_file_of_another_tool_that_only_one_side_has_is_told(
+    tmp_path: Path, file: str, text: str
+) -> None:
+    for name in ("base", "head"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "head" / file).write_text(text)
+    assert find_environments(tmp_path / "base", tmp_path / "head")[1].told == (
+        f"{file} differs and is not followed"
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("project.optional-dependencies", '[project.optional-dependencies]\ntest = ["six"]\n'),
+        ("dependency-groups", '[dependency-groups]\ntest = ["six"]\n'),
+        ("tool.poetry.group", '[tool.poetry.group.test.dependencies]\nsix = "*"\n'),
+        ("tool.uv", '[tool.uv.sources]\ntorch = {index = "cpu"}\n'),
+    ],
+)
+def test_a_table_that_is_not_followed_is_told(tmp_path: Path, name: str, text: str) -> None:
+    for side in ("base", "head"):
+        (tmp_path / side).mkdir()
+    (tmp_path / "head" / "pyproject.toml").write_text(text)
+    (tmp_path / "base" / "pyproject.toml").write_text("[tool.ruff]\nline-length = 100\n")
+    _, head = find_environments(tmp_path / "base", tmp_path / "head")
+    assert head.told == f"{name} differs and is not followed"
+    assert head.python == sys.executable
+
+
+def test_a_project_that_depends_on_nothing_installs_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("platformdirs.user_cache_dir", lambda name: str(tmp_path))
+    monkeypatch.setattr("venv.create", lambda folder, with_pip: folder.mkdir(parents=True))
+    monkeypatch.setattr(environments, "_install", None)
+    (tmp_path / "mini").mkdir()
+    (tmp_path / "mini" / "constraints.txt").write_text("six\n")
+    assert make_environment(tmp_path / "mini").parent.parent.parent == tmp_path / "gate"

@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from seqbench.errors import ExitCode
-from seqbench.store import load_results
+from seqbench.reader import load_results
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals as Unix has them")
 
@@ -306,3 +306,81 @@ def test_strings_hash_alike_in_every_worker(tmp_path: Path) -> None:
         assert process.returncode == ExitCode.OK, errors
     hashes = (tmp_path / "hashes").read_text().split()
     assert len([each for each in set(hashes) if hashes.count(each) >= 2]) == 1
+
+
+OWN = ("signal", "socket", "queue", "random", "statistics", "json", "pickle", "selectors", "copy")
+
+
+@pytest.mark.parametrize("by", ["module", "script"])
+def test_files_of_ones_own_stand_in_for_none_of_pythons(tmp_path: Path, by: str) -> None:
+    for name in OWN:
+        (tmp_path / f"{name}.py").write_text("raise RuntimeError('this is not the one')\n")
+    script = tmp_path / "bin" / "installed"
+    script.parent.mkdir()
+    script.write_text("from seqbench.cli import main\nif __name__ == '__main__':\n    main()\n")
+    called = ["-m", "seqbench"] if by == "module" else [str(script)]
+    words = ["run", *FAST, "--variant", "rnn", "--epochs", "1"]
+    done = subprocess.run(
+        [sys.executable, *called, *words], cwd=tmp_path, capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == ExitCode.OK, done.stderr
+    assert "Traceback" not in done.stderr
+
+
+SLOW = """
+import time
+from pathlib import Path
+from seqbench.tasks.row_digits import RowDigits
+from seqbench.tasks.task import TASKS
+
+
+@TASKS.register("slow")
+class Slow(RowDigits):
+    def load(self, data_dir):
+        marker = Path("loaded")
+        if {slow}:
+            time.sleep(3600)
+        marker.touch()
+        return super().load(data_dir)
+"""
+
+
+def test_loading_that_takes_longer_than_the_timeout_ends_the_command(tmp_path: Path) -> None:
+    (tmp_path / "slow.py").write_text(SLOW.format(slow="True"))
+    process = start(tmp_path, "--plugin", "slow.py", "--task", "slow", "--timeout", "1.5")
+    _, errors = process.communicate(timeout=120)
+    assert process.returncode == ExitCode.RUNS_FAILED
+    assert "error: loading the data took longer than --timeout allows, 1.5 s" in errors
+    assert "Traceback" not in errors
+    assert not (tmp_path / "results").exists()
+
+
+@pytest.mark.parametrize(
+    ("again", "status", "told"),
+    [
+        ("time.sleep(3600)", "timeout", "loading the data took longer than --timeout allows"),
+        ("raise KeyError('gone')", "failed", "task slow cannot be loaded: KeyError: 'gone'"),
+        ("import os; os._exit(3)", "crashed", "its process ended with exit code 3"),
+    ],
+)
+def test_data_that_cannot_be_loaded_again_ends_the_runs_that_need_it(
+    tmp_path: Path, plugin: str, again: str, status: str, told: str
+) -> None:
+    text = SLOW.format(slow="marker.exists()").replace("time.sleep(3600)", again)
+    (tmp_path / "slow.py").write_text(text)
+    words = ["--plugin", plugin, "--plugin", "slow.py", "--task", "slow", "--epochs", "1"]
+    words += ["--variant", "crashing,rnn", "--batch-size", "32", "--name", "a"]
+    words += ["--timeout", "12"] if status == "timeout" else []
+    process = subprocess.Popen(
+        [sys.executable, "-m", "seqbench", "run", *FAST[2:], *words],
+        cwd=tmp_path,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    _, errors = process.communicate(timeout=300)
+    assert process.returncode == ExitCode.RUNS_FAILED, errors
+    runs = load_results(tmp_path / "results" / "a").runs.set_index("variant")
+    assert runs.loc["crashing", "status"] in ("crashed", "timeout")
+    assert runs.loc["rnn", "status"] == status
+    assert told in runs.loc["rnn", "error"]
+    assert "Traceback" not in errors

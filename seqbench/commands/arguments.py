@@ -1,9 +1,35 @@
 """Arguments that several commands have."""
 
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+
+from seqbench.columns import Check, Column, at_least
+
+
+def parse_number(kind: type, check: Check | None = None) -> Callable[[Any], Any]:
+    """Return what reads an option's number as a cell of a result is read, and refuses the rest.
+
+    Python's own ``int`` and ``float`` also take digits of other scripts and underscores.
+    """
+
+    def number(text: Any) -> Any:
+        if not isinstance(text, str):  # the default
+            return text
+        try:
+            return Column("", kind, "", check=check).parse(text.strip())
+        except ValueError as error:
+            raise typer.BadParameter(f"must be {error}, not {text[:_SHOWN]!r}") from None
+
+    return number
+
+
+_SHOWN = 40
+NUMBER = parse_number(float)
+COUNT = parse_number(int, at_least(1))
 
 ResultsRoot = Annotated[Path, typer.Option("--results", help="Folder that holds result folders.")]
 DataFolder = Annotated[
@@ -18,8 +44,11 @@ ReportsRoot = Annotated[Path, typer.Option("--reports", help="Folder that holds 
 
 
 def find_folder(name: str, results: Path) -> Path:
-    """Return a result folder for its path or its name."""
-    from seqbench.store import heal_folder
+    """Return a result folder for its path or its name, which need not be there."""
+    from seqbench.folder_lock import heal_folder
 
     heal_folder(Path(name))
-    return Path(name) if Path(name).is_dir() else results / name
+    with suppress(OSError):  # such as a name that is too long for one
+        if Path(name).is_dir():
+            return Path(name)
+    return results / name

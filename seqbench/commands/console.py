@@ -1,27 +1,145 @@
-"""The screen: what a command says, what it complains of, how it ends when it is interrupted."""
+"""The screen: what a command says, what it complains of, how it ends when it is interrupted.
 
+All that a command prints goes through `Screen`, so that its rules hold everywhere: text from
+outside cannot steer the terminal, what an encoding lacks is replaced, a log has neither colours nor
+bars, a reader that has gone ends the command, and a full disk under a log costs no result.
+"""
+
+import codecs
+import io
+import os
 import signal
+import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from typing import Any
 
 import typer
 from rich.console import Console
-from rich.markup import escape
+from rich.text import Text
 
 from seqbench.errors import ExitCode
+from seqbench.printable import strip_controls
 
-console = Console()
-errors = Console(stderr=True)
+_PLAIN = {
+    "−": "-",
+    "–": "-",
+    "—": "-",
+    "×": "x",
+    "·": "*",
+    "→": "->",
+    "±": "+/-",
+    "…": "...",
+    "≤": "<=",
+    "≥": ">=",
+    "≈": "~",
+    "∞": "inf",
+    "’": "'",
+    "“": '"',
+    "”": '"',
+}
+"""What a character is called where only ASCII can be said; a sign must not become a ``?``."""
+
+
+class Screen(Console):
+    """Standard output or standard error, whatever stands there when something is printed.
+
+    Text is printed as it stands, without markup and without what would steer a terminal.
+    """
+
+    def __init__(self, *, stderr: bool = False) -> None:
+        super().__init__(stderr=stderr, markup=False, emoji=False, highlight=False)
+        self.lost: OSError | None = None
+
+    @property
+    def is_terminal(self) -> bool:
+        """Whether bars and colours can be shown; variables like FORCE_COLOR make no terminal."""
+        if os.environ.get("TERM", "") in ("dumb", "unknown"):
+            return False
+        with suppress(ValueError):  # it is closed
+            return self.file.isatty()
+        return False
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        """Return a text as rich draws it, without controls."""
+        return super().render_str(strip_controls(text), **options)
+
+    def print(self, *objects: Any, **options: Any) -> None:
+        """Print; where nothing more can be written, go on without, and remember why."""
+        try:
+            super().print(*objects, **options)
+        except BrokenPipeError:
+            self.on_broken_pipe()
+        except OSError as error:
+            self._give_up(error)
+
+    def on_broken_pipe(self) -> None:
+        """End the command without a word, as tools do whose reader has seen enough."""
+        self._silence()
+        raise SystemExit(ExitCode.OUTPUT_CLOSED)
+
+    def flush(self) -> None:
+        """Write what others have printed there and is still on its way."""
+        try:
+            self.file.flush()
+        except BrokenPipeError:
+            self._silence()
+        except OSError as error:
+            self._give_up(error)
+
+    def _give_up(self, error: OSError) -> None:
+        self.lost = error
+        self._silence()
+
+    def _silence(self) -> None:
+        """Send what is still to come nowhere: Python itself would fail over it at its end."""
+        self.quiet = True
+        with suppress(OSError, ValueError):  # no file of the system's
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, self.file.fileno())
+            os.close(nowhere)
+
+
+console = Screen()
+errors = Screen(stderr=True)
+
+
+def replace_unencodable() -> None:
+    """Let standard output and error show something else for what their encoding lacks."""
+    codecs.register_error("seqbench", _replace)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="seqbench")
+
+
+def _replace(error: UnicodeError) -> tuple[str, int]:
+    """Return what stands for the characters that cannot be encoded, and where to go on."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    lacking = error.object[error.start : error.end]
+    return "".join(_PLAIN.get(each, "?") for each in lacking), error.end
+
+
+def end_output(code: Any) -> Any:
+    """Return the exit code of a command that ended with ``code``: another if its output was lost.
+
+    A code that tells of a fault or a verdict stays.
+    """
+    console.flush()
+    if console.lost is None:
+        return code
+    complain(f"error: standard output cannot be written: {console.lost.strerror}")
+    return code or ExitCode.RESULTS_UNREADABLE
 
 
 def say(text: str) -> None:
     """Print a text as it stands."""
-    console.print(text, markup=False, highlight=False, soft_wrap=True)
+    console.print(text, soft_wrap=True)
 
 
 def complain(text: str) -> None:
     """Print a text as it stands where errors go."""
-    errors.print(text, markup=False, highlight=False, soft_wrap=True)
+    errors.print(text, soft_wrap=True)
 
 
 @contextmanager
@@ -54,4 +172,4 @@ def tell_progress(*, in_log: bool = True) -> Iterator[Callable[[str], object]]:
         yield say if in_log else lambda text: None
         return
     with console.status("", refresh_per_second=1) as status:
-        yield lambda text: status.update(escape(text))
+        yield lambda text: status.update(Text(strip_controls(text)))

@@ -1,23 +1,23 @@
 """`seqbench gate`: two versions against each other."""
 
-import csv
 import os
-from collections.abc import Iterator, Sequence
+import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
-from seqbench.commands.console import interruptible, say, tell_progress
-from seqbench.errors import SettingError, UsageError
+from seqbench.commands.arguments import NUMBER
+from seqbench.commands.console import complain, interruptible, say, tell_progress
+from seqbench.errors import ExitCode, SettingError, UsageError
 from seqbench.gate.benchmark import DEFAULT_FILE
-from seqbench.options import split_list
-
-if TYPE_CHECKING:
-    from seqbench.gate.running import Outcome
+from seqbench.outputs import Output, check_outputs, speak_freely, write_outputs
 
 STEP_SUMMARY = "GITHUB_STEP_SUMMARY"
 """Variable with the file whose Markdown GitHub Actions shows on a run's page."""
+
+_BETWEEN_PACKAGES = re.compile(r",\s*(?=[\w./])(?![^\[]*\])")
+"""A comma before a name; one before a condition, or between extras, is a package's own."""
 
 
 def _named(text: str) -> Any:
@@ -59,8 +59,14 @@ def gate(
     ] = None,
     budget: Annotated[
         float | None,
-        typer.Option(help="Stop after so many seconds. Default: 300.", metavar="SECONDS"),
+        typer.Option(
+            help="Stop after so many seconds. Default: 300.", parser=NUMBER, metavar="SECONDS"
+        ),
     ] = None,
+    measure_same: Annotated[
+        bool,
+        typer.Option("--measure-same", help="Measure also if both versions are the same code."),
+    ] = False,
     summary: Annotated[
         Path | None, typer.Option(help="Write the summary here, as Markdown.", metavar="FILE")
     ] = None,
@@ -77,82 +83,54 @@ def gate(
     Both run side by side, in turns on one core, in pairs of processes that are started anew until
     every benchmark is decided.
     """
-    from seqbench.gate.cases import Rules
+    from seqbench.gate.evidence import format_evidence
     from seqbench.gate.headline import choose_exit_code
+    from seqbench.gate.rules import Rules, parse_shares
     from seqbench.gate.running import run_gate
     from seqbench.gate.summary import format_summary
     from seqbench.gate.versions import check_out_versions
 
     if base is None and not base_env:
         raise UsageError("say what to compare with: --base REVISION, or --base-env")
-    one_margin, margins = _parse_named("margin", margin)
-    one_memory_margin, memory_margins = _parse_named("memory_margin", memory_margin)
-    one_score_margin, score_margins = _parse_named("score_margin", score_margin)
-    rate, rates = _parse_named("error_rate", error_rate)
-    rules = Rules(
-        budget_s=Rules.budget_s if budget is None else budget,
-        error_rate=Rules.error_rate if rate is None else rate,
-        margin=one_margin,
-        memory_margin=one_memory_margin,
-        score_margin=one_score_margin,
-        error_rates=rates,
-        margins=margins,
-        memory_margins=memory_margins,
-        score_margins=score_margins,
-        only=split_list(only or ()),
-    )
-    wanted = split_list(base_env or ())
+    if benchmarks.is_absolute() or ".." in benchmarks.parts or benchmarks.suffix != ".py":
+        expected = "a Python file in the repository, relative to its top"
+        raise SettingError("benchmarks", str(benchmarks), expected)
+    settings: dict[str, Any] = {} if budget is None else {"budget_s": budget}
+    for setting, texts in (
+        ("margin", margin),
+        ("memory_margin", memory_margin),
+        ("score_margin", score_margin),
+        ("error_rate", error_rate),
+    ):
+        one, named = parse_shares(setting, texts or ())
+        settings |= {f"{setting}s": named} | ({} if one is None else {setting: one})
+    rules = Rules(**settings, only=only or (), measure_same=measure_same)
+    outputs = {
+        "summary": None if summary is None else Output("--summary", summary),
+        "step": _find_step_summary(),
+        "evidence": None if evidence is None else Output("--evidence", evidence),
+    }
+    check_outputs([each for each in outputs.values() if each])
+    wanted = [part for each in base_env or () for part in _BETWEEN_PACKAGES.split(each)]
     with (
         interruptible("nothing of it is kept"),
         check_out_versions(repository, base or head, head, wanted) as versions,
         tell_progress() as tell,
     ):
-        outcome = run_gate(versions, benchmarks, rules, tell)
+        outcome = run_gate(versions, benchmarks, rules, speak_freely(tell))
     text = format_summary(outcome)
-    say(text)
-    if summary is not None:
-        summary.write_text(text, encoding="utf-8")
-    if step_summary := os.environ.get(STEP_SUMMARY):
-        with Path(step_summary).open("a", encoding="utf-8") as file:
-            file.write(text)
-    if evidence is not None:
-        _write_evidence(outcome, evidence)
-    if code := choose_exit_code(outcome.cases):
-        raise typer.Exit(code)
+    contents = {"summary": text, "step": text, "evidence": format_evidence(outcome)}
+    files = [(each, contents[name]) for name, each in outputs.items() if each]
+    faults = write_outputs(files)
+    for fault in faults:
+        speak_freely(complain)(f"error: {fault}")
+    speak_freely(say)(text)
+    code = choose_exit_code(outcome.cases)
+    if code or faults:
+        raise typer.Exit(code or ExitCode.RESULTS_UNREADABLE)
 
 
-def _parse_named(
-    setting: str, texts: Sequence[str] | None
-) -> tuple[float | None, dict[str, float]]:
-    """Return the share for all and those by name, from texts like ``0.05`` and ``lstm=0.1``."""
-    everywhere, named = None, {}
-    for text in split_list(texts or ()):
-        name, _, number = text.rpartition("=")
-        try:
-            share = float(number)
-        except ValueError:
-            raise SettingError(setting, text, "a share like 0.05, or lstm=0.05") from None
-        if name:
-            named[name.strip()] = share
-        else:
-            everywhere = share
-    return everywhere, named
-
-
-def _write_evidence(outcome: "Outcome", file: Path) -> None:
-    """Write a row for each pair, memory reading and seed; times in seconds, memory in bytes."""
-    with file.open("w", encoding="utf-8", newline="") as opened:
-        writer = csv.writer(opened, lineterminator="\n")
-        writer.writerow(["benchmark", "kind", "number", "base", "head"])
-        writer.writerows(_list_evidence(outcome))
-
-
-def _list_evidence(outcome: "Outcome") -> Iterator[tuple[object, ...]]:
-    for case in outcome.cases:
-        for number, sides in enumerate(zip(case.base_s, case.head_s, strict=True)):
-            yield (case.name, "pair_s", number, *sides)
-        for number, readings in enumerate(zip(case.base_bytes, case.head_bytes, strict=True)):
-            yield (case.name, "memory_bytes", number, *readings)
-        scores = zip(case.base_scores, case.head_scores, strict=True)
-        for seed, (base, head) in enumerate(scores):
-            yield (case.name, "seed_score", seed, base[0], head[0])
+def _find_step_summary() -> Output | None:
+    """Return the file of GitHub Actions, which may have something already; None elsewhere."""
+    file = os.environ.get(STEP_SUMMARY)
+    return Output(STEP_SUMMARY, Path(file), append=True) if file else None

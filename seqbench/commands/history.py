@@ -1,5 +1,6 @@
 """How a result went over its revisions, or over a folder of results."""
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -8,6 +9,7 @@ import typer
 from seqbench.commands.arguments import ReportsRoot, ResultsRoot, find_folder
 from seqbench.commands.console import say
 from seqbench.errors import UsageError
+from seqbench.outputs import check_folder, writing
 
 
 def history(
@@ -30,6 +32,7 @@ def history(
     from seqbench.history.trends import trace_history
     from seqbench.tables import format_table
 
+    check_folder("--reports", reports)
     if folder is not None and name is None:
         line, kind = read_folders(folder), "--folder "
     elif name is not None and folder is None:
@@ -40,9 +43,11 @@ def history(
             "--folder DIR` the results in a folder: give one of the two"
         )
     found = trace_history(line)
+    command = f"seqbench history {kind}{shlex.quote(line.name)}"
+    with writing("--reports", reports):
+        page = write_history(found, reports / "history" / line.name, command)
     for sentence in describe_history(found):
         say(sentence)
     if not found.changes.empty:
         say(f"\n{format_table(found.changes, CHANGES)}\n")
-    command = f"seqbench history {kind}{line.name}"
-    say(f"history: {write_history(found, reports / 'history' / line.name, command)}")
+    say(f"history: {page}")

@@ -4,7 +4,6 @@ import json
 from typing import Annotated
 
 import typer
-from rich.markup import escape
 from rich.table import Table
 
 from seqbench.commands.arguments import Plugins
@@ -21,7 +20,7 @@ def list_(plugin: Plugins = None) -> None:
     for kind, members in explain_members().items():
         table = Table(kind, "", title_justify="left", box=None, padding=(0, 2, 0, 0))
         for name, text in members.items():
-            table.add_row(escape(name), escape(text.splitlines()[0]))
+            table.add_row(name, text.strip().partition("\n")[0])
         console.print(table)
         console.print()
 
@@ -56,4 +55,4 @@ def env() -> None:
     """Print what a result of this machine would record as its environment, as JSON."""
     from seqbench.harness.environment import describe_environment
 
-    console.print_json(json.dumps(describe_environment()))
+    say(json.dumps(describe_environment(), indent=2))

@@ -10,8 +10,8 @@ from seqbench.commands.arguments import (
     ResultsRoot,
     find_folder,
 )
-from seqbench.commands.console import say
-from seqbench.errors import UsageError
+from seqbench.commands.console import complain, say
+from seqbench.errors import ExitCode, ResultsError, UsageError
 from seqbench.options import check_folder_name
 
 
@@ -23,14 +23,40 @@ def report(
     results: ResultsRoot = Path("results"),
     reports: ReportsRoot = Path("reports"),
 ) -> None:
-    """Make reports/NAME/README.md and its figures from results/NAME."""
-    from seqbench.store import list_results
+    """Make reports/NAME/README.md and its figures from results/NAME.
+
+    A result that cannot be read does not stop the others.
+    """
+    from seqbench.reader import list_results
 
     folders = [find_folder(each, results) for each in names] if names else list_results(results)
     if not folders:
         raise UsageError(f"there are no results in {results}; `seqbench run` makes some")
+    unread = 0
     for folder in folders:
-        write_page(folder, reports)
+        try:
+            write_page(folder, reports)
+        except ResultsError as error:
+            unread += 1
+            complain(f"error: {error}")
+    if unread:
+        if len(folders) > 1:
+            complain(f"{unread} of {len(folders)} results have no report of today")
+        raise typer.Exit(ExitCode.RESULTS_UNREADABLE)
+
+
+def accept(
+    name: Annotated[str, typer.Argument(help="A result folder, or its name below --results.")],
+    results: ResultsRoot = Path("results"),
+) -> None:
+    """Say that an edit of a result's CSV was meant: it is read again, and rows say that it was."""
+    from seqbench.accepting import accept_edits
+
+    folder = find_folder(name, results)
+    edits = accept_edits(folder)
+    for edit in edits:
+        say(edit)
+    say(f"accepted in {folder}" if edits else f"nothing was edited in {folder}")
 
 
 def pool(
@@ -40,9 +66,9 @@ def pool(
     ],
     results: ResultsRoot = Path("results"),
 ) -> None:
-    """Put several results of one machine together; refused if they are of unlike ones."""
+    """Put several results together: scores of all of them, times of the first one's machine."""
     from seqbench.pooling import pool_results
-    from seqbench.store import load_results
+    from seqbench.reader import load_results
 
     folders = [find_folder(each, results) for each in parts]
     target = results / check_folder_name(name)
@@ -55,9 +81,12 @@ def compare(
     second: Annotated[str, typer.Argument(help="The one that is held against it.")],
     results: ResultsRoot = Path("results"),
 ) -> None:
-    """Set two stored results side by side: scores paired by seed, times on machines alike."""
+    """Set two stored results side by side: scores paired by seed, times on machines alike.
+
+    Where they have no settings in common but for one that differs, it is compared along that one.
+    """
     from seqbench.comparing import compare_results, describe_comparison
-    from seqbench.store import load_results
+    from seqbench.reader import load_results
     from seqbench.tables import COMPARISON, format_table
 
     one, other = (load_results(find_folder(each, results)) for each in (first, second))
@@ -69,8 +98,8 @@ def compare(
 
 def write_page(folder: Path, reports: Path) -> None:
     """Make the report of a result folder, and say where it is."""
+    from seqbench.reader import load_results
     from seqbench.report import write_report
-    from seqbench.store import load_results
 
     page = write_report(load_results(folder), reports / folder.resolve().name)
     say(f"report: {page}")

@@ -6,24 +6,25 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from seqbench.commands.arguments import DataFolder, Plugins, ReportsRoot, ResultsRoot
+from seqbench.commands.arguments import COUNT, NUMBER, DataFolder, Plugins, ReportsRoot, ResultsRoot
 from seqbench.commands.console import complain, console, interruptible, say
 from seqbench.commands.results import write_page
 from seqbench.errors import ExitCode, SettingError, UsageError
 from seqbench.options import (
     check_folder_name,
+    check_timeout,
     format_command,
     list_seeds,
     parse_axes,
     split_list,
 )
-from seqbench.suites import SUITES, Suite
+from seqbench.suites import MATCH_TOLERANCE, SUITES, Suite
 
 if TYPE_CHECKING:
-    from seqbench.harness.run import Job, Problem
+    from seqbench.harness.job import Job, Problem
     from seqbench.harness.runner import ProblemKey
     from seqbench.harness.worker import Worker
-    from seqbench.store import ResultWriter
+    from seqbench.writer import ResultWriter
 
 CUSTOM = "custom"  # what a run is called that belongs to no suite
 
@@ -59,7 +60,17 @@ def run(
     hidden_size: Annotated[list[str] | None, _axis("Units in a layer, each direction.")] = None,
     match_parameters: Annotated[
         int | None,
-        typer.Option(help="Choose each hidden size for so many parameters, within 2 %.", min=1),
+        typer.Option(
+            help="Choose each hidden size for so many parameters.", parser=COUNT, metavar="N"
+        ),
+    ] = None,
+    match_tolerance: Annotated[
+        float | None,
+        typer.Option(
+            help="How far from them a model may be, as a share. Default: 0.02.",
+            parser=NUMBER,
+            metavar="SHARE",
+        ),
     ] = None,
     num_layers: Annotated[list[str] | None, _axis("Layers.")] = None,
     dropout: Annotated[list[str] | None, _axis("Share dropped between layers.")] = None,
@@ -80,10 +91,10 @@ def run(
     device: Annotated[list[str] | None, _axis("auto, cpu or cuda. Default: auto.")] = None,
     threads: Annotated[list[str] | None, _axis("CPU threads. Default: torch's own.")] = None,
     eval_every: Annotated[
-        int | None, typer.Option(help="Evaluate after every so many batches, off the clock.")
+        list[str] | None, _axis("Evaluate after every so many batches, off the clock.")
     ] = None,
     target: Annotated[
-        float | None, typer.Option(help="Record the training time until the score reaches this.")
+        list[str] | None, _axis("Record the training time until the score reaches this.")
     ] = None,
     measure: Annotated[
         bool | None,
@@ -95,6 +106,13 @@ def run(
     ] = None,
     plugin: Plugins = None,
     data: DataFolder = None,
+    allow_changed_data: Annotated[
+        bool,
+        typer.Option(
+            "--allow-changed-data",
+            help="Also take data that is not the published one; rows and report name it.",
+        ),
+    ] = False,
     name: Annotated[
         str | None, typer.Option(help="Name of the result folder. Default: the suite's.")
     ] = None,
@@ -107,7 +125,11 @@ def run(
     ] = False,
     timeout: Annotated[
         float | None,
-        typer.Option(help="End a run that takes longer than so many seconds.", metavar="SECONDS"),
+        typer.Option(
+            help="End a run, or loading the data, that takes longer than so many seconds.",
+            parser=NUMBER,
+            metavar="SECONDS",
+        ),
     ] = None,
     wait: Annotated[
         bool, typer.Option("--wait", help="Wait for another run that writes to the same folder.")
@@ -131,8 +153,7 @@ def run(
     folder = results / check_folder_name(name or suite or CUSTOM)
     if match_parameters and hidden_size:
         raise UsageError("--match-parameters chooses the hidden size; leave --hidden-size out")
-    if timeout is not None and not timeout > 0:
-        raise SettingError("timeout", timeout, "greater than 0")
+    check_timeout(timeout)
     texts = {
         "task": task,
         "variant": variant,
@@ -151,29 +172,47 @@ def run(
         "implementation": implementation,
         "precision": precision,
         "cuda_graph": cuda_graph,
-        "eval_every": None if eval_every is None else [str(eval_every)],
-        "target": None if target is None else [str(target)],
+        "eval_every": eval_every,
+        "target": target,
         "threads": threads,
     }
     chosen = parse_axes(texts)
     measured = planned.measure if measure is None else measure
     matched = match_parameters or (planned.match_parameters if not hidden_size else None)
-    with interruptible("nothing was begun"), Worker(data, plugin or (), timeout) as worker:
-        from seqbench.harness.device import resolve_device
+    tolerance = _choose_tolerance(match_tolerance, matched)
+    serving = Worker(data, plugin or (), timeout, allow_changed_data=allow_changed_data)
+    with interruptible("nothing was begun"), serving as worker:
+        from seqbench.harness.device import explain_auto, resolve_device
         from seqbench.harness.environment import describe_environment
         from seqbench.harness.resuming import make_jobs
         from seqbench.harness.sampling import Sampling
         from seqbench.plan import plan_runs
-        from seqbench.plugins import load_plugins
-        from seqbench.store import ResultWriter
+        from seqbench.plugins import digest_plugins, load_plugins
+        from seqbench.writer import ResultWriter
 
+        if (told := explain_auto()) and "auto" in split_list(device or ["auto"]):
+            say(told)
         if device:
             chosen["device"] = tuple(resolve_device(each) for each in split_list(device))
         load_plugins(plugin or ())
-        specs = plan_runs([{**grid, **chosen} for grid in planned.grids], matched, measured)
+        grids = [{**grid, **chosen} for grid in planned.grids]
+        specs = plan_runs(grids, matched, measured, tolerance)
         problems = worker.load(specs)
-        command = format_command(suite, chosen, name, match_parameters, measure, plugin or ())
+        command = format_command(
+            suite,
+            chosen,
+            name,
+            match_parameters,
+            measure,
+            plugin or (),
+            match_tolerance=match_tolerance,
+            allow_changed_data=allow_changed_data,
+            data=data is not None,
+        )
         environment = describe_environment() | {"command": command}
+        environment |= {"plugins": digest_plugins(plugin)} if plugin else {}
+        if fault := environment["code"].get("fault"):
+            complain(f"the git commit of seqbench is not recorded; git says: {fault}")
         sampling = Sampling() if measured else None
         jobs = make_jobs(
             specs, environment, suite or CUSTOM, sampling, keep_weights=save_checkpoints
@@ -188,6 +227,17 @@ def run(
     if report:
         write_page(folder, reports)
     _sum_up(writer.statuses, folder)
+
+
+def _choose_tolerance(chosen: float | None, parameters: int | None) -> float:
+    """Return how far from matched parameters a model may be, as a share."""
+    if chosen is None:
+        return MATCH_TOLERANCE
+    if parameters is None:
+        raise UsageError("--match-tolerance goes with --match-parameters, or a suite that has them")
+    if not 0 < chosen < 1:
+        raise SettingError("match_tolerance", chosen, "a share greater than 0 and less than 1")
+    return chosen
 
 
 def _go_on(

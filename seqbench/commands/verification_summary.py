@@ -57,14 +57,22 @@ def _count(number: int, noun: str) -> str:
 
 def _name_largest(found: Verification) -> str:
     """Name the run, epoch and column of the largest difference, as a share of its bound."""
-    apart = [
-        (rerun.deviation.share, check.name, rerun)
-        for check in found.checks
-        for rerun in check.reruns
-        if rerun.deviation
-    ]
-    _, name, rerun = max(apart, key=lambda each: each[0])
-    return f"{name} seed {rerun.published.spec.seed}, {_describe_run(rerun)}"
+    largest = [(check.name, each) for check in found.checks if (each := _find_largest(check))]
+    name, rerun = max(largest, key=lambda each: _share(each[1]))
+    return f"{name} {_describe_place(rerun)}"
+
+
+def _find_largest(check: ScoreCheck) -> Rerun | None:
+    """Return the run of a group that is furthest from what was published, if any is."""
+    return max((each for each in check.reruns if each.deviation), key=_share, default=None)
+
+
+def _share(rerun: Rerun) -> float:
+    return rerun.deviation.share if rerun.deviation else 0.0
+
+
+def _describe_place(rerun: Rerun) -> str:
+    return f"seed {rerun.published.spec.seed}, {_describe_run(rerun)}"
 
 
 def _advise(undecided: Sequence[ScoreCheck], sampled: bool) -> str:
@@ -84,7 +92,9 @@ def _describe_check(check: ScoreCheck) -> str:
     line = f"{check.name}: {WORDS[check.outcome]}, n = {len(check.reruns)}"
     if check.shift is not None:
         metric = check.reruns[0].published.row["metric"]
-        return f"{line}; {_describe_shift(check.shift, metric, check.outcome)}"
+        line = f"{line}; {_describe_shift(check.shift, metric, check.outcome)}"
+        largest = _find_largest(check)
+        return f"{line}; furthest apart: {_describe_place(largest)}" if largest else line
     if check.outcome == Outcome.DIFFERENT:
         return f"{line}; {_describe_faults(check.reruns)}"
     return line
@@ -119,10 +129,9 @@ def _describe_run(rerun: Rerun) -> str:
     if rerun.deviation is None:
         return WORDS[Outcome.EQUAL]
     place = rerun.deviation
-    return (
-        f"epoch {place.epoch}, {place.column} differs by {place.difference:.2g} "
-        f"({100 * place.share:.2g} % of the bound)"
-    )
+    share = f"{100 * place.share:.2g} % of" if place.share < 10 else f"{place.share:,.0f} times"
+    place_told = f"epoch {place.epoch}, {place.column} differs by {place.difference:.2g}"
+    return f"{place_told} ({share} the bound)"
 
 
 def _explain(found: Verification) -> Iterator[str]:

@@ -1,12 +1,14 @@
 """`seqbench verify`: published runs again, and what is said of them."""
 
-from collections.abc import Sequence
+import shlex
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from seqbench.commands.arguments import DataFolder, Plugins, ResultsRoot, find_folder
+from seqbench.commands.arguments import COUNT, NUMBER, DataFolder, Plugins, ResultsRoot, find_folder
 from seqbench.commands.console import interruptible, say, tell_progress
 from seqbench.errors import ExitCode, SettingError, UsageError
 from seqbench.formatting import join_words
@@ -29,14 +31,16 @@ _EXIT_CODES = (
 def verify(
     name: Annotated[str, typer.Argument(help="A result folder, or its name below --results.")],
     sample: Annotated[
-        int | None, typer.Option(help="Run only N of its rows again.", min=1, metavar="N")
+        int | None, typer.Option(help="Run only N of its rows again.", parser=COUNT, metavar="N")
     ] = None,
     margin: Annotated[
         float | None,
         typer.Option(
             help="Largest mean shift of the score that counts as equivalent, in the metric's unit "
             "(0.01 is one point of accuracy). Default: 2 % of the way from the baseline's score "
-            "to the published mean."
+            "to the published mean.",
+            parser=NUMBER,
+            metavar="NUMBER",
         ),
     ] = None,
     runs: Annotated[bool, typer.Option("--runs", help="Add a line for each run.")] = False,
@@ -47,13 +51,16 @@ def verify(
     """Run published rows again, from nothing but their folder, and compare every epoch."""
     from seqbench.harness.worker import Worker
 
-    with interruptible("nothing was compared"), Worker(data, plugin or ()) as worker:
+    with (
+        interruptible("nothing was compared"),
+        Worker(data, plugin or (), allow_changed_data=True) as worker,
+    ):
         from seqbench.commands.verification_summary import describe_verification
         from seqbench.harness.device import resolve_device
         from seqbench.harness.environment import describe_environment
         from seqbench.harness.verifying import choose_rows, verify_runs
         from seqbench.plugins import load_plugins
-        from seqbench.store import load_results
+        from seqbench.reader import load_results
 
         load_plugins(plugin or ())
         folder = find_folder(name, results)
@@ -63,6 +70,7 @@ def verify(
             raise UsageError(f"{folder} has no trained run that ended well: nothing to verify")
         _check_margin(margin, chosen)
         specs = [run.spec for run in chosen]
+        _check_registered(specs, published.environment)
         for device in {spec.device for spec in specs}:
             resolve_device(device)
         problems = worker.load(specs)
@@ -86,6 +94,37 @@ def verify(
     for line in describe_verification(found, sampled=sample is not None, runs=runs):
         say(line)
     raise typer.Exit(_EXIT_CODES[found.outcome])
+
+
+def _check_registered(specs: Sequence["RunSpec"], environment: Mapping[str, Any]) -> None:
+    """Refuse runs of a plugin that is not there, and say which one made them."""
+    from seqbench.models.model import VARIANTS
+    from seqbench.tasks.task import TASKS
+
+    unknown = {f"variant {spec.variant}" for spec in specs if spec.variant not in VARIANTS}
+    unknown |= {f"task {spec.task}" for spec in specs if spec.task not in TASKS}
+    if not unknown:
+        return
+    command = str(environment.get("command", ""))
+    told = join_words(sorted(unknown))
+    if wanted := _list_plugins(command):
+        raise UsageError(
+            f"{told} came with a plugin: add {' '.join(wanted)}, with the path where it lies. "
+            f"The result was made by `{command}`."
+        )
+    raise UsageError(
+        f"{told} is not registered here: name the plugin that brings it with --plugin, or install "
+        f"the package. The result was made by `{command or 'a command that is not recorded'}`."
+    )
+
+
+def _list_plugins(command: str) -> list[str]:
+    """Return the options of a command that name plugins."""
+    try:
+        words = shlex.split(command)
+    except ValueError:  # somebody has edited it
+        return []
+    return [f"{word} {shlex.quote(name)}" for word, name in pairwise(words) if word == "--plugin"]
 
 
 def _check_margin(margin: float | None, chosen: Sequence["PublishedRun"]) -> None:

@@ -3,22 +3,23 @@
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import seaborn as sns
 import torch
-from matplotlib import rc_context
 from matplotlib.figure import Figure
 
 from seqbench.harness.training import Training
 from seqbench.models.reference import ReferenceEncoder
 from seqbench.models.sequence_model import build_model
 from seqbench.plan import plan_runs
-from seqbench.plots import THEME
+from seqbench.plots import themed
 from seqbench.tasks.data_folder import locate_data
 from seqbench.tasks.task import make_task
 
 GATES = ("forget", "input", "output")
 UNITS = 32
+_STEPS_SHOWN = 20
 
 
 def measure_gates(
@@ -86,7 +87,7 @@ def plot_gates(measured: pd.DataFrame) -> Figure:
     forget = measured[measured["gate"] == "forget"]
     order = forget.groupby("unit")["value"].mean().sort_values(ascending=False).index
     gates = list(dict.fromkeys(measured["gate"]))
-    with rc_context(THEME):
+    with themed():
         figure = Figure(figsize=(12, 5), layout="constrained")
         panels = figure.subplots(1, len(gates), sharey=True)
         for ax, gate in zip(panels, gates, strict=True):
@@ -101,3 +102,12 @@ def plot_gates(measured: pd.DataFrame) -> Figure:
             ax.set_xlabel("step")
             ax.set_ylabel("unit, the most remembering on top" if gate == gates[0] else "")
     return figure
+
+
+def format_gates(measured: pd.DataFrame) -> str:
+    """Return each gate's mean over the units, a line a step; of many steps some, evenly spread."""
+    means = measured.groupby(["step", "gate"])["value"].mean().unstack("gate")  # noqa: PD010
+    shown = min(len(means), _STEPS_SHOWN)
+    places = np.linspace(0, len(means) - 1, shown).round().astype(int)
+    steps = f"{shown} of {len(means)} steps" if shown < len(means) else f"all {shown} steps"
+    return f"mean over units, {steps}:\n{means.iloc[places][list(GATES)].round(3).to_string()}"

@@ -5,12 +5,11 @@ from collections.abc import Sequence
 import pandas as pd
 import seaborn as sns
 import torch
-from matplotlib import rc_context
 from matplotlib.figure import Figure
 
 from seqbench.harness.training import Training
 from seqbench.plan import plan_runs
-from seqbench.plots import THEME, color_labels
+from seqbench.plots import color_labels, themed
 from seqbench.spec import RunSpec
 from seqbench.tasks.data_folder import locate_data
 from seqbench.tasks.task import cut_training, make_task
@@ -94,7 +93,7 @@ def plot_gradients(measured: pd.DataFrame) -> Figure:
     """Plot the norms over the steps, a panel for each moment, on a logarithmic scale."""
     palette = color_labels(list(measured["variant"]))
     moments = list(dict.fromkeys(measured["moment"]))
-    with rc_context(THEME):
+    with themed():
         figure = Figure(figsize=(11, 4.5), layout="constrained")
         panels = figure.subplots(1, len(moments), squeeze=False, sharey=True)[0]
         for ax, moment in zip(panels, moments, strict=True):

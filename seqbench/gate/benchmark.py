@@ -24,10 +24,12 @@ class Trained:
     Parameters
     ----------
     score
-        What is compared over seeds; NaN if it came to nothing.
+        What is compared over seeds.
     trace
         Figures of the way there, such as losses, by which equal trainings are known: two are equal
         if score and trace are, to the last bit.
+
+    A training came to nothing if one of them is NaN or infinite.
     """
 
     score: float

@@ -1,14 +1,13 @@
-"""Benchmarks on their way to a verdict: the rules, and the evidence so far."""
+"""Benchmarks on their way to a verdict: the evidence so far, and what it says."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal
 
-from seqbench.errors import SettingError
-from seqbench.gate.benchmark import MEMORY_MARGIN
-from seqbench.gate.processes import VersionError
+from seqbench.gate.peaks import RESIDENT
+from seqbench.gate.processes import LateError, VersionError
 from seqbench.gate.verdicts import (
+    LEAST_BYTES,
     Finding,
     Verdict,
     are_correlated,
@@ -26,69 +25,6 @@ Reading = tuple[str, int]
 Part = Literal["time", "memory", "score"]
 
 
-@dataclass(frozen=True)
-class Rules:
-    """How a gate judges and how much it may spend.
-
-    Parameters
-    ----------
-    budget_s
-        Seconds after which no more evidence is gathered.
-    error_rate
-        How often, at most, any verdict of a run may be wrong.
-    margin, memory_margin, score_margin
-        In place of what benchmarks declare; None for that.
-    error_rates, margins, memory_margins, score_margins
-        The same for some benchmarks, by name.
-    only
-        Names of the benchmarks that are run; empty for all.
-    """
-
-    budget_s: float = 300.0
-    error_rate: float = 0.01
-    margin: float | None = None
-    memory_margin: float | None = None
-    score_margin: float | None = None
-    error_rates: Mapping[str, float] = field(default_factory=dict)
-    margins: Mapping[str, float] = field(default_factory=dict)
-    memory_margins: Mapping[str, float] = field(default_factory=dict)
-    score_margins: Mapping[str, float] = field(default_factory=dict)
-    only: Sequence[str] = ()
-
-    def __post_init__(self) -> None:
-        if not self.budget_s > 0:
-            raise SettingError("budget", self.budget_s, "greater than 0")
-        for setting, one, named in self.list_shares():
-            for value in [one, *named.values()]:
-                if value is not None and not 0 < value < 1:
-                    raise SettingError(setting, value, "between 0 and 1")
-
-    def list_shares(self) -> Iterator[tuple[str, float | None, Mapping[str, float]]]:
-        """Yield each setting that is a share: its name, its value for all, its values by name."""
-        for setting in ("error_rate", "margin", "memory_margin", "score_margin"):
-            yield setting, getattr(self, setting), getattr(self, f"{setting}s")
-
-    def names(self) -> set[str]:
-        """Return all names of benchmarks that stand in the rules."""
-        return set(self.only).union(*(named for _, _, named in self.list_shares()))
-
-    def make_case(self, told: Mapping[str, Any], share: float) -> "Case":
-        """Return the case of a benchmark, given what it declares and its share of the errors."""
-        name = told["name"]
-        return Case(
-            name=name,
-            metric=told["metric"],
-            higher_is_better=told["higher_is_better"],
-            margin=self.margins.get(name, self.margin or told["margin"]),
-            memory_margin=self.memory_margins.get(
-                name, self.memory_margin or told["memory_margin"] or MEMORY_MARGIN
-            ),
-            score_margin=self.score_margins.get(name, self.score_margin or told["score_margin"]),
-            error_rate=self.error_rates.get(name, told["error_rate"] or share),
-            trains=told["train"] is not None,
-        )
-
-
 @dataclass
 class Case:
     """A benchmark and the evidence on it.
@@ -101,6 +37,16 @@ class Case:
         What counts in this run.
     trains
         Whether there are scores to compare.
+    new
+        Whether the base does not have it.
+    same_code
+        Whether both versions are the same code, so that nothing is measured.
+    obstacles
+        Why parts cannot be compared.
+    late
+        Which parts took longer than their share of the budget, and on which side.
+    failure, base_failure
+        Why the head, or the base, cannot do it: the end of a traceback.
     """
 
     name: str
@@ -111,13 +57,16 @@ class Case:
     score_margin: float
     error_rate: float
     trains: bool
-    time_obstacle: str = ""
-    memory_obstacle: str = ""
-    score_obstacle: str = ""
+    new: bool = False
+    same_code: bool = False
+    obstacles: dict[Part, str] = field(default_factory=dict)
+    late: dict[Part, str] = field(default_factory=dict)
     failure: str = ""
+    base_failure: str = ""
     base_s: list[float] = field(default_factory=list)
     head_s: list[float] = field(default_factory=list)
     has_memory: bool = True
+    resolution: int = 0
     base_bytes: list[int] = field(default_factory=list)
     head_bytes: list[int] = field(default_factory=list)
     base_scores: list[Scored] = field(default_factory=list)
@@ -133,8 +82,11 @@ class Case:
         if base is None or head is None:
             self.has_memory = False
         elif base[0] != head[0]:
-            self.memory_obstacle = f"the base's is counted by {base[0]}, the head's by {head[0]}"
+            self.obstacles["memory"] = (
+                f"the base's is counted by {base[0]}, the head's by {head[0]}"
+            )
         else:
+            self.resolution = LEAST_BYTES if base[0] == RESIDENT else 0
             self.base_bytes.append(base[1])
             self.head_bytes.append(head[1])
 
@@ -144,40 +96,50 @@ class Case:
         self.head_scores.append(head)
 
     def fail(self, part: Part, error: VersionError) -> None:
-        """Take in that a version failed over a part.
+        """Take in that a version failed over a part, or took too long.
 
-        What only the base cannot do is no failure, and leaves the other parts to be compared.
+        What only the base cannot do is no failure, and leaves the other parts to be compared. What
+        takes longer than its share of the budget is undecided, unless it hangs.
         """
-        if error.side == "head":
+        if isinstance(error, LateError) and not error.hangs:
+            self.late[part] = f"the {error.side}: {error.fault}"
+        elif error.side == "head":
             self.failure = error.fault
         else:
-            setattr(self, f"{part}_obstacle", f"the base fails in it: {error.fault}")
+            self.base_failure = error.fault
+            self.obstacles[part] = f"the base fails in it: {error.brief}"
+
+    def _is_open(self, part: Part) -> bool:
+        closed = self.same_code or self.failure or part in self.obstacles or part in self.late
+        return not closed
+
+    def wants_pairs(self) -> bool:
+        """Tell whether its time is to be measured in another pair."""
+        return self._is_open("time") and not self.time.decided
 
     @property
     def stuck(self) -> bool:
         """Whether its time cannot be measured any more."""
-        return bool(self.failure or self.time_obstacle)
+        return not self._is_open("time")
 
     def wants_seeds(self, first: int) -> bool:
         """Tell whether its score is to be compared with another seed; ``first`` are in any case."""
-        if self.score is None or self.failure or self.score_obstacle:
+        if self.score is None or not self._is_open("score"):
             return False
         return len(self.base_scores) < first or not self.score.decided
 
     def wants_memory(self, first: int) -> bool:
         """Tell whether its memory is to be read once more; ``first`` times are in any case."""
-        if self.failure or self.memory_obstacle or not self.has_memory:
+        if not self.has_memory or not self._is_open("memory"):
             return False
         return len(self.base_bytes) < first or not self.memory.decided
 
     @property
     def time(self) -> Finding:
         """What is known of its time."""
-        if self.failure:
-            return Finding(Verdict.FAILED)
-        if self.time_obstacle:
-            return Finding(Verdict.NOT_COMPARABLE)
-        return judge_time(self.base_s, self.head_s, self.margin, self.error_rate)
+        return self._find_known("time") or judge_time(
+            self.base_s, self.head_s, self.margin, self.error_rate
+        )
 
     @property
     def correlated(self) -> bool:
@@ -188,36 +150,54 @@ class Case:
     @property
     def memory(self) -> Finding:
         """What is known of its peak memory."""
-        if self.failure:
-            return Finding(Verdict.FAILED)
-        if self.memory_obstacle:
-            return Finding(Verdict.NOT_COMPARABLE)
+        if known := self._find_known("memory"):
+            return known
         if not self.has_memory:
             return Finding(Verdict.NOT_MEASURED)
-        return judge_memory(self.base_bytes, self.head_bytes, self.memory_margin, self.error_rate)
+        sides = self.base_bytes, self.head_bytes
+        return judge_memory(*sides, self.memory_margin, self.error_rate, self.resolution)
 
     @property
     def score(self) -> Finding | None:
         """What is known of its score; None if it has none."""
         if not self.trains:
             return None
-        if self.failure:
-            return Finding(Verdict.FAILED)
-        if self.score_obstacle:
-            return Finding(Verdict.NOT_COMPARABLE)
+        if known := self._find_known("score"):
+            return known
         pairs = list(zip(self.base_scores, self.head_scores, strict=True))
-        if pairs and all(repr(base) == repr(head) for base, head in pairs):  # NaN equals NaN
+        if pairs and self.came_to_nothing:
+            return Finding(Verdict.NOT_COMPARABLE)
+        if pairs and all(repr(base) == repr(head) and _is_finite(base) for base, head in pairs):
             return Finding(Verdict.EQUAL, 0.0, 0.0, 0.0, 0.0, len(pairs))
-        gains = [self._gain(base[0], head[0]) for base, head in pairs]
+        gains = [self._gain(base, head) for base, head in pairs]
         return judge_score(gains, self.score_margin, self.error_rate)
+
+    @property
+    def came_to_nothing(self) -> bool:
+        """Whether no training of either side has finite losses and a finite score."""
+        scores = [*self.base_scores, *self.head_scores]
+        return bool(scores) and not any(map(_is_finite, scores))
 
     @property
     def findings(self) -> list[Finding]:
         """What is known of its time, of its memory, and of its score if it has one."""
         return [self.time, self.memory, *([self.score] if self.score is not None else [])]
 
-    def _gain(self, base: float, head: float) -> float:
-        came_to_nothing = math.isnan(base), math.isnan(head)
-        if any(came_to_nothing):
-            return {(1, 0): math.inf, (0, 1): -math.inf}.get(came_to_nothing, 0.0)
-        return head - base if self.higher_is_better else base - head
+    def _find_known(self, part: Part) -> Finding | None:
+        """Return what is known of a part without looking at the evidence; None for nothing."""
+        if self.failure:
+            return Finding(Verdict.FAILED)
+        if part in self.obstacles:
+            return Finding(Verdict.NOT_COMPARABLE)
+        return Finding(Verdict.SAME, 0.0, 0.0, 0.0, 0.0) if self.same_code else None
+
+    def _gain(self, base: Scored, head: Scored) -> float:
+        finite = _is_finite(base), _is_finite(head)
+        if not all(finite):
+            return {(False, True): math.inf, (True, False): -math.inf}.get(finite, 0.0)
+        return head[0] - base[0] if self.higher_is_better else base[0] - head[0]
+
+
+def _is_finite(scored: Scored) -> bool:
+    """Tell whether a training came to something: its score and its trace are finite."""
+    return all(map(math.isfinite, (scored[0], *scored[1])))

@@ -4,8 +4,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_args
 
-from seqbench.errors import UnknownNameError
-from seqbench.gate.cases import Case, Part, Rules
+from seqbench.gate.cases import Case, Part
+from seqbench.gate.rules import Rules
 from seqbench.gate.sources import digest_benchmark
 from seqbench.gate.versions import Version
 
@@ -33,18 +33,15 @@ def pair_declarations(
         If a name in the rules is no benchmark's.
     """
     ours, theirs = ({each["name"]: each for each in told} for _, told in (base, head))
-    names = list(dict.fromkeys([*theirs, *ours]))
-    for name in rules.names():
-        if name not in names:
-            raise UnknownNameError("benchmark", name, names)
-    names = [each for each in names if not rules.only or each in rules.only]
+    names = rules.choose(list(dict.fromkeys([*theirs, *ours])))
     declared = {name: theirs.get(name) or ours[name] for name in names}
     questions = sum(2 + (each["train"] is not None) for each in declared.values())
     cases = []
     for name, told in declared.items():
         case = rules.make_case(told, rules.error_rate / questions)
-        for part, obstacle in _find_obstacles(name, ours, theirs, (base[0], head[0]), file):
-            setattr(case, f"{part}_obstacle", obstacle)
+        case.new = name not in ours
+        sides = (base[0], head[0])
+        case.obstacles.update(_find_obstacles(name, ours, theirs, sides, file))
         cases.append(case)
     return cases
 
@@ -55,13 +52,14 @@ def _find_obstacles(
     theirs: Mapping[str, Mapping[str, Any]],
     versions: tuple[Version, Version],
     file: Path,
-) -> Iterator[tuple[str, str]]:
+) -> Iterator[tuple[Part, str]]:
     """Yield why parts of a benchmark cannot be compared."""
     for told, side in ((ours, "base"), (theirs, "head")):
         if name not in told:
             yield from ((part, f"the {side} does not have it") for part in get_args(Part))
             return
-    for part, key in (("time", "work"), ("memory", "work"), ("score", "train")):
+    keys: dict[Part, str] = {"time": "work", "memory": "work", "score": "train"}
+    for part, key in keys.items():
         sides = zip((ours[name], theirs[name]), versions, strict=True)
         digests = {_digest(told, key, version.folder / file) for told, version in sides}
         if len(digests) > 1:

@@ -1,15 +1,13 @@
 """The Python of each version: one for both where they depend on the same packages."""
 
 import hashlib
+import os
 import re
 import shutil
 import subprocess
 import sys
-import tomllib
 import venv
 from collections.abc import Iterator, Sequence
-from configparser import ParsingError, RawConfigParser
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -17,14 +15,29 @@ import platformdirs
 
 from seqbench.errors import UsageError
 from seqbench.formatting import join_words
+from seqbench.gate.layouts import find_entry, read_pyproject, read_setup_cfg, read_text
+from seqbench.printable import strip_controls
 
 CONSTRAINTS = "constraints.txt"
 _LOCKS = (
-    *("poetry.lock", "uv.lock", "pdm.lock", "pixi.lock", "Pipfile", "Pipfile.lock"),
-    *("environment.yml", "environment.yaml", "conda-lock.yml"),
+    *("poetry.lock", "uv.lock", "pdm.lock", "pylock.toml", "pixi.lock", "pixi.toml"),
+    *("Pipfile", "Pipfile.lock", "environment*.yml", "environment*.yaml", "conda*.yml"),
+    "conda*.yaml",
+)
+_NOT_FOLLOWED = (
+    *("project.optional-dependencies", "dependency-groups", "tool.poetry.group"),
+    *("tool.poetry.dev-dependencies", "tool.poetry.extras", "tool.pdm.dev-dependencies"),
+    *("tool.uv", "tool.pixi", "tool.hatch.envs"),
+)
+"""Tables of ``pyproject.toml`` that say what only some want, or what only another tool follows."""
+
+_FOLLOWED = (
+    *("build-system", "project.requires-python", "project.dependencies", "project.dynamic"),
+    *("tool.poetry.dependencies", "tool.setuptools.dynamic.dependencies"),
 )
 _SETUP = ("setup.cfg", "setup.py")
-_REQUIREMENTS = "requirements*.txt"
+_REQUIREMENTS = ("requirements*.txt", "requirements/*.txt")
+_READ_BY_SETUP = re.compile(r"[\w./-]+\.(?:txt|in|toml|cfg|json|ya?ml)\b")
 _TOLD_OF_PIP = 12  # lines
 
 
@@ -53,16 +66,39 @@ def find_environments(
     base, head
         Both the Python that runs here if nothing that they depend on differs; else each has a
         virtual environment of its own, kept for the next time in the user's cache folder. What
-        differs but only another tool than pip would follow, such as a lock file, is told.
+        differs but is not followed, such as a lock file, is told.
     """
     environments = _choose_environments(base, head, base_env)
-    ignored = [name for name in _LOCKS if _read(base / name) != _read(head / name)]
+    ignored = _list_ignored(base, head)
     if not ignored:
         return environments
     ours, theirs = environments
     verb = "differs and is" if len(ignored) == 1 else "differ and are"
     told = f"{join_words(ignored)} {verb} not followed"
     return ours, replace(theirs, told="; ".join(each for each in (theirs.told, told) if each))
+
+
+def _list_ignored(base: Path, head: Path) -> list[str]:
+    """Return the files and tables that differ, and that no environment is made by."""
+    names = {
+        file.name: None
+        for glob in _LOCKS
+        for side in (base, head)
+        for file in sorted(side.glob(glob))
+    }
+    ignored = [
+        strip_controls(name) for name in names if read_text(base / name) != read_text(head / name)
+    ]
+    ours, theirs = read_pyproject(base), read_pyproject(head)
+    ignored += [
+        each for each in _NOT_FOLLOWED if find_entry(ours, each) != find_entry(theirs, each)
+    ]
+    extras = "options.extras_require"
+    sides = [
+        dict(setup[extras]) if extras in setup else {}
+        for setup in map(read_setup_cfg, (base, head))
+    ]
+    return [*ignored, extras] if sides[0] != sides[1] else ignored
 
 
 def _choose_environments(
@@ -84,28 +120,25 @@ def read_dependencies(project: Path) -> str:
 
 
 def _list_dependencies(project: Path) -> Iterator[str]:
-    declared = project / "pyproject.toml"
-    if declared.is_file():
-        content = tomllib.loads(declared.read_text(encoding="utf-8"))
-        told = content.get("project", {})
-        yield repr(content.get("build-system"))
-        yield repr([told.get(each) for each in ("requires-python", "dependencies")])
-        yield repr(content.get("tool", {}).get("poetry", {}).get("dependencies"))
-    setup = RawConfigParser(strict=False)
-    with suppress(ParsingError):
-        setup.read_string(_read(project / "setup.cfg"))
+    content, setup = read_pyproject(project), read_setup_cfg(project)
+    if not content:  # there is none, or it cannot be parsed
+        yield read_text(project / "pyproject.toml")
+    yield from (repr(find_entry(content, name)) for name in _FOLLOWED)
     for name in ("python_requires", "install_requires"):
         yield f"{name}: {setup.get('options', name, fallback='').split()}"
-    yield f"setup.py: {_read(project / 'setup.py')}"
-    for file in sorted({project / CONSTRAINTS, *project.glob(_REQUIREMENTS)}):
+    script = read_text(project / "setup.py")
+    yield f"setup.py: {script}"
+    declared = repr(find_entry(content, _FOLLOWED[-1]))
+    declared += setup.get("options", "install_requires", fallback="")
+    read = {project / each for each in _READ_BY_SETUP.findall(script + declared)}
+    for file in sorted({project / CONSTRAINTS, *_list_requirements(project), *read}):
         if file.is_file():
-            lines = (line.partition("#")[0].strip() for line in file.read_text().splitlines())
+            lines = (line.partition("#")[0].strip() for line in read_text(file).splitlines())
             yield f"{file.name}: {sorted(line for line in lines if line)}"
 
 
-def _read(file: Path) -> str:
-    """Return a file's text, whatever its encoding; empty if there is none."""
-    return file.read_text(encoding="utf-8", errors="replace") if file.is_file() else ""
+def _list_requirements(project: Path) -> list[Path]:
+    return sorted(file for glob in _REQUIREMENTS for file in project.glob(glob) if file.is_file())
 
 
 def make_environment(project: Path, wanted: Sequence[str] = ()) -> Path:
@@ -119,44 +152,58 @@ def make_environment(project: Path, wanted: Sequence[str] = ()) -> Path:
         If pip cannot install them, with what it says.
     """
     key = "\n".join([sys.version, read_dependencies(project), *wanted])
-    name = hashlib.sha256(key.encode()).hexdigest()[:16]
+    name = hashlib.sha256(key.encode("utf-8", "surrogateescape")).hexdigest()[:16]
     folder = Path(platformdirs.user_cache_dir("seqbench")) / "gate" / name
     python = folder / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
     complete = folder / "complete"
     if complete.is_file():
         return python
     shutil.rmtree(folder, ignore_errors=True)
-    venv.create(folder, with_pip=True)
     try:
-        _install(python, [*_list_installs(project, folder, wanted)])
+        venv.create(folder, with_pip=True)
+        if words := _list_installs(project, folder, wanted):
+            _install(python, words)
+        complete.touch()
     except subprocess.CalledProcessError as error:
-        told = "\n".join(error.stderr.strip().splitlines()[-_TOLD_OF_PIP:])
+        said = error.stderr or error.output or ""
+        said = said if isinstance(said, str) else said.decode("utf-8", "replace")
+        told = "\n".join(strip_controls(said).strip().splitlines()[-_TOLD_OF_PIP:])
         raise UsageError(
             f"the environment of {project.name} cannot be installed:\n{told}"
         ) from None
-    complete.touch()
+    except OSError as error:
+        raise UsageError(
+            f"the environment of {project.name} cannot be made in {folder}: {error.strerror}"
+        ) from None
     return python
 
 
 def _install(python: Path, words: Sequence[str]) -> None:
     """Let pip install something into an environment."""
-    command = [str(python), "-m", "pip", "install", "--quiet", *words]
-    subprocess.run(command, capture_output=True, text=True, check=True)
+    subprocess.run(
+        [str(python), "-m", "pip", "install", "--quiet", *words],
+        capture_output=True,
+        check=True,
+        encoding="utf-8",
+        errors="replace",
+        env=os.environ | {"PYTHONUTF8": "1"},  # requirements are UTF-8, whatever the locale
+    )
 
 
-def _list_installs(project: Path, folder: Path, wanted: Sequence[str]) -> Iterator[str]:
-    """Yield the arguments of pip's install."""
-    if (project / CONSTRAINTS).is_file():
-        names = {_name_package(each) for each in wanted}
-        lines = (project / CONSTRAINTS).read_text().splitlines()
-        kept = folder / CONSTRAINTS
-        kept.write_text("\n".join(each for each in lines if _name_package(each) not in names))
-        yield from ("-c", str(kept))
-    for file in sorted(project.glob(_REQUIREMENTS)):
-        yield from ("-r", str(file))
+def _list_installs(project: Path, folder: Path, wanted: Sequence[str]) -> list[str]:
+    """Return the arguments of pip's install; none if there is nothing to install."""
+    installs = [word for file in _list_requirements(project) for word in ("-r", str(file))]
     if any((project / each).is_file() for each in ("pyproject.toml", *_SETUP)):
-        yield str(project)
-    yield from wanted
+        installs.append(str(project))
+    installs += wanted
+    if not installs or not (project / CONSTRAINTS).is_file():
+        return installs
+    names = {_name_package(each) for each in wanted}
+    lines = read_text(project / CONSTRAINTS).splitlines()
+    kept = folder / CONSTRAINTS
+    text = "\n".join(each for each in lines if _name_package(each) not in names)
+    kept.write_text(text, encoding="utf-8", errors="surrogateescape")
+    return ["-c", str(kept), *installs]
 
 
 def _name_package(requirement: str) -> str:

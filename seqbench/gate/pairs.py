@@ -10,7 +10,8 @@ import numpy as np
 import psutil
 
 from seqbench.gate.cases import Case, Part
-from seqbench.gate.processes import EndedError, Sides, VersionError
+from seqbench.gate.processes import EndedError, ForeignVersionError, VersionError
+from seqbench.gate.sides import HANGING, Sides, allow
 
 _SAMPLED_S = 1.5  # a pair's samples; to start its processes takes longer
 _ROUNDS = (4, 12)  # fewest and most rounds of A B B A
@@ -28,7 +29,7 @@ class _Turns:
     samples_s: dict[str, list[float]] = field(default_factory=lambda: {"base": [], "head": []})
 
 
-def measure_pair(sides: Sides, cases: Sequence[Case]) -> float:
+def measure_pair(sides: Sides, cases: Sequence[Case], deadline: float) -> float:
     """Let two processes that are loaded take turns, and tell each case what came of it.
 
     Parameters
@@ -37,6 +38,8 @@ def measure_pair(sides: Sides, cases: Sequence[Case]) -> float:
         The processes, in the order in which they take turns.
     cases
         What they are asked to do; one in which a side fails is told so and left out.
+    deadline
+        When the budget is spent, by `time.monotonic`: nobody is waited for much longer.
 
     Returns
     -------
@@ -51,7 +54,9 @@ def measure_pair(sides: Sides, cases: Sequence[Case]) -> float:
     turns: dict[str, _Turns] = {}
     for case in cases:
         with blaming(case, "time"):
-            call_s = max(*sides.ask_both("prepare", case.name), 1e-9)
+            within_s = allow(deadline, len(cases))
+            prepared_s = sides.ask_both("prepare", case.name, within_s=within_s, in_turn=True)
+            call_s = max(*prepared_s, 1e-9)
             turns[case.name] = _Turns(max(1, round(_LEAST_SAMPLE_S / call_s)), call_s)
     sides.ask_both("settle", find_idlest_core())
     first, second = sides.order
@@ -59,9 +64,10 @@ def measure_pair(sides: Sides, cases: Sequence[Case]) -> float:
     for number in range(_count_rounds(turns)):
         for case in cases:
             if (each := turns.get(case.name)) and not case.stuck:
+                within_s = max(allow(deadline, len(cases)), HANGING * each.calls * each.call_s)
                 with blaming(case, "time"):
                     for name in orders[number % 2]:
-                        seconds = sides.ask(name, "time", case.name, each.calls)
+                        seconds = sides.ask(name, "time", case.name, each.calls, within_s=within_s)
                         each.samples_s[name].append(seconds)
     for case in cases:
         if (each := turns.get(case.name)) and not case.stuck:
@@ -72,9 +78,14 @@ def measure_pair(sides: Sides, cases: Sequence[Case]) -> float:
 
 @contextmanager
 def blaming(case: Case, part: Part) -> Iterator[None]:
-    """Tell a case of what a side fails in; an end of its process goes on to whoever started it."""
+    """Tell a case of what a side fails in; an end of its process goes on to whoever started it.
+
+    So does code that comes from elsewhere: it is no matter of a case.
+    """
     try:
         yield
+    except ForeignVersionError:
+        raise
     except VersionError as error:
         case.fail(part, error)
         if isinstance(error, EndedError):

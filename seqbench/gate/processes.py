@@ -1,28 +1,26 @@
-"""Processes of the two versions: they start, are asked, answer and end."""
+"""The process of a version: it starts, is asked, answers and ends."""
 
 import os
-import random
 import subprocess
-import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
+from contextlib import suppress
 from multiprocessing import Pipe
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-from seqbench.errors import ExitCode, SeqbenchError, UsageError
-from seqbench.gate import agent
-from seqbench.gate.versions import Version, Versions
+from seqbench.errors import ExitCode, SeqbenchError
+from seqbench.formatting import format_seconds
+from seqbench.gate.layouts import list_import_folders
+from seqbench.gate.versions import Version
+from seqbench.printable import strip_controls
 
-SideName = Literal["base", "head"]
-Order = tuple[SideName, SideName]
-ORDERS: tuple[Order, Order] = (("base", "head"), ("head", "base"))
+AGENT = Path(__file__).with_name("agent.py")
+"""What the process runs."""
 
 PATIENCE_S = 120.0
-"""Longest that a version may take over one question."""
+"""Longest that a version may take over a question, unless it is said otherwise."""
 
+_MOST_PATIENCE_S = 1e6
 _PATIENCE_WITH_DEATH_S = 5
 _TOLD = 20  # lines of an error
 _ONE_THREAD = {
@@ -49,13 +47,45 @@ class VersionError(SeqbenchError):
     exit_code = ExitCode.NOTHING_MEASURED
 
     def __init__(self, side: str, version: Version, fault: str) -> None:
+        fault = strip_controls(fault)
         super().__init__(f"the {side}, {version}, cannot be measured: {fault}")
         self.side = side
         self.fault = fault
 
+    @property
+    def brief(self) -> str:
+        """The line of the fault that says most: a traceback's last one."""
+        return (self.fault.splitlines() or [""])[-1]
+
+
+class ForeignVersionError(VersionError):
+    """A version that runs code which is neither its own nor installed: nothing of it counts."""
+
 
 class EndedError(VersionError):
     """A version whose process is gone, or is not waited for any longer."""
+
+    @property
+    def brief(self) -> str:
+        """How it ended."""
+        return (self.fault.splitlines() or [""])[0]
+
+
+class LateError(EndedError):
+    """A version that did not answer in time.
+
+    Parameters
+    ----------
+    side, version
+        As of a `VersionError`.
+    waited_s
+        How long it was waited for, in seconds.
+    """
+
+    def __init__(self, side: str, version: Version, waited_s: float) -> None:
+        super().__init__(side, version, f"no answer within {format_seconds(waited_s)}")
+        self.hangs = False
+        """Whether the other side was so much faster that it is taken to hang."""
 
 
 class Side:
@@ -75,48 +105,64 @@ class Side:
         self._name, self._version = name, version
         self._said = tempfile.TemporaryFile()  # noqa: SIM115 (open as long as the process is)
         self._connection, theirs = Pipe()
-        command = [version.python, agent.__file__, str(version.folder)]
-        self._process = subprocess.Popen(
-            [*command, str(version.folder / file), str(theirs.fileno())],
-            cwd=version.folder,
-            env={**os.environ, **_ONE_THREAD},
-            pass_fds=[theirs.fileno()],
-            stdin=subprocess.DEVNULL,
-            stdout=self._said,  # the screen is the gate's
-            stderr=self._said,
-        )
-        theirs.close()
+        command = [version.python, str(AGENT), str(version.folder), str(version.folder / file)]
+        folders = map(str, list_import_folders(version.folder))
+        try:
+            self._process = subprocess.Popen(
+                [*command, str(theirs.fileno()), *folders],
+                cwd=version.folder,
+                env={**os.environ, **_ONE_THREAD},
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+                stdout=self._said,  # the screen is the gate's
+                stderr=self._said,
+            )
+        except OSError as error:
+            self._said.close()
+            self._connection.close()
+            fault = f"{version.python} cannot be run: {error.strerror}"
+            raise VersionError(name, version, fault) from None
+        finally:
+            theirs.close()
 
     def send(self, question: str, *arguments: object) -> None:
         """Ask something; its answer is waited for by `receive`."""
         with suppress(OSError):  # it has died; `receive` tells
             self._connection.send((question, *arguments))
 
-    def receive(self) -> Any:
+    def receive(self, within_s: float = PATIENCE_S, since_s: float = 0.0) -> Any:
         """Return the answer to the last question.
+
+        Parameters
+        ----------
+        within_s
+            Seconds in which it has to come.
+        since_s
+            How many of them have passed.
 
         Raises
         ------
         VersionError
-            If the version failed over it.
+            If the version failed over it; a `ForeignVersionError` if its code comes from elsewhere.
         EndedError
-            If it ended, or took longer than `PATIENCE_S`.
+            If it ended; a `LateError` if it did not answer in time.
         """
         try:
-            if not self._connection.poll(PATIENCE_S):
-                fault = f"it did not answer within {PATIENCE_S:g} s"
-                raise EndedError(self._name, self._version, fault)
+            if not self._connection.poll(min(max(within_s - since_s, 0.0), _MOST_PATIENCE_S)):
+                raise LateError(self._name, self._version, within_s)
             outcome, answer = self._connection.recv()
         except (EOFError, OSError):
             raise EndedError(self._name, self._version, self._describe_end()) from None
+        if outcome == "foreign":
+            raise ForeignVersionError(self._name, self._version, answer)
         if outcome == "failed":
             raise VersionError(self._name, self._version, _end_of(answer))
         return answer
 
-    def ask(self, question: str, *arguments: object) -> Any:
+    def ask(self, question: str, *arguments: object, within_s: float = PATIENCE_S) -> Any:
         """Ask something and return the answer; see `receive`."""
         self.send(question, *arguments)
-        return self.receive()
+        return self.receive(within_s)
 
     def end(self) -> None:
         """End the process."""
@@ -131,78 +177,6 @@ class Side:
         self._said.seek(0)
         said = _end_of(self._said.read().decode(errors="replace"))
         return f"its process ended with exit code {self._process.returncode}\n{said}".strip()
-
-
-@dataclass(frozen=True)
-class Sides:
-    """Live processes of both versions.
-
-    Parameters
-    ----------
-    base, head
-        One process each.
-    order
-        Which is first in everything: to start, to be asked, to take its turn.
-    """
-
-    base: Side
-    head: Side
-    order: Order
-
-    def ask(self, name: SideName, question: str, *arguments: object) -> Any:
-        """Ask one side and return its answer."""
-        return self._find(name).ask(question, *arguments)
-
-    def ask_both(self, question: str, *arguments: object) -> tuple[Any, Any]:
-        """Ask both at the same time and return their answers; of two errors raise the head's.
-
-        Returns
-        -------
-        base, head
-            In this order, whichever was asked first.
-        """
-        for name in self.order:
-            self._find(name).send(question, *arguments)
-        try:
-            base = self.base.receive()
-        finally:  # or the next question would get this one's answer
-            head = self.head.receive()
-        return base, head
-
-    def _find(self, name: SideName) -> Side:
-        return {"base": self.base, "head": self.head}[name]
-
-
-def draw_order() -> Order:
-    """Return which side is first, by the toss of a coin: what the gate's error rate rests on."""
-    return random.choice(ORDERS)
-
-
-@contextmanager
-def start_sides(versions: Versions, file: Path, order: Order = ORDERS[0]) -> Iterator[Sides]:
-    """Start a process of each version, at the same time; end them with the ``with`` block.
-
-    Parameters
-    ----------
-    versions, file
-        What they run.
-    order
-        Which is first in everything.
-
-    Raises
-    ------
-    UsageError
-        Where processes cannot be given a pipe, on Windows.
-    """
-    if sys.platform == "win32":
-        raise UsageError("the gate needs a POSIX system: run it in WSL or in a container")
-    with ExitStack() as stack:
-        started = {}
-        for name in order:
-            version = versions.base if name == "base" else versions.head
-            started[name] = Side(name, version, file)
-            stack.callback(started[name].end)
-        yield Sides(started["base"], started["head"], order)
 
 
 def _end_of(text: str) -> str:

@@ -7,11 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from seqbench.errors import UsageError
-from seqbench.gate.agent import RESIDENT
-from seqbench.gate.cases import Case, Rules
+from seqbench.gate.cases import Case
 from seqbench.gate.declarations import pair_declarations
 from seqbench.gate.pairs import blaming, measure_pair
-from seqbench.gate.processes import EndedError, Sides, draw_order, start_sides
+from seqbench.gate.peaks import RESIDENT
+from seqbench.gate.processes import EndedError
+from seqbench.gate.rules import Rules
+from seqbench.gate.sameness import are_same_code
+from seqbench.gate.sides import Sides, allow, draw_order, start_sides
 from seqbench.gate.versions import Versions
 
 FIRST_SEEDS = 2
@@ -22,6 +25,7 @@ FIRST_READINGS = 2
 
 _SCORES_UNTIL = 0.5  # shares of the budget
 _MEMORY_UNTIL = 0.7
+_LOADING_S = 60.0  # a first import may take so long, however small the budget
 
 Say = Callable[[str], object]
 
@@ -71,24 +75,19 @@ def run_gate(versions: Versions, file: Path, rules: Rules, say: Say = lambda tex
     Raises
     ------
     VersionError
-        If a version cannot import its benchmarks, with the end of its traceback.
+        If a version cannot import its benchmarks, with the end of its traceback, or if it runs
+        code that is neither its own nor installed.
     UsageError
         If the head has no benchmark file, or the rules name an unknown benchmark.
     """
     start = time.monotonic()
+    same_code = not rules.measure_same and are_same_code(versions)  # before anything runs there
     cases = _find_cases(versions, file, rules)
+    for case in cases:
+        case.same_code = same_code
     _compare_scores(versions, file, cases, start + _SCORES_UNTIL * rules.budget_s, say)
     _compare_memory(versions, file, cases, start + _MEMORY_UNTIL * rules.budget_s, say)
-    sampled_s, pairs = 0.0, 0
-    while open_ := [case for case in cases if not case.time.decided]:
-        if time.monotonic() > start + rules.budget_s:
-            break
-        with suppress(EndedError), start_sides(versions, file, draw_order()) as sides:
-            sides.ask_both("load")
-            sampled_s += measure_pair(sides, open_)
-        pairs += 1
-        decided = sum(case.time.decided for case in cases)
-        say(f"pair {pairs}: {decided} of {len(cases)} times decided")
+    pairs, sampled_s = _compare_times(versions, file, cases, start + rules.budget_s, say)
     seconds = time.monotonic() - start
     return Outcome(versions, file, rules, cases, pairs, seconds, sampled_s)
 
@@ -97,12 +96,13 @@ def _find_cases(versions: Versions, file: Path, rules: Rules) -> list[Case]:
     """Return the benchmarks of both versions; a base without the file has none."""
     if not (versions.head.folder / file).is_file():
         raise UsageError(f"the head, {versions.head}, has no {file}: benchmarks for the gate")
+    within_s = max(_LOADING_S, rules.budget_s)
     with start_sides(versions, file) as sides:
         if (versions.base.folder / file).is_file():
-            sides.ask_both("load")
+            sides.ask_both("load", within_s=within_s)
             base, head = sides.ask_both("describe")
         else:
-            sides.ask("head", "load")
+            sides.ask("head", "load", within_s=within_s)
             base, head = [], sides.ask("head", "describe")
     return pair_declarations((versions.base, base), (versions.head, head), file, rules)
 
@@ -116,14 +116,24 @@ def _compare_scores(
         wanting = [case for case in cases if case.wants_seeds(FIRST_SEEDS)]
         return wanting if time.monotonic() < deadline else []
 
+    steps = _Steps(say)
     while list_open():  # anew if a process ended over a case
         with suppress(EndedError), start_sides(versions, file) as sides:
-            sides.ask_both("load")
+            sides.ask_both("load", within_s=allow(deadline))
             while open_ := list_open():
-                for case in open_:
-                    with blaming(case, "score"):
-                        case.add_seed(*sides.ask_both("train", case.name, len(case.base_scores)))
-                say(f"scores: {len(open_)} of {len(cases)} compared with one more seed")
+                steps.tell(len(open_), f"scores: {len(open_)} of {len(cases)} are compared")
+                _train_once(sides, open_, deadline)
+
+
+def _train_once(sides: Sides, cases: Sequence[Case], deadline: float) -> None:
+    """Train each benchmark with its next seed, as far as there is time."""
+    for case in cases:
+        if time.monotonic() > deadline:
+            return
+        within_s = allow(deadline, len(cases))  # one that hangs leaves the others their shares
+        with blaming(case, "score"):
+            seed = len(case.base_scores)
+            case.add_seed(*sides.ask_both("train", case.name, seed, within_s=within_s))
 
 
 def _compare_memory(
@@ -135,15 +145,17 @@ def _compare_memory(
         wanting = [case for case in cases if case.wants_memory(FIRST_READINGS)]
         return wanting if time.monotonic() < deadline else []
 
-    while waiting := list_open():
-        say(f"memory: {len(waiting)} of {len(cases)} compared with one more reading")
-        while waiting:
+    steps = _Steps(say)
+    while open_ := list_open():
+        waiting = list(open_)
+        steps.tell(len(open_), f"memory: {len(open_)} of {len(cases)} are compared")
+        while waiting and time.monotonic() < deadline:
             with suppress(EndedError), start_sides(versions, file, draw_order()) as sides:
-                sides.ask_both("load")
-                _read_memory(sides, waiting)
+                sides.ask_both("load", within_s=allow(deadline))
+                _read_memory(sides, waiting, allow(deadline, len(open_)))
 
 
-def _read_memory(sides: Sides, waiting: list[Case]) -> None:
+def _read_memory(sides: Sides, waiting: list[Case], within_s: float) -> None:
     """Read one peak of memory of each benchmark that waits, as far as one process can.
 
     What is resident belongs to all that a process has done, so it is read once in its life.
@@ -151,7 +163,39 @@ def _read_memory(sides: Sides, waiting: list[Case]) -> None:
     while waiting:
         case = waiting.pop(0)
         with blaming(case, "memory"):
-            readings = sides.ask_both("measure_memory", case.name)
+            readings = sides.ask_both("measure_memory", case.name, within_s=within_s)
             case.add_memory(*readings)
             if any(each is not None and each[0] == RESIDENT for each in readings):
                 return
+
+
+def _compare_times(
+    versions: Versions, file: Path, cases: Sequence[Case], deadline: float, say: Say
+) -> tuple[int, float]:
+    """Measure pairs of processes until all times are decided; return how many, and samples."""
+    steps, sampled_s, pairs = _Steps(say), 0.0, 0
+    while open_ := [case for case in cases if case.wants_pairs()]:
+        if time.monotonic() > deadline:
+            break
+        with suppress(EndedError), start_sides(versions, file, draw_order()) as sides:
+            sides.ask_both("load", within_s=allow(deadline))
+            sampled_s += measure_pair(sides, open_, deadline)
+        pairs += 1
+        decided = sum(case.time.decided for case in cases)
+        steps.tell(decided, f"pair {pairs}: {decided} of {len(cases)} times decided")
+    return pairs, sampled_s
+
+
+class _Steps:
+    """Tells how far a gate is: when something was decided, and else ever more seldom."""
+
+    def __init__(self, say: Say) -> None:
+        self._say = say
+        self._count, self._state = 0, -1
+
+    def tell(self, state: int, text: str) -> None:
+        """Say a text if the state is another, or if it is the first, second, fourth, eighth."""
+        self._count += 1
+        if state != self._state or self._count.bit_count() == 1:
+            self._say(text)
+        self._state = state

@@ -13,11 +13,13 @@ from seqbench.formatting import (
     join_words,
 )
 from seqbench.gate.benchmark import DEFAULT_FILE
-from seqbench.gate.cases import Case, Rules
+from seqbench.gate.cases import Case
+from seqbench.gate.explanations import explain
 from seqbench.gate.headline import format_headline, format_percent, rank, sort_worst_first
+from seqbench.gate.rules import Rules, join_names
 from seqbench.gate.running import Outcome
 from seqbench.gate.verdicts import Verdict
-from seqbench.tables import escape, format_markdown
+from seqbench.markdown import escape, format_code, format_markdown
 
 _TIME_HEADERS = (
     "benchmark",
@@ -49,10 +51,10 @@ def format_summary(outcome: Outcome) -> str:
         f"### {format_headline(outcome.cases)}",
         _format_times(outcome.cases),
         _format_others(outcome.cases),
-        *_explain(outcome.cases),
+        *explain(outcome.cases),
         _describe_versions(outcome),
         _describe_measuring(outcome),
-        f"Reproduce with: `{format_command(outcome)}`",
+        f"Reproduce with: {format_code(format_command(outcome))}",
     ]
     return "\n\n".join(parts) + "\n"
 
@@ -66,8 +68,8 @@ def format_command(outcome: Outcome) -> str:
     words += [word for each in versions.base_env for word in ("--base-env", each)]
     worth_it = (*_ALARMING, Verdict.INCONCLUSIVE)
     names = [case.name for case in sort_worst_first(outcome.cases) if rank(case) in worth_it]
-    names = names or list(outcome.rules.only)
-    words += ["--only", ",".join(names)] if names else []
+    names = names or [case.name for case in outcome.cases if outcome.rules.only]
+    words += ["--only", join_names(names)] if names else []
     words += ["--benchmarks", str(outcome.file)] if outcome.file != DEFAULT_FILE else []
     return shlex.join([*words, *_format_rules(outcome.rules)])
 
@@ -75,13 +77,15 @@ def format_command(outcome: Outcome) -> str:
 def _format_rules(rules: Rules) -> Iterator[str]:
     """Yield the options that set rules, as far as they are not the defaults."""
     ordinary = Rules()
+    if rules.measure_same:
+        yield "--measure-same"
     if rules.budget_s != ordinary.budget_s:
         yield from ("--budget", f"{rules.budget_s:g}")
     for setting, one, named in rules.list_shares():
         texts = [] if one == getattr(ordinary, setting) else [f"{one:g}"]
         texts += [f"{name}={share:g}" for name, share in named.items()]
         if texts:
-            yield from (f"--{setting.replace('_', '-')}", ",".join(texts))
+            yield from (f"--{setting.replace('_', '-')}", join_names(texts))
 
 
 def _format_times(cases: Sequence[Case]) -> str:
@@ -130,13 +134,14 @@ def _format_score(case: Case) -> list[str]:
         return ["equal to the last bit", "—", "—", str(score.count)]
     if not score.count:
         return [_mark(score.verdict), "—", "—", "—"]
-    known = math.isfinite(score.low)
-    return [
-        _mark(score.verdict),
+    known = (score.low, score.high) != (-math.inf, math.inf)
+    figures = [
         format_difference(score.change, case.metric),
         format_interval(score.low, score.high, case.metric) if known else "—",
-        str(score.count),
     ]
+    # infinite where one side's training came to nothing
+    told = [each.replace("-inf", "−∞").replace("inf", "∞") for each in figures]
+    return [_mark(score.verdict), *told, str(score.count)]
 
 
 def _signed(share: float) -> str:
@@ -146,46 +151,6 @@ def _signed(share: float) -> str:
 def _mark(verdict: Verdict) -> str:
     """Return a verdict, set off if it is a reason to look."""
     return f"**{verdict}**" if verdict in _ALARMING else str(verdict)
-
-
-def _explain(cases: Sequence[Case]) -> Iterator[str]:
-    """Yield why benchmarks were not compared, and the errors of those that failed."""
-    reasons: dict[str, list[str]] = {}
-    for case in cases:
-        for reason in _list_reasons(case):
-            reasons.setdefault(reason, []).append(case.name)
-    for reason, names in reasons.items():
-        yield f"Not comparable: {join_words(names)} ({reason})."
-    correlated = [
-        f"{case.name} ({case.time.independent:.0f} of {case.time.count})"
-        for case in cases
-        if case.correlated
-    ]
-    if correlated:
-        yield (
-            f"Inconclusive with successive pairs that are correlated and count as fewer: "
-            f"{join_words(correlated)}. Something that sticks to a version changed while it was "
-            f"measured."
-        )
-    if not all(case.has_memory for case in cases):
-        yield (
-            "Memory is not measured where neither torch's allocators nor Linux's "
-            "`/proc/self/clear_refs` can tell it."
-        )
-    for case in cases:
-        if case.failure:
-            yield f"{case.name} failed on the head's side:\n\n```\n{case.failure}\n```"
-
-
-def _list_reasons(case: Case) -> Iterator[str]:
-    """Yield why parts of a benchmark were not compared; without the parts if it is all of them."""
-    obstacles = {"time": case.time_obstacle, "memory": case.memory_obstacle}
-    if case.trains:
-        obstacles["score"] = case.score_obstacle
-    for obstacle in dict.fromkeys(filter(None, obstacles.values())):
-        parts = [part for part, each in obstacles.items() if each == obstacle]
-        whole = len(parts) == len(obstacles)
-        yield obstacle if whole else f"its {join_words(parts)}: {obstacle}"
 
 
 def _describe_versions(outcome: Outcome) -> str:
@@ -201,6 +166,12 @@ def _describe_versions(outcome: Outcome) -> str:
 
 
 def _describe_measuring(outcome: Outcome) -> str:
+    if any(case.same_code for case in outcome.cases):
+        return (
+            "Not measured: no file of the two versions differs, but for documentation that lies "
+            "beside no code and is named in none, and for comments and docstrings where no code "
+            "looks at them; both run in one environment. `--measure-same` measures all the same."
+        )
     margin = _format_margins(case.margin for case in outcome.cases)
     memory_margin = _format_margins(case.memory_margin for case in outcome.cases)
     return (

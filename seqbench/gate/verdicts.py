@@ -12,7 +12,7 @@ STANDARD_ERRORS = 2.5
 """By which the correlation of successive pairs may exceed its estimate and still be allowed for."""
 
 LEAST_BYTES = 2**20
-"""Two peaks of memory that differ by less are taken for equal."""
+"""Two peaks of resident memory that differ by less cannot be told apart."""
 
 
 class Verdict(StrEnum):
@@ -106,25 +106,44 @@ def are_correlated(base_s: Sequence[float], head_s: Sequence[float]) -> bool:
 
 
 def judge_memory(
-    base_bytes: Sequence[int], head_bytes: Sequence[int], margin: float, error_rate: float
+    base_bytes: Sequence[int],
+    head_bytes: Sequence[int],
+    margin: float,
+    error_rate: float,
+    resolution: int = LEAST_BYTES,
 ) -> Finding:
     """Judge a peak memory as `judge_time` does a time, by readings of independent processes.
 
-    Readings that never differ by `LEAST_BYTES` are the same, however few.
+    Readings that never differ by the resolution are the same, however few. Nothing is called the
+    same where the resolution is more than the margin of the greatest of them.
+
+    Parameters
+    ----------
+    base_bytes, head_bytes
+        Readings of both sides, in the order of time.
+    margin, error_rate
+        As of a time.
+    resolution
+        Bytes by which two peaks must differ to be told apart; 0 where bytes are counted.
     """
     readings = zip(base_bytes, head_bytes, strict=True)
-    logs = [_compare_bytes(base, head) for base, head in readings]
+    logs = [_compare_bytes(base, head, resolution) for base, head in readings]
     if logs and not any(logs):
-        return Finding(Verdict.SAME, 0.0, 0.0, 0.0, 0.0, len(logs))
-    sides = (Verdict.LESS_MEMORY, Verdict.MORE_MEMORY)
-    return _in_shares(_judge(logs, math.log1p(margin), error_rate, sides))
+        found = Finding(Verdict.SAME, 0.0, 0.0, 0.0, 0.0, len(logs))
+    else:
+        sides = (Verdict.LESS_MEMORY, Verdict.MORE_MEMORY)
+        found = _in_shares(_judge(logs, math.log1p(margin), error_rate, sides))
+    if found.verdict == Verdict.SAME and resolution > margin * max(*base_bytes, *head_bytes):
+        return Finding(Verdict.NOT_MEASURED)
+    return found
 
 
-def _compare_bytes(base: int, head: int) -> float:
-    """Return the log ratio of two peaks, neither taken for less than `LEAST_BYTES`."""
-    if abs(head - base) < LEAST_BYTES:
+def _compare_bytes(base: int, head: int, resolution: int) -> float:
+    """Return the log ratio of two peaks, neither taken for less than the resolution."""
+    if base == head or abs(head - base) < resolution:
         return 0.0
-    return math.log(max(head, LEAST_BYTES) / max(base, LEAST_BYTES))
+    least = max(resolution, 1)
+    return math.log(max(head, least) / max(base, least))
 
 
 def _in_shares(found: Finding) -> Finding:

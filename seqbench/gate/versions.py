@@ -1,16 +1,16 @@
 """The two versions of a gate: each checked out in a folder of its own, with its own Python."""
 
-import shutil
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from seqbench.errors import UsageError
+from seqbench.gate.checkouts import Checkouts, add_generated_files
 from seqbench.gate.environments import Environment, find_environments
-from seqbench.git import ask_git
+from seqbench.git import ask_git, find_top
 
 WORKTREE = "worktree"
 """What the code is called as it lies there, with changes that are not committed."""
@@ -84,49 +84,54 @@ def check_out_versions(
     UsageError
         If there is no such revision or repository, or an environment cannot be made.
     """
-    top = Path(ask_git(repository, "rev-parse", "--show-toplevel"))
+    top = find_top(repository)
+    found = [_find(top, asked) for asked in (base, head)]
+    checkouts = Checkouts()
     # equally long paths: the size of a process's environment moves its stack
-    with tempfile.TemporaryDirectory(prefix="seqbench-gate-") as place:
-        sides = [Path(place) / "base", Path(place) / "head"]
+    with _make_folder() as place:
+        folders = Path(place) / "base", Path(place) / "head"
         try:
-            one, other = (_check_out(top, *each) for each in zip((base, head), sides, strict=True))
-            ours, theirs = find_environments(one.folder, other.folder, base_env)
+            one, other = (
+                _check_out(checkouts, top, *each) for each in zip(found, folders, strict=True)
+            )
+            add_generated_files(top, folders)
+            ours, theirs = find_environments(*folders, base_env)
+            theirs = replace(
+                theirs, told="; ".join(filter(None, [theirs.told, *checkouts.left_out]))
+            )
             listed = ask_git(top, "log", "--format=%h %s", f"{one.commit}..{other.commit}")
             equipped = _equip(one, ours), _equip(other, theirs)
             yield Versions(*equipped, tuple(listed.splitlines()), tuple(base_env))
         finally:
-            for side in sides:
-                with suppress(UsageError):  # it was not made
-                    ask_git(top, "worktree", "remove", "--force", "--force", str(side))
+            checkouts.remove_all()
+
+
+def _make_folder() -> tempfile.TemporaryDirectory[str]:
+    try:
+        return tempfile.TemporaryDirectory(prefix="seqbench-gate-")
+    except OSError as error:
+        raise UsageError(
+            f"there is no place to check versions out in: {error.strerror}; TMPDIR names one"
+        ) from None
 
 
 def _equip(version: Version, environment: Environment) -> Version:
     return replace(version, python=environment.python, environment=environment.told)
 
 
-def _check_out(top: Path, asked: str, folder: Path) -> Version:
+def _find(top: Path, asked: str) -> tuple[str, str]:
+    """Return what a version was called, and the commit that it is or is based on."""
     revision = "HEAD" if asked == WORKTREE else asked
     try:
-        commit = ask_git(top, "rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}")
+        return asked, ask_git(top, "rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}")
     except UsageError:
         raise UsageError(
             f"there is no revision {revision!r} in {top}; if it is elsewhere, fetch it first (in "
             f"GitHub Actions: `fetch-depth: 0` for actions/checkout)"
         ) from None
-    ask_git(top, "worktree", "add", "--detach", "--force", str(folder), commit)
-    changed = asked == WORKTREE and _copy_changes(top, folder)
+
+
+def _check_out(checkouts: Checkouts, top: Path, found: tuple[str, str], folder: Path) -> Version:
+    asked, commit = found
+    changed = checkouts.check_out(top, commit, folder, changes=asked == WORKTREE)
     return Version(asked, commit, ask_git(top, "log", "-1", "--format=%s", commit), changed, folder)
-
-
-def _copy_changes(top: Path, folder: Path) -> bool:
-    """Copy what is not committed, new files too; tell whether there is any."""
-    listed = ask_git(top, "ls-files", "-z", "--modified", "--others", "--exclude-standard")
-    staged = ask_git(top, "diff", "-z", "--name-only", "--cached")
-    names = {each for each in [*listed.split("\0"), *staged.split("\0")] if each}
-    for name in names:
-        source, target = top / name, folder / name
-        target.unlink(missing_ok=True)
-        if source.is_symlink() or source.is_file():
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(source, target, follow_symlinks=False)
-    return bool(names)

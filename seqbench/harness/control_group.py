@@ -34,10 +34,10 @@ def _list_groups(system: Path) -> Iterator[Path]:
     """
     listed = ""
     with suppress(OSError):
-        listed = (system / "proc/self/cgroup").read_text()
+        listed = (system / "proc/self/cgroup").read_bytes().decode("utf-8", "surrogateescape")
     mounted = system / "sys/fs/cgroup"
     for line in listed.splitlines():
-        _, controllers, path = line.split(":", 2)
+        _, controllers, path = [*line.split(":", 2), "", ""][:3]
         if controllers and "cpu" not in controllers.split(","):
             continue
         # version 2 has no controllers in its line, and lies at "unified" beside version 1
@@ -49,7 +49,7 @@ def _list_groups(system: Path) -> Iterator[Path]:
 
 
 def _read_quota(group: Path) -> float | None:
-    with suppress(OSError, ValueError):
+    with suppress(OSError, ValueError, ZeroDivisionError):
         if (group / "cpu.max").is_file():
             quota, period = (group / "cpu.max").read_text().split()
         else:

@@ -27,3 +27,10 @@ def resolve_device(name: str) -> str:
 def default_threads() -> int:
     """Return the threads that torch takes inside one operator if nobody says otherwise."""
     return torch.get_num_threads()
+
+
+def explain_auto() -> str | None:
+    """Say what ``auto`` does not take on this machine, or return None if it takes what there is."""
+    if torch.backends.mps.is_available() and not torch.cuda.is_available():
+        return "device auto is the CPU here: the GPU of a Mac (MPS) is not supported"
+    return None

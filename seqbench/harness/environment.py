@@ -7,7 +7,6 @@ import os
 import platform
 import re
 import subprocess
-from importlib.metadata import PackageNotFoundError, distributions, version
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +15,11 @@ import torch
 
 import seqbench
 from seqbench.environments import digest_environment
+from seqbench.errors import UsageError
+from seqbench.git import run_git
 from seqbench.harness.control_group import read_cpu_quota
 from seqbench.harness.load import list_usable_cores
+from seqbench.harness.packages import list_versions
 
 _VARIABLES = (
     "OMP_NUM_THREADS",
@@ -36,6 +38,10 @@ _VARIABLES = (
     "PYTORCH_JIT",
 )
 """What libraries read from outside that may change how fast or how they round."""
+
+_LEFT_BEHIND = ("results/", "reports/")
+_NO_GIT = ("git is not installed", "not a git repository")
+"""Faults that only say that there is no commit to be recorded."""
 
 
 def describe_environment() -> dict[str, Any]:
@@ -102,25 +108,8 @@ def _software() -> dict[str, Any]:
             "blas": blas[1] if blas else None,
             "cpu_capability": torch.backends.cpu.get_cpu_capability(),
         },
-        "packages": _packages(),
+        "packages": list_versions(),
     }
-
-
-def _packages() -> dict[str, str]:
-    """Return the versions of the installed packages, of each that which is imported.
-
-    A package may be installed twice, and what pip could not remove has a name that begins with ~.
-    """
-    packages = {}
-    for found in distributions():
-        name = found.metadata["Name"] if found.metadata and "Name" in found.metadata else None
-        if name is None:
-            continue
-        try:
-            packages[name] = version(name)  # looks along the path, as an import does
-        except PackageNotFoundError:
-            continue
-    return {name: packages[name] for name in sorted(packages, key=str.lower)}
 
 
 def _threads() -> dict[str, Any]:
@@ -139,25 +128,31 @@ def _code() -> dict[str, Any]:
     """Name the version, and the git commit if this very file is tracked in a git checkout.
 
     ``dirty`` tells whether tracked or new files differed from that commit, the results and
-    reports that runs leave behind not counted.
+    reports that runs leave behind not counted. ``fault`` is what git says where it refuses to tell.
     """
     folder = Path(seqbench.__file__).parent
-    git = ("git", "-C", str(folder))
-    commit = dirty = None
-    if _output(*git, "ls-files", "__init__.py"):
-        commit = _output(*git, "rev-parse", "HEAD")
-        changed = _output(
-            *git, "status", "--porcelain", "--", ":/", ":(top,exclude)results",
-            ":(top,exclude)reports",
-        )  # fmt: skip
-        dirty = None if changed is None else changed != ""
-    return {"version": seqbench.__version__, "commit": commit, "dirty": dirty}
+    commit = dirty = fault = None
+    try:
+        if _ask_git(folder, "ls-files", "__init__.py"):
+            commit = _ask_git(folder, "rev-parse", "HEAD")
+            listed = _ask_git(folder, "status", "--porcelain", "-z", "--no-renames").split("\0")
+            changed = [entry[3:] for entry in listed if entry]
+            dirty = not all(path.startswith(_LEFT_BEHIND) for path in changed)
+    except UsageError as error:
+        if not any(words in str(error) for words in _NO_GIT):
+            said = str(error).partition(" failed: ")[2].partition("\n")[0]
+            fault = re.sub("'[^']*'", "…", said)  # no path is recorded
+    return {"version": seqbench.__version__, "commit": commit, "dirty": dirty, "fault": fault}
+
+
+def _ask_git(folder: Path, *words: str) -> str:
+    return run_git(folder, *words).decode("utf-8", "replace").rstrip("\n")
 
 
 def _output(*command: str) -> str | None:
     """Return what a command prints, or None if it is not there or fails."""
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True)
+        done = subprocess.run(command, capture_output=True, timeout=10, check=True)
     except (OSError, subprocess.SubprocessError):
         return None
-    return done.stdout.strip()
+    return done.stdout.decode("utf-8", "replace").strip()

@@ -54,6 +54,8 @@ class Measuring:
         As for `Training`; the spec's batch size and the task's length are the shape measured.
     shares
         How many threads share a batch in training.
+    counted
+        Whether operations are counted by formula: not where the rule for them does not hold.
     clock, watch
         What times, and what watches the machine: to be replaced in tests.
     """
@@ -65,6 +67,7 @@ class Measuring:
         data: TaskData,
         shares: int = 1,
         *,
+        counted: bool = True,
         clock: SampleClock | None = None,
         watch: LoadWatch | None = None,
     ) -> None:
@@ -73,6 +76,7 @@ class Measuring:
         self.task = task
         self.data = data
         self.shares = shares
+        self.counted = counted
         self.clock = clock or SampleClock(spec.device)
         self.watch = watch or LoadWatch(spec.threads)
 
@@ -101,13 +105,12 @@ class Measuring:
             records = [self._record("first_step", 0, first, len(batch))]
             flops = count_flops(training.model, self.task.time)
             itemsize = DTYPES[self.spec.precision].itemsize
-            for phase, work, examples, passes in self._list_phases(training, batch):
+            for phase, call, examples, passes in self._list_phases(training, batch):
                 moved = count_bytes(training.model, examples, self.task.time, itemsize)
+                work = (passes * examples * flops, passes * moved) if self.counted else (None, None)
                 records += [
-                    self._record(
-                        phase, i, each, examples, passes * examples * flops, passes * moved
-                    )
-                    for i, each in enumerate(sampler.sample(work, single=phase == "latency"))
+                    self._record(phase, i, each, examples, *work)
+                    for i, each in enumerate(sampler.sample(call, single=phase == "latency"))
                 ]
         if compiling := seconds_compiling():
             spent = Sample(1, compiling, Load())

@@ -15,15 +15,12 @@ from typing import Any
 from seqbench.environments import format_differences, list_decisive_differences
 from seqbench.errors import ResultsError
 from seqbench.harness.code_version import version_code
-from seqbench.harness.run import Job, Problem
+from seqbench.harness.job import Job, Problem
 from seqbench.harness.runner import ProblemKey, problem_of
 from seqbench.harness.sampling import Sampling
 from seqbench.harness.saving import load_saved
 from seqbench.harness.stored_run import ENDED_WELL, find_change, find_lack, find_other_settings
-from seqbench.records import CODE_DIGEST_SCHEMA
-from seqbench.spec import RunSpec
-from seqbench.store import (
-    RUNS,
+from seqbench.reader import (
     UNFINISHED,
     Results,
     index_runs,
@@ -32,6 +29,8 @@ from seqbench.store import (
     load_unfinished,
     select_runs,
 )
+from seqbench.records import CODE_DIGEST_SCHEMA, RUNS
+from seqbench.spec import RunSpec
 
 
 @dataclass
@@ -103,13 +102,18 @@ def find_remainder(
     if not (folder / RUNS).is_file() and not (folder / UNFINISHED).is_dir():
         return Remainder(list(jobs))
     before = load_environment(folder)
+    saved = load_unfinished(folder)
     differences = list_decisive_differences(before, environment)
-    if differences:
-        told = f"the earlier result is of another environment ({format_differences(differences)})"
-        return Remainder(list(jobs), notes=[f"{told}: everything is run again"])
-    same = before.get("environment_id", environment["environment_id"])
-    jobs = [replace(job, environment_id=same) for job in jobs]  # a folder holds one id
-    return _compare(jobs, problems, folder, _load_rows(folder), retry_failed)
+    if not differences:
+        same = before.get("environment_id", environment["environment_id"])
+        jobs = [replace(job, environment_id=same) for job in jobs]  # a folder holds one id
+        return _compare(jobs, problems, folder, _load_rows(folder), saved, retry_failed)
+    # none of its rows counts; what was begun here since lies beside them until a run has ended
+    none = Results.empty(folder.name, dict(environment))
+    left = _compare(jobs, problems, folder, none, saved, retry_failed)
+    told = f"the earlier result is of another environment ({format_differences(differences)})"
+    told += ": everything is run again" if (folder / RUNS).is_file() else ""
+    return replace(left, earlier=none if left.unfinished else None, notes=[told, *left.notes])
 
 
 def _load_rows(folder: Path) -> Results:
@@ -124,13 +128,13 @@ def _compare(
     problems: Mapping[ProblemKey, Problem],
     folder: Path,
     earlier: Results,
+    saved: dict[str, bytes],
     retry_failed: bool,
 ) -> Remainder:
     rows = index_runs(earlier.runs)
     planned = {job.spec for job in jobs}
     others = [spec for spec in rows if spec not in planned]
     timed = set(earlier.timings["run_id"][earlier.timings["phase"] == "train_step"])
-    saved = load_unfinished(folder)
     left: list[Job] = []
     kept: list[Mapping[str, Any]] = []
     order: list[str] = []
@@ -150,8 +154,7 @@ def _compare(
                 continue
         if reason is not None:
             reasons[reason] += 1
-        if row is None and run_id in saved:
-            content = saved.pop(run_id)
+        if content := saved.pop(run_id, None):
             job, note = _go_on(job, problems[problem_of(job.spec)], content)
             notes.append(note)
             if job.saved is not None:

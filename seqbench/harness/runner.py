@@ -1,15 +1,19 @@
 """The runner: specs in, records out, one run after the other."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
-from seqbench.errors import ContractError, SeqbenchError
-from seqbench.harness.run import Ended, EpochFinished, Job, Run, describe_error
+from seqbench.errors import ContractError, SeqbenchError, describe_error
+from seqbench.harness.job import Ended, EpochFinished, Job
+from seqbench.harness.run import Run
 from seqbench.records import EpochRecord, RunRecord
 from seqbench.spec import RunSpec
-from seqbench.store import ResultWriter
-from seqbench.tasks.task import Task, TaskData, check_data, cut_training, make_task
+from seqbench.tasks.contract import check_data
+from seqbench.tasks.data_folder import reading_data
+from seqbench.tasks.task import Task, TaskData, cut_training, make_task
+from seqbench.writer import ResultWriter
 
 
 class Progress(Protocol):
@@ -38,38 +42,61 @@ def problem_of(spec: RunSpec) -> ProblemKey:
 
 
 def load_problems(
-    specs: Sequence[RunSpec], data_dir: Path
+    specs: Sequence[RunSpec], data_dir: Path, *, allow_changed: bool = False
 ) -> dict[ProblemKey, tuple[Task, TaskData]]:
     """Return each problem that the specs pose: its task with its data, in main memory.
+
+    Parameters
+    ----------
+    specs
+        The runs to come.
+    data_dir
+        Where tasks look for their data.
+    allow_changed
+        Whether it may be others than the published ones; `TaskData.changed` names them then.
 
     Raises
     ------
     DataUnavailableError
-        If the data of one is not there and cannot be had.
+        If the data of one is not there and cannot be had, or is not the published one.
     ContractError
         If a task gives other shapes than it declares, or fails to load.
     SettingError
         If a task has fewer training examples than a spec asks for.
     """
     loaded = {}
-    whole: dict[tuple[str, int | None], TaskData] = {}
+    whole: dict[tuple[str, int | None], tuple[Task, TaskData]] = {}
     for spec in {problem_of(spec): spec for spec in specs}.values():
-        task = make_task(spec)
         if (spec.task, spec.length) not in whole:
-            whole[spec.task, spec.length] = _load(spec.task, task, data_dir)
-        data = cut_training(whole[spec.task, spec.length], spec.train_examples)
-        loaded[problem_of(spec)] = task, data
+            task = make_task(spec)
+            task.train_examples = _find_most_examples(spec, specs)
+            with reading_data(allow_changed=allow_changed) as changes:
+                data = _load(spec.task, task, data_dir)
+            data = replace(data, changed="; ".join(changes) or None)
+            whole[spec.task, spec.length] = task, data
+        task, data = whole[spec.task, spec.length]
+        loaded[problem_of(spec)] = task, cut_training(data, spec.train_examples)
     return loaded
+
+
+def _find_most_examples(spec: RunSpec, specs: Sequence[RunSpec]) -> int | None:
+    """Return how many training examples of a task and length any run wants; None for all."""
+    wanted = [
+        each.train_examples
+        for each in specs
+        if (each.task, each.length) == (spec.task, spec.length)
+    ]
+    known = [each for each in wanted if each is not None]
+    return max(known) if len(known) == len(wanted) else None
 
 
 def _load(name: str, task: Task, data_dir: Path) -> TaskData:
     try:
-        data = task.load(data_dir)
-    except SeqbenchError:
+        return check_data(name, task, task.load(data_dir))
+    except (SeqbenchError, KeyboardInterrupt):
         raise
-    except Exception as error:  # a task of the user's may raise anything
+    except BaseException as error:  # a task of the user's may raise anything
         raise ContractError("task", name, f"cannot be loaded: {describe_error(error)}") from error
-    return check_data(name, task, data)
 
 
 class InThisProcess:
@@ -118,7 +145,7 @@ def run_jobs(
 
         ended = executor.execute(job, keep)
         traces = ended.traces
-        writer.add(
+        record = writer.add(
             ended.record,
             traces.epochs,
             traces.evaluations,
@@ -126,6 +153,6 @@ def run_jobs(
             traces.profile,
             ended.checkpoint,
         )
-        progress.run_finished(ended.record)
-        records.append(ended.record)
+        progress.run_finished(record)
+        records.append(record)
     return records

@@ -8,6 +8,7 @@ import io
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any, get_args, get_type_hints
 
 import torch
@@ -35,6 +36,11 @@ class Traces:
     evaluations: list[EvaluationRecord] = field(default_factory=list)
     timings: list[TimingRecord] = field(default_factory=list)
     profile: list[ProfileRecord] = field(default_factory=list)
+
+
+def begin_traces() -> Traces:
+    """Return the traces of a run that begins now."""
+    return Traces(started_at=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"))
 
 
 @dataclass(frozen=True)

@@ -10,20 +10,21 @@ import builtins
 import hashlib
 import importlib.util
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Set
+from collections.abc import Iterable, Mapping, Set
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from importlib.machinery import ModuleSpec
-from importlib.metadata import (
-    PackageNotFoundError,
-    entry_points,
-    packages_distributions,
-    version,
-)
+from importlib.metadata import PackageNotFoundError, entry_points
 from pathlib import Path
 
 from seqbench import errors
+from seqbench.harness.imported_names import (
+    list_dynamic_imports,
+    list_imports,
+    read_named_files,
+)
+from seqbench.harness.packages import find_version, list_providers
 from seqbench.plugins import GROUPS
 
 DESCRIPTIONS: Mapping[str, tuple[int, str]] = {
@@ -204,7 +205,14 @@ def read_source(name: str) -> Source | None:
     is_package = found.submodule_search_locations is not None
     package = name if is_package else name.rpartition(".")[0]
     text = dump_source(tree, list_describing(tree, name))
-    return Source(text, tuple(dict.fromkeys(_list_imports(tree, package))))
+    imports = list(list_imports(tree, package))
+    if name.partition(".")[0] != "seqbench":
+        folder = Path(found.origin).parent
+        imports += list_dynamic_imports(tree, package, folder)
+        for named in read_named_files(tree, folder):
+            text += dump_source(named, list_describing(named))
+            imports += list_imports(named, package)
+    return Source(text, tuple(dict.fromkeys(imports)))
 
 
 def _find_module(name: str) -> ModuleSpec | None:
@@ -213,18 +221,6 @@ def _find_module(name: str) -> ModuleSpec | None:
         return getattr(module, "__spec__", None) or importlib.util.find_spec(name)
     except Exception:  # no module but a name in one, or a module's package cannot be imported
         return None
-
-
-def _list_imports(tree: ast.Module, package: str) -> Iterator[str]:
-    """Yield the names of all that may be modules among what a source imports."""
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            yield from (each.name for each in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            module = "." * node.level + (node.module or "")
-            whole = importlib.util.resolve_name(module, package) if node.level else module
-            yield whole
-            yield from (f"{whole}.{each.name}" for each in node.names if each.name != "*")
 
 
 @cache
@@ -238,10 +234,10 @@ def _versions_of(package: str) -> list[str]:
     found = []
     for name in sorted(set(_list_distributions().get(package, ()))):
         with suppress(PackageNotFoundError):
-            found.append(f"{name} {version(name)}")
+            found.append(f"{name} {find_version(name, [package])}")
     return found
 
 
 @cache
 def _list_distributions() -> Mapping[str, list[str]]:
-    return packages_distributions()
+    return list_providers()

@@ -8,10 +8,10 @@ from typing import Any
 import pandas as pd
 
 from seqbench.environments import same_code
-from seqbench.harness.run import Job, Problem
+from seqbench.harness.job import Job, Problem
+from seqbench.reader import CHECKPOINTS
 from seqbench.records import CODE_DIGEST_SCHEMA
 from seqbench.spec import RunSpec
-from seqbench.store import CHECKPOINTS
 
 OLDEST_SCHEMA = 5
 """Rows of an earlier one were trained by code that gave some layers wrong gradients."""
@@ -24,6 +24,8 @@ def find_change(job: Job, problem: Problem, row: Mapping[str, Any]) -> str | Non
     schema = row["schema_version"]
     if schema < OLDEST_SCHEMA:
         return f"it is of schema {schema}, whose code computed some gradients wrongly"
+    if row["environment_id"] != job.environment_id:
+        return "it was made in another environment"
     if row["data_fingerprint"] != problem.fingerprint:
         return "its data has changed"
     if schema < CODE_DIGEST_SCHEMA:

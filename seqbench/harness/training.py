@@ -19,7 +19,8 @@ from seqbench.harness.timing import Stopwatch
 from seqbench.models.model import list_projections
 from seqbench.models.sequence_model import build_model
 from seqbench.spec import RunSpec
-from seqbench.tasks.task import Split, Task, TaskData, as_score, check_loss
+from seqbench.tasks.contract import as_score, check_loss
+from seqbench.tasks.task import Split, Task, TaskData
 
 
 @dataclass(frozen=True)

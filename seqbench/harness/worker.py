@@ -7,41 +7,43 @@ gone ends; one that dies, or takes too long, is replaced when the next run is as
 
 import multiprocessing
 import os
-import queue
 import signal
+import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from multiprocessing.connection import Connection
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from seqbench.errors import SeqbenchError, UsageError
-from seqbench.records import EpochRecord
+from seqbench.errors import SeqbenchError, read_message
+from seqbench.harness.serving import serve
 from seqbench.spec import RunSpec
 
 # torch is imported within functions, so that a worker can be started first and both processes
 # import it at the same time
 if TYPE_CHECKING:
-    from seqbench.harness.run import Ended, EpochFinished, Job, Problem
+    from seqbench.harness.job import Ended, EpochFinished, Job, Problem
     from seqbench.harness.runner import ProblemKey
+    from seqbench.harness.saving import Traces
 
 _PATIENCE_S = 10  # for a process that was told to end
+_LONGEST_WAIT_S = 86_400  # that the system takes at once
+
+_ENVIRONMENT = {
+    "PYTHONHASHSEED": "0",  # sets of strings in one order, every time
+    "PYTHONSAFEPATH": "1",  # or a file of the user's, socket.py, would stand in for Python's own
+}
+"""What a worker is started with, where the user has not said otherwise."""
 
 
 class WorkerError(SeqbenchError):
-    """A worker that died before it could do any run."""
+    """A worker that died, or took too long, before it could do any run; ``status`` says which."""
 
-
-@dataclass(frozen=True)
-class _Epoch:
-    """What a worker says after an epoch; it goes on when it is answered."""
-
-    record: EpochRecord
-    saved: bytes
+    def __init__(self, status: str, message: str) -> None:
+        self.status = status
+        super().__init__(message)
 
 
 class Worker:
@@ -54,14 +56,22 @@ class Worker:
     plugins
         Files with variants and tasks of the user's.
     timeout_s
-        Longest that a run may take; None for any time.
+        Longest that loading the data, or a run, may take; None for any time.
+    allow_changed_data
+        Whether data may be others than the published ones, see `data_folder.reading_data`.
     """
 
     def __init__(
-        self, data: Path | None, plugins: Sequence[Path] = (), timeout_s: float | None = None
+        self,
+        data: Path | None,
+        plugins: Sequence[Path] = (),
+        timeout_s: float | None = None,
+        *,
+        allow_changed_data: bool = False,
     ) -> None:
-        self._arguments = (data, tuple(plugins))
+        self._arguments = (data, tuple(plugins), allow_changed_data)
         self._timeout_s = timeout_s
+        self._path = list(sys.path)  # as it is without the folders of plugins
         self._wanted: tuple[RunSpec, ...] = ()
         self._problems: dict[ProblemKey, Problem] = {}
         self._process: Any = None
@@ -84,7 +94,8 @@ class Worker:
         Raises
         ------
         SeqbenchError
-            What `load_problems` raises; `WorkerError` if the process dies over it.
+            What `load_problems` raises; `WorkerError` if the process dies, or takes too long, over
+            it.
         """
         from seqbench.harness.runner import problem_of
 
@@ -95,20 +106,23 @@ class Worker:
 
     def execute(self, job: "Job", epoch_finished: "EpochFinished") -> "Ended":
         """Do a run; return what came of it, also if the process died or took too long over it."""
-        from seqbench.harness.run import Ended, begin_traces, record_run
-        from seqbench.harness.runner import problem_of
-        from seqbench.harness.saving import load_saved
+        from seqbench.harness.job import Ended
+        from seqbench.harness.saving import begin_traces, load_saved
 
+        traces, last = job.saved.traces if job.saved else begin_traces(), None
         if self._process is None:
             self._start()
-            self._ask_for_problems()
-        deadline = None if self._timeout_s is None else time.monotonic() + self._timeout_s
-        traces, last = job.saved.traces if job.saved else begin_traces(), None
+            try:
+                self._ask_for_problems()
+            except SeqbenchError as reason:
+                self._end()
+                status = reason.status if isinstance(reason, WorkerError) else "failed"
+                return self._record(job, traces, status, read_message(reason))
+        deadline = self._begin_to_wait()
         try:
             self._connection.send(job)
             while True:
-                left = None if deadline is None else max(0.0, deadline - time.monotonic())
-                if not self._connection.poll(left):
+                if not self._wait(deadline):
                     status, error = "timeout", f"it took longer than {self._timeout_s:g} s"
                     break
                 answer = self._connection.recv()
@@ -122,20 +136,40 @@ class Worker:
         except (EOFError, OSError):
             status, error = "crashed", self._describe_death()
         self._end()
-        problem = self._problems[problem_of(job.spec)]
         traces = load_saved(last).traces if last else traces
-        return Ended(record_run(job, problem, traces, status, error), traces)
+        return self._record(job, traces, status, error)
+
+    def _record(self, job: "Job", traces: "Traces", status: str, error: str) -> "Ended":
+        """Return what came of a run that the worker could not end itself."""
+        from seqbench.harness.job import Ended
+        from seqbench.harness.recording import record_checked
+        from seqbench.harness.runner import problem_of
+
+        problem = self._problems[problem_of(job.spec)]
+        return Ended(*record_checked(job, problem, traces, status, error))
+
+    def _begin_to_wait(self) -> float | None:
+        """Return the moment until which there is time from now on; None for any time."""
+        return None if self._timeout_s is None else time.monotonic() + self._timeout_s
+
+    def _wait(self, deadline: float | None) -> bool:
+        """Wait for the worker to say something; tell whether it did so in time."""
+        while deadline is not None:
+            left = max(0.0, deadline - time.monotonic())
+            if self._connection.poll(min(left, _LONGEST_WAIT_S)) or not left:
+                return self._connection.poll()
+        return self._connection.poll(None)
 
     def _start(self) -> None:
         context = multiprocessing.get_context("spawn")
         self._connection, theirs = context.Pipe()
         self._process = context.Process(
-            target=_serve, args=(theirs, *self._arguments), name="seqbench worker", daemon=True
+            target=serve, args=(theirs, *self._arguments), name="seqbench worker", daemon=True
         )
         # Ctrl-C goes to all processes of a terminal; what becomes of this one is decided here
         before = signal.signal(signal.SIGINT, signal.SIG_IGN) if _in_main_thread() else None
         try:
-            with _strings_hashed_alike():
+            with _worker_environment(self._path):
                 self._process.start()
         finally:
             if before is not None:
@@ -144,12 +178,17 @@ class Worker:
 
     def _ask_for_problems(self) -> "dict[ProblemKey, Problem]":
         try:
+            self._connection.recv()  # it is ready: what it does from here on is the tasks' own
             self._connection.send(self._wanted)
+            if not self._wait(self._begin_to_wait()):
+                self._end()
+                told = f"loading the data took longer than --timeout allows, {self._timeout_s:g} s"
+                raise WorkerError("timeout", told)
             answer = self._connection.recv()
         except (EOFError, OSError):
             told = self._describe_death()
             self._end()
-            raise WorkerError(f"the process that loads the data ended: {told}") from None
+            raise WorkerError("crashed", f"the process that loads the data ended: {told}") from None
         if isinstance(answer, SeqbenchError):
             raise answer
         problems: dict[ProblemKey, Problem] = answer
@@ -173,64 +212,21 @@ class Worker:
 
 
 @contextmanager
-def _strings_hashed_alike() -> Iterator[None]:
-    """Let processes that are started here put sets of strings in one order, every time."""
-    before = os.environ.get("PYTHONHASHSEED")
-    os.environ["PYTHONHASHSEED"] = before or "0"
+def _worker_environment(path: list[str]) -> Iterator[None]:
+    """Let processes that are started here have `_ENVIRONMENT`, and look for modules in ``path``."""
+    before = {name: os.environ.get(name) for name in _ENVIRONMENT}
+    os.environ.update({name: before[name] or value for name, value in _ENVIRONMENT.items()})
+    sys.path, path_before = path, sys.path
     try:
         yield
     finally:
-        if before is None:
-            del os.environ["PYTHONHASHSEED"]
+        sys.path = path_before
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
 
 
 def _in_main_thread() -> bool:
     return threading.current_thread() is threading.main_thread()
-
-
-def _serve(connection: Connection, data: Path | None, plugins: tuple[Path, ...]) -> None:
-    """Answer what comes through ``connection`` until nobody is at its other end."""
-    from seqbench.harness.device import default_threads
-    from seqbench.harness.run import Run, describe_error, describe_problem
-    from seqbench.harness.runner import load_problems, problem_of
-    from seqbench.harness.sharing import prepare_thread
-    from seqbench.plugins import load_plugins
-    from seqbench.tasks.data_folder import locate_data
-
-    prepare_thread(default_threads())
-    asked = _listen(connection)
-    wanted = asked()
-    try:
-        load_plugins(plugins)
-        problems = load_problems(wanted, locate_data(data))
-        answer = {key: describe_problem(key[0], *each) for key, each in problems.items()}
-    except SeqbenchError as error:
-        connection.send(error)
-        return
-    except Exception as error:  # a task of the user's may raise anything
-        connection.send(UsageError(f"a task cannot be used: {describe_error(error)}"))
-        return
-    connection.send(answer)
-
-    def epoch_finished(record: EpochRecord, saved: bytes) -> None:
-        connection.send(_Epoch(record, saved))
-        asked()
-
-    while True:
-        job: Job = asked()
-        connection.send(Run(job, *problems[problem_of(job.spec)]).execute(epoch_finished))
-
-
-def _listen(connection: Connection) -> Callable[[], Any]:
-    """Return what waits for the next question; the process ends when nobody can ask any more."""
-    questions: queue.SimpleQueue[Any] = queue.SimpleQueue()
-
-    def listen() -> None:
-        try:
-            while True:
-                questions.put(connection.recv())
-        except (EOFError, OSError):
-            os._exit(0)
-
-    threading.Thread(target=listen, name="asker", daemon=True).start()
-    return questions.get

@@ -8,6 +8,7 @@ import pandas as pd
 from seqbench.history.change_points import LEAST_POINTS
 from seqbench.history.tables import format_effect, format_range, format_value
 from seqbench.history.trends import CHANGE, FIGURES, NONE, PERHAPS, TOO_FEW, History
+from seqbench.printable import quote_code
 from seqbench.tables import format_p
 
 
@@ -42,12 +43,7 @@ def describe_change(row: Any) -> str:
     )
     if not pd.isna(row.seeds_low) and row.seeds_low <= 0 <= row.seeds_high:
         text += " Over seeds it is not decided: others might not show it."
-    return f"{text} Differs there: {_quote(row.also)}." if row.also else text
-
-
-def _quote(text: str) -> str:
-    """Return text as it stands, on the screen and in Markdown."""
-    return "`" + text.replace("`", "'") + "`"
+    return f"{text} Differs there: {quote_code(row.also)}." if row.also else text
 
 
 def _with_sign(p: float) -> str:
@@ -72,7 +68,7 @@ def _describe_machines(machines: pd.DataFrame) -> Iterator[str]:
         if row.differs:
             yield (
                 f"{row.point} was made on machine {row.machine}, the one before on another: "
-                f"{_quote(row.differs)}. Times of the two are not compared."
+                f"{quote_code(row.differs)}. Times of the two are not compared."
             )
 
 

@@ -1,19 +1,21 @@
 """The figure of a history: frames of `trends` in, a figure out. No number is computed here."""
 
+from typing import Any
+
 import pandas as pd
-from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
 from seqbench.formatting import format_count, format_seconds
 from seqbench.history.trends import FIGURES, PERHAPS, History
-from seqbench.plots import THEME, Palette, color_labels, score_axis
+from seqbench.plots import Palette, color_labels, score_axis, themed
 
 _WIDTH = 15.0
 _HEIGHT = 4.2
 _LEGEND_HEIGHT = 0.32
 _MOST_TICKS = 12
+_LONGEST_NAME = 24  # characters
 _STEPS = [1, 2, 5, 10]
 _DECADE = 10  # below it a logarithmic axis has too few round numbers for ticks
 _FORMATS = {"epoch_time_s": format_seconds, "train_samples_per_s": format_count}
@@ -29,7 +31,7 @@ def plot_history(history: History) -> Figure:
     parts = list(history.points.groupby(["task", "device"], sort=False))
     palette = color_labels(history.points["label"])
     heights = [max(_HEIGHT, 1 + _LEGEND_HEIGHT * len(set(part["label"]))) for _, part in parts]
-    with rc_context(THEME):
+    with themed():
         figure = Figure(figsize=(_WIDTH, sum(heights)), layout="constrained")
         grid = figure.subplots(len(parts), len(FIGURES), squeeze=False, height_ratios=heights)
         for axes, ((task, device), part) in zip(grid, parts, strict=True):
@@ -90,8 +92,14 @@ def _draw_machines(ax: Axes, machines: pd.DataFrame) -> None:
             ax.axvline(row.position - 0.5, color="0.6", ls=":", lw=1.5)
     step = -(-len(machines) // _MOST_TICKS)
     shown = machines.iloc[::step]
-    ax.set_xticks(shown["position"], shown["point"], rotation=45, ha="right", fontsize="x-small")
+    names = [_shorten(name) for name in shown["point"]]
+    style: dict[str, Any] = {"rotation": 45, "ha": "right", "fontsize": "x-small"}
+    ax.set_xticks(shown["position"], names, parse_math=False, **style)  # names come from outside
     ax.set_xlim(-0.5, len(machines) - 0.5)
+
+
+def _shorten(name: str) -> str:
+    return name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 1]}…"
 
 
 def _name_axes(ax: Axes, part: pd.DataFrame, column: str) -> None:

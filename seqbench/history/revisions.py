@@ -6,11 +6,14 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from seqbench.errors import ResultsError, UsageError
-from seqbench.git import ask_git, run_git
-from seqbench.store import ENVIRONMENT, EPOCHS, RUNS, Results, list_results, load_results
+from seqbench.git import ask_git, find_top, list_paths, run_git
+from seqbench.printable import strip_controls
+from seqbench.reader import ENVIRONMENT, Results, list_results, load_results
+from seqbench.records import EPOCHS, RUNS
 
 _NEEDED = (RUNS, EPOCHS, ENVIRONMENT)  # no trend is made of samples and profiles
 _SHOWN_HASH = 9
+_LFS_POINTER = b"version https://git-lfs.github.com/spec/"
 
 
 @dataclass(frozen=True)
@@ -72,7 +75,7 @@ def read_revisions(folder: Path) -> Line:
     if not root.is_dir():
         raise UsageError(f"{folder.parent} is not a folder; --results names the one with results")
     try:
-        top = Path(ask_git(root, "rev-parse", "--show-toplevel"))
+        top = find_top(root)
     except UsageError as error:
         raise UsageError(
             f"{error}. Revisions are read from the repository that holds --results; --folder reads "
@@ -118,7 +121,7 @@ def read_folders(folder: Path) -> Line:
     points, told = [], []
     for part in parts:
         try:
-            points.append(_make_point(part.name, load_results(part)))
+            points.append(_make_point(part.name, load_results(part, parts=())))
         except ResultsError as error:
             told.append(f"{part.name} is left out: {error}.")
     points.sort(key=lambda point: (point.made_at, point.name))
@@ -128,13 +131,13 @@ def read_folders(folder: Path) -> Line:
 def _make_point(name: str, results: Results) -> Point:
     if results.runs.empty:
         raise ResultsError(f"there is no run in its {RUNS}")
-    return Point(name, str(results.runs["started_at"].min()), results)
+    return Point(strip_controls(name), str(results.runs["started_at"].min()), results)
 
 
 def _make_line(name: str, points: Sequence[Point], told: Sequence[str]) -> Line:
     if not points:
-        raise ResultsError(f"no result of {name} can be read. {' '.join(told)}")
-    return Line(name, tuple(points), tuple(told))
+        raise ResultsError(strip_controls(f"no result of {name} can be read. {' '.join(told)}"))
+    return Line(strip_controls(name), tuple(points), tuple(map(strip_controls, told)))
 
 
 def _read_revision(top: Path, commit: str, path: str) -> Results:
@@ -143,14 +146,34 @@ def _read_revision(top: Path, commit: str, path: str) -> Results:
         copy = Path(temporary) / Path(path).name
         copy.mkdir()
         for file in _list_files(top, commit, path):
-            (copy / file).write_bytes(run_git(top, "cat-file", "blob", f"{commit}:{path}/{file}"))
+            (copy / file).write_bytes(_read_file(top, f"{commit}:{path}/{file}"))
         try:
-            return load_results(copy)
+            return load_results(copy, parts=())
         except ResultsError as error:
             raise ResultsError(str(error).replace(str(copy), path)) from error
 
 
+def _read_file(top: Path, place: str) -> bytes:
+    """Return a file of a revision as a checkout has it: through the filters of its attributes.
+
+    Raises
+    ------
+    ResultsError
+        If it cannot be read, or if it is a pointer to a file that Git LFS keeps elsewhere.
+    """
+    try:
+        content = run_git(top, "cat-file", "--filters", place)
+    except UsageError as error:
+        raise ResultsError(str(error)) from None
+    if content.startswith(_LFS_POINTER):
+        raise ResultsError(
+            f"{place.partition(':')[2]} is a pointer of Git LFS; `git lfs install` and "
+            f"`git lfs fetch --all` bring the files"
+        )
+    return content
+
+
 def _list_files(top: Path, commit: str, path: str) -> Iterator[str]:
-    listed = ask_git(top, "ls-tree", "--name-only", "-z", f"{commit}", "--", f"{path}/")
-    there = {Path(each).name for each in listed.split("\0")}
+    listed = list_paths(top, "ls-tree", "--name-only", "-z", commit, "--", f"{path}/")
+    there = {Path(each).name for each in listed}
     yield from (file for file in _NEEDED if file in there)

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from seqbench.errors import UnknownNameError
 from seqbench.models.readout import Encoding
 from seqbench.registry import Registry
+from seqbench.spec import IMPLEMENTATIONS
 from seqbench.tasks.task import Task
 
 
@@ -119,7 +120,13 @@ class VariantRegistry(Registry[Variant]):
             the name, is the same in two directions.
         on_request
             Whether suites that run every variant leave it out; it is still there by name.
+
+        Raises
+        ------
+        ValueError
+            If no run can ask for such a name or such implementations.
         """
+        _check_implementations(name, implementations)
 
         def file(build: Build) -> Build:
             explanation = cleandoc(build.__doc__ or "")
@@ -133,6 +140,16 @@ class VariantRegistry(Registry[Variant]):
             return build
 
         return file
+
+
+def _check_implementations(name: str, offered: object) -> None:
+    """Raise `ValueError` if a variant offers what no run can ask for."""
+    known = isinstance(offered, tuple | list) and set(offered) <= set(IMPLEMENTATIONS)
+    if not known or not offered:
+        raise ValueError(
+            f"variant {name!r} offers the implementations {offered!r}, expected a tuple of some of "
+            f"{', '.join(IMPLEMENTATIONS)}"
+        )
 
 
 def _in_both_directions(name: str, explanation: str) -> str:

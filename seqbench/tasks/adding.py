@@ -1,23 +1,19 @@
 """``adding``: the sum of two marked numbers in a long sequence."""
 
-from pathlib import Path
-
 import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from seqbench.errors import SettingError
-from seqbench.tasks.generated import generate
+from seqbench.tasks.generated import GeneratedTask, draw_rows
 from seqbench.tasks.task import TASKS, Regression, Split, TaskData
 
-TRAIN_EXAMPLES = 10_000
-TEST_EXAMPLES = 1_000
 SHORTEST = 2  # one step for each mark
 
 
 @TASKS.register("adding")
-class Adding(Regression):
+class Adding(GeneratedTask, Regression):
     """What do the two marked numbers add up to? Tells who carries a number over many steps.
 
     Each step has 2 features: a number drawn from U(0, 1), and a mark that is 1 at two steps and 0
@@ -40,23 +36,21 @@ class Adding(Regression):
     features = 2
     outputs = 1
     default_length = 100
+    drawn_train, drawn_test = 10_000, 1_000
+    bytes_per_step = 40  # both features twice in double precision, once in single
 
     def __init__(self, length: int | None = None) -> None:
         super().__init__(length)
         if self.time < SHORTEST:
             raise SettingError("length", length, f"at least {SHORTEST} for this task: two marks")
 
-    def load(self, data_dir: Path) -> TaskData:
-        """Return the examples; they are generated, not read from ``data_dir``."""
-        return generate(self._draw, train=TRAIN_EXAMPLES, test=TEST_EXAMPLES)
-
-    def _draw(self, random: np.random.RandomState, examples: int) -> Split:
+    def draw(self, random: np.random.RandomState, examples: int, kept: int) -> Split:
         half = self.time // 2
-        numbers = random.random_sample((examples, self.time))
-        first = random.randint(0, half, examples, dtype=np.int64)
-        second = random.randint(half, self.time, examples, dtype=np.int64)
+        numbers = draw_rows(random, examples, self.time, kept)
+        first = random.randint(0, half, examples, dtype=np.int64)[:kept]
+        second = random.randint(half, self.time, examples, dtype=np.int64)[:kept]
         marks = np.zeros_like(numbers)
-        rows = np.arange(examples)
+        rows = np.arange(kept)
         marks[rows, first] = marks[rows, second] = 1
         inputs = torch.from_numpy(np.stack([numbers, marks], axis=-1)).float()
         added = inputs[rows, first, 0] + inputs[rows, second, 0]

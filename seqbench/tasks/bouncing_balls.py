@@ -1,17 +1,13 @@
 """``bouncing-balls``: the next frame of a video of balls in a box."""
 
-from pathlib import Path
-
 import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from seqbench.tasks.generated import generate
+from seqbench.tasks.generated import GeneratedTask
 from seqbench.tasks.task import TASKS, Regression, Split, TaskData
 
-TRAIN_EXAMPLES = 1_000
-TEST_EXAMPLES = 200
 BALLS = 3
 SIDE = 10.0  # of the box
 RADIUS = 1.2
@@ -21,7 +17,7 @@ WHITE = 255
 
 
 @TASKS.register("bouncing-balls")
-class BouncingBalls(Regression):
+class BouncingBalls(GeneratedTask, Regression):
     """What does the next video frame show? Three balls that bounce off walls and each other.
 
     A frame has 16×16 pixels from 0 (black) to 1 (a ball), 256 features row after row; a ball is
@@ -47,13 +43,12 @@ class BouncingBalls(Regression):
     readouts = ("each",)
     looks_ahead = False
     default_length = 20
+    drawn_train, drawn_test = 1_000, 200
+    bytes_per_step = 20 * PIXELS**2  # a frame twice in double precision, once in single
 
-    def load(self, data_dir: Path) -> TaskData:
-        """Return the videos; they are generated, not read from ``data_dir``."""
-        return generate(self._draw, train=TRAIN_EXAMPLES, test=TEST_EXAMPLES)
-
-    def _draw(self, random: np.random.RandomState, examples: int) -> Split:
+    def draw(self, random: np.random.RandomState, examples: int, kept: int) -> Split:
         places, speeds = place_balls(random, examples), draw_speeds(random, examples)
+        places, speeds = places[..., :kept].copy(), speeds[..., :kept].copy()
         frames = [draw_frame(places)]
         for _ in range(self.time):
             for _ in range(MOVES_PER_FRAME):

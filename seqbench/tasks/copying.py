@@ -1,17 +1,13 @@
 """``copying``: ten symbols to be said again after a long wait."""
 
-from pathlib import Path
-
 import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from seqbench.tasks.generated import generate
+from seqbench.tasks.generated import GeneratedTask
 from seqbench.tasks.task import TASKS, Classification, Split, TaskData
 
-TRAIN_EXAMPLES = 10_000
-TEST_EXAMPLES = 1_000
 BLANK = 0
 SYMBOLS = range(1, 9)
 MARKER = 9
@@ -20,7 +16,7 @@ RULED_OUT = -1e4  # a logit that leaves no probability, and finite where −∞ 
 
 
 @TASKS.register("copying")
-class Copying(Classification):
+class Copying(GeneratedTask, Classification):
     """Which ten symbols came first? Tells who holds on to something that no step repeats.
 
     A sequence is 10 symbols, T − 1 blanks, a marker and 10 blanks: T + 20 steps. The answer is
@@ -48,18 +44,17 @@ class Copying(Classification):
     higher_is_better = False
     readouts = ("each",)
     default_length = 100
+    drawn_train, drawn_test = 10_000, 1_000
+    bytes_per_step = 16  # a token and a target
 
     def __init__(self, length: int | None = None) -> None:
         super().__init__(length)
         self.time += 2 * COPIED
 
-    def load(self, data_dir: Path) -> TaskData:
-        """Return the examples; they are generated, not read from ``data_dir``."""
-        return generate(self._draw, train=TRAIN_EXAMPLES, test=TEST_EXAMPLES)
-
-    def _draw(self, random: np.random.RandomState, examples: int) -> Split:
-        symbols = random.randint(SYMBOLS.start, SYMBOLS.stop, (examples, COPIED), dtype=np.int64)
-        inputs = np.full((examples, self.time), BLANK, dtype=np.int64)
+    def draw(self, random: np.random.RandomState, examples: int, kept: int) -> Split:
+        drawn = random.randint(SYMBOLS.start, SYMBOLS.stop, (examples, COPIED), dtype=np.int64)
+        symbols = drawn[:kept]
+        inputs = np.full((kept, self.time), BLANK, dtype=np.int64)
         targets = inputs.copy()
         inputs[:, :COPIED] = symbols
         inputs[:, -COPIED - 1] = MARKER

@@ -1,8 +1,15 @@
-"""Where data sets lie on this machine, and what is said when one does not."""
+"""Where data sets lie on this machine, whether they are the published ones, what is said if not.
 
+A file counts by its content: one with the checksum that was published is taken however it is called
+and in whatever folder it lies, and any other is refused, or named in every row.
+"""
+
+import hashlib
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from contextvars import ContextVar
+from itertools import islice
 from pathlib import Path
 
 from platformdirs import user_cache_path
@@ -10,15 +17,100 @@ from platformdirs import user_cache_path
 from seqbench.errors import DataUnavailableError
 
 VARIABLE = "SEQBENCH_DATA"
+OPTION = "--allow-changed-data"
+
+_DEEPEST = 3  # folders below the data folder in which files are looked for
+_MOST_FILES = 20_000
+
+_changes: ContextVar[list[str] | None] = ContextVar("changes", default=None)
 
 
 def locate_data(chosen: Path | None = None) -> Path:
-    """Return the data folder: the chosen one, else ``$SEQBENCH_DATA``, else the user's cache."""
-    if chosen is not None:
-        return chosen
-    if VARIABLE in os.environ:
-        return Path(os.environ[VARIABLE])
-    return user_cache_path("seqbench") / "data"
+    """Return the data folder: the chosen one, else ``$SEQBENCH_DATA``, else the user's cache.
+
+    ``~`` and variables in it are what a shell would take them for. An empty variable is none.
+
+    Raises
+    ------
+    DataUnavailableError
+        If it is no folder.
+    """
+    named = os.environ.get(VARIABLE, "").strip() if chosen is None else str(chosen)
+    if not named:
+        return user_cache_path("seqbench") / "data"
+    told = f"the data folder {named}" + (f", from {VARIABLE}," if chosen is None else "")
+    try:
+        folder = Path(os.path.expandvars(named)).expanduser()
+        if folder.exists() and not folder.is_dir():
+            raise DataUnavailableError(f"{told} is a file: name the folder that it lies in")
+    except (OSError, RuntimeError) as error:  # no such home, or a name that is too long
+        raise DataUnavailableError(f"{told} cannot be looked at: {error}") from error
+    return folder
+
+
+def walk_files(folder: Path) -> Iterator[Path]:
+    """Yield the files in ``folder`` and a few folders deep below it, nearest first.
+
+    Hidden folders are left out, and there is an end to it, whatever ``folder`` is.
+    """
+    return islice(_walk(folder), _MOST_FILES)
+
+
+def _walk(folder: Path) -> Iterator[Path]:
+    level = [folder]
+    for _ in range(_DEEPEST + 1):
+        below: list[Path] = []
+        for each in level:
+            found: list[tuple[Path, bool]] = []
+            with suppress(OSError):  # not there, or not to be read
+                found = [(path, path.is_dir()) for path in sorted(each.iterdir())]
+            for path, is_folder in found:
+                if is_folder:
+                    below += [] if path.name.startswith(".") else [path]
+                else:
+                    yield path
+        level = below
+
+
+@contextmanager
+def reading_data(*, allow_changed: bool) -> Iterator[list[str]]:
+    """Hold what is read meanwhile to what was published.
+
+    Gives the list of the files that are not the published ones, which is filled if they are
+    allowed; else such a file is refused.
+    """
+    changes: list[str] = []
+    token = _changes.set(changes if allow_changed else None)
+    try:
+        yield changes
+    finally:
+        _changes.reset(token)
+
+
+def note_change(name: str, file: Path, content: bytes, why: str = "") -> None:
+    """Note that ``file`` is read for the data set ``name`` and is not what was published.
+
+    Parameters
+    ----------
+    name, file, content
+        The data set, the file and what is in it.
+    why
+        What more is to be said of it, in a sentence.
+
+    Raises
+    ------
+    DataUnavailableError
+        If changed data is not allowed, see `reading_data`.
+    """
+    digest = hashlib.sha256(content).hexdigest()
+    changes = _changes.get()
+    if changes is None:
+        raise DataUnavailableError(
+            f"{file} is not {name} as it was published: its SHA-256 is {digest}. {why}\n"
+            f"  to mend it: move it away, and the published one is downloaded; or, if other data "
+            f"is meant, say {OPTION}: it is then named in every row and report."
+        )
+    changes.append(f"{file.name} of {name} with SHA-256 {digest}")
 
 
 @contextmanager

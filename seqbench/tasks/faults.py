@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor
 
+from seqbench.metrics import find_metric
+
 
 def find_tensor_fault(part: str, values: object) -> str | None:
     """Return what is wrong with ``values`` if they are no plain tensor of data."""
@@ -78,3 +80,17 @@ def _name_first(part: str, values: Tensor, wrong: Tensor, expected: str) -> str 
         return None
     place = tuple(wrong.nonzero()[0].tolist())
     return f"{part}[{', '.join(map(str, place))}] is {values[place].item()}, expected {expected}"
+
+
+def find_unit_fault(metric: str, unit: object) -> str | None:
+    """Return what is wrong with the unit of a task's metric, or None if it can be written."""
+    if (
+        not isinstance(unit, str)
+        or len(unit) > 20
+        or not unit.isprintable()
+        or unit.strip() != unit
+    ):
+        return f"has the metric_unit {unit!r}, expected 20 printable characters at most"
+    if unit and find_metric(metric).share:
+        return f"has the metric_unit {unit!r}, but {metric} is a share, in per cent"
+    return None

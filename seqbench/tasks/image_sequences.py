@@ -1,13 +1,12 @@
 """Images read as sequences: row by row, pixel by pixel, or pixel by pixel in another order."""
 
 from pathlib import Path
-from typing import Any
 
 from jaxtyping import Int
 from torch import Tensor
 
 from seqbench.tasks.task import Split, TaskData
-from seqbench.tasks.torchvision_images import load_images
+from seqbench.tasks.torchvision_images import Images, load_images
 
 BRIGHTEST = 255
 
@@ -21,14 +20,14 @@ def load_rows(name: str, data_dir: Path) -> TaskData:
     Raises
     ------
     DataUnavailableError
-        If the files are not there and cannot be downloaded, or one of them is damaged.
+        If the files are not there and cannot be downloaded, or are not the published ones.
     """
     train, test = load_images(name, data_dir)
     return TaskData(train=_as_split(train), test=_as_split(test))
 
 
-def _as_split(dataset: Any) -> Split:
-    return Split(dataset.data.float().div_(BRIGHTEST), dataset.targets.long())
+def _as_split(images: Images) -> Split:
+    return Split(images.data.float().div_(BRIGHTEST), images.targets.long())
 
 
 def one_pixel_a_step(rows: TaskData, order: Int[Tensor, " pixels"] | None = None) -> TaskData:

@@ -1,18 +1,15 @@
 """``mackey-glass``: forecasting a chaotic series one step and six steps ahead."""
 
 from collections import deque
-from pathlib import Path
 
 import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from seqbench.tasks.generated import generate
+from seqbench.tasks.generated import GeneratedTask
 from seqbench.tasks.task import TASKS, Regression, Split, TaskData
 
-TRAIN_EXAMPLES = 1_000
-TEST_EXAMPLES = 200
 HORIZON = 6
 FIRST_VALUES = (0.5, 1.5)
 WASHOUT = (250, 500)  # units of time, long enough to forget the constant past
@@ -28,7 +25,7 @@ DEVIATION = 0.23
 
 
 @TASKS.register("mackey-glass")
-class MackeyGlass(Regression):
+class MackeyGlass(GeneratedTask, Regression):
     """What will the series be in 1 and in 6 steps? Chaotic, with a delay of 17 steps.
 
         dx/dt = 0.2 x(t − 17) / (1 + x(t − 17)¹⁰) − 0.1 x(t)
@@ -62,18 +59,16 @@ class MackeyGlass(Regression):
     readouts = ("each",)
     looks_ahead = False
     default_length = 100
+    drawn_train, drawn_test = 1_000, 200
+    bytes_per_step = 40  # the series three times in double precision, what is made of it in single
 
-    def load(self, data_dir: Path) -> TaskData:
-        """Return the examples; they are generated, not read from ``data_dir``."""
-        return generate(self._draw, train=TRAIN_EXAMPLES, test=TEST_EXAMPLES)
-
-    def _draw(self, random: np.random.RandomState, examples: int) -> Split:
+    def draw(self, random: np.random.RandomState, examples: int, kept: int) -> Split:
         low, high = FIRST_VALUES
-        start = low + (high - low) * random.random_sample(examples)
-        begin = random.randint(*WASHOUT, examples, dtype=np.int64)
+        start = low + (high - low) * random.random_sample(examples)[:kept]
+        begin = random.randint(*WASHOUT, examples, dtype=np.int64)[:kept]
         seen = self.time + HORIZON
         series = integrate(start, WASHOUT[1] + seen)
-        stretch = series[begin[:, None] + np.arange(seen), np.arange(examples)[:, None]]
+        stretch = series[begin[:, None] + np.arange(seen), np.arange(kept)[:, None]]
         values = torch.from_numpy((stretch - MEAN) / DEVIATION).float()
         ahead = [values[:, steps : steps + self.time] for steps in (1, HORIZON)]
         return Split(values[:, : self.time].unsqueeze(-1), torch.stack(ahead, dim=-1))

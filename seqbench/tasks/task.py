@@ -6,31 +6,21 @@ token or a frame, is the task's business.
 """
 
 import hashlib
-import math
-import re
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
 from functools import cached_property
-from numbers import Real
 from pathlib import Path
 from typing import ClassVar
 
-import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from seqbench.errors import ContractError, SettingError
-from seqbench.metrics import find_metric
+from seqbench.errors import ContractError, SeqbenchError, SettingError, describe_error
 from seqbench.registry import Registry
 from seqbench.spec import RunSpec
-from seqbench.tasks.faults import (
-    find_index_fault,
-    find_input_fault,
-    find_number_fault,
-    find_shape_fault,
-    find_tensor_fault,
-)
+from seqbench.tasks.declaration import find_plan_fault
+from seqbench.tasks.faults import find_index_fault, find_shape_fault
 
 
 @dataclass(frozen=True)
@@ -59,14 +49,19 @@ class Split:
 
 @dataclass(frozen=True)
 class TaskData:
-    """All that a run is fed with."""
+    """All that a run is fed with.
+
+    ``changed`` names the files of it that are not the published ones; None where all are, or where
+    nothing is published.
+    """
 
     train: Split
     test: Split
+    changed: str | None = None
 
     def to(self, device: str) -> "TaskData":
         """Return the same data on ``device``."""
-        return TaskData(self.train.to(device), self.test.to(device))
+        return replace(self, train=self.train.to(device), test=self.test.to(device))
 
     @cached_property
     def fingerprint(self) -> str:
@@ -107,6 +102,8 @@ class Task(ABC):
     """Numbers that a model gives for an example, or for each of its steps."""
     metric: ClassVar[str]
     """Name of the score, as it stands in the CSV: lower-case words joined by underscores."""
+    metric_unit: ClassVar[str] = ""
+    """Unit of the score, as °C, in 20 characters at most; empty for a share or a plain number."""
     higher_is_better: ClassVar[bool]
     """Direction of the score."""
     readouts: ClassVar[tuple[str, ...]] = ("last", "final", "mean", "max")
@@ -115,6 +112,8 @@ class Task(ABC):
     """Whether an answer may use steps after it; False where those would give it away."""
     default_length: ClassVar[int | None] = None
     """Time steps of a sequence if nobody says otherwise; None where the data decide."""
+    train_examples: int | None = None
+    """How many training examples are wanted, the first ones; None for all. More may be loaded."""
 
     def __init__(self, length: int | None = None) -> None:
         if self.default_length is not None:
@@ -237,122 +236,33 @@ class Regression(Task):
         return find_shape_fault(targets, shape)
 
 
-TASKS: Registry[type[Task]] = Registry("task")
-
-METRIC = re.compile(r"[a-z0-9]+(_[a-z0-9]+)*")
-
-
-def check_data(name: str, task: Task, data: object) -> TaskData:
-    """Return ``data`` if it is what the task called ``name`` says of itself.
-
-    Raises
-    ------
-    ContractError
-        If it is no `TaskData`, a split's inputs or targets are not what the task's model and loss
-        take, or the metric's name is not one.
-    """
-    if not isinstance(data, TaskData):
-        raise ContractError("task", name, f"gave {type(data).__name__}, expected a TaskData")
-    if fault := _find_metric_fault(task):
-        raise ContractError("task", name, fault)
-    for part, split in (("training", data.train), ("test", data.test)):
-        if wrong := _find_split_fault(task, split):
-            raise ContractError("task", name, f"gave a wrong {part} split: {wrong}")
-    return data
-
-
-def _find_metric_fault(task: Task) -> str | None:
-    if not METRIC.fullmatch(task.metric):
-        return f"calls its metric {task.metric!r}, expected lower-case words joined by underscores"
-    known = find_metric(task.metric).higher_is_better
-    if not isinstance(task.higher_is_better, bool) or known not in (None, task.higher_is_better):
-        expected = "True or False" if known is None else str(known)
-        return (
-            f"says higher_is_better = {task.higher_is_better!r} of {task.metric}, "
-            f"expected {expected}"
-        )
-    return None
-
-
-def check_baseline(name: str, task: Task, data: TaskData) -> float:
-    """Return the score of the trivial answer if the task called ``name`` gives one.
-
-    Raises
-    ------
-    ContractError
-        If the answer has not the shape of a model's outputs, its score is no finite number, or
-        answering and scoring changed the data.
-    """
-    before, answer = fingerprint(data), task.answer_trivially(data)
-    expected = _shape_outputs(task, len(data.test))
-    if tuple(answer.shape) != expected:
-        fault = f"answers trivially in shape {tuple(answer.shape)}, expected {expected}"
-        raise ContractError("task", name, fault)
-    score = as_score(name, task.metric, task.score(answer, data.test.targets))
-    if fingerprint(data) != before:
-        raise ContractError("task", name, "changes its data when it scores: copy what is changed")
-    return score
-
-
-def check_loss(name: str, loss: object) -> Tensor:
-    """Return ``loss`` if it is one that can be minimised.
-
-    Raises
-    ------
-    ContractError
-        If it is no tensor without axes.
-    """
-    if isinstance(loss, Tensor) and not loss.ndim:
-        return loss
-    came = f"of shape {tuple(loss.shape)}" if isinstance(loss, Tensor) else type(loss).__name__
-    raise ContractError("task", name, f"gave a loss {came}, expected a tensor without axes")
-
-
-def _find_split_fault(task: Task, split: Split) -> str | None:
-    inputs, targets = split.inputs, split.targets
-    for part, tensor in (("inputs", inputs), ("targets", targets)):
-        if fault := find_tensor_fault(part, tensor):
-            return fault
-    if fault := find_input_fault(inputs, task.time, task.features):
-        return fault
-    if targets.shape[:1] != inputs.shape[:1]:
-        return f"{len(inputs)} inputs and {targets.shape[:1].numel()} targets"
-    if fault := task.find_target_fault(targets, _shape_outputs(task, len(inputs))):
-        return fault
-    return find_number_fault("targets", targets)
-
-
-def _shape_outputs(task: Task, examples: int) -> tuple[int, ...]:
-    steps = (task.time,) if "each" in task.readouts else ()
-    return examples, *steps, task.outputs
-
-
-def as_score(name: str, metric: str, value: object, *, finite: bool = True) -> float:
-    """Return the score ``value`` as Python's float: a number, or a tensor or array of no axes.
-
-    Raises
-    ------
-    ContractError
-        If it is neither, if it has to be ``finite`` and is not, or if it is out of the metric's
-        bounds. The message names the task ``name``.
-    """
-    given = value.item() if isinstance(value, Tensor | np.ndarray) and not value.ndim else value
-    if not isinstance(given, Real):
-        shape = f" of shape {tuple(given.shape)}" if isinstance(given, Tensor | np.ndarray) else ""
-        came = f"{type(value).__name__}{shape}" if shape else repr(given)
-        raise ContractError("task", name, f"gave the score {came}, expected one real number")
-    score, bounds = float(given), find_metric(metric)
-    if finite and not math.isfinite(score):
-        raise ContractError("task", name, f"gave the score {score}, expected a finite number")
-    if math.isfinite(score) and not bounds.low <= score <= bounds.high:
-        expected = f"a number from {bounds.low:g} to {bounds.high:g}"
-        raise ContractError("task", name, f"gave {metric} {score:g}, expected {expected}")
-    return score
+TASKS: Registry[type[Task]] = Registry("task", Task)
 
 
 def make_task(spec: RunSpec) -> Task:
     """Return the task that ``spec`` names, with sequences of the length that it asks for."""
-    return TASKS[spec.task](spec.length)
+    return build_task(spec.task, spec.length)
+
+
+def build_task(name: str, length: int | None = None) -> Task:
+    """Return the task called ``name``, what it says of itself looked at as far as a plan needs it.
+
+    Raises
+    ------
+    ContractError
+        If it cannot be made, is no `Task`, or says of itself what cannot be.
+    """
+    try:
+        task: object = TASKS[name](length)
+    except SeqbenchError:
+        raise
+    except Exception as error:  # a task of the user's may raise anything
+        raise ContractError("task", name, f"cannot be made: {describe_error(error)}") from error
+    if not isinstance(task, Task):
+        raise ContractError("task", name, f"is {type(task).__name__}, expected a Task")
+    if fault := find_plan_fault(task):
+        raise ContractError("task", name, fault)
+    return task
 
 
 def cut_training(data: TaskData, examples: int | None) -> TaskData:

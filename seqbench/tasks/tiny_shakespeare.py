@@ -1,13 +1,15 @@
-"""Tiny Shakespeare, the text: read where it lies, or downloaded, and checked either way."""
+"""Tiny Shakespeare, the text: found, or downloaded, and checked either way."""
 
 import hashlib
 import tempfile
+from collections.abc import Iterator
+from contextlib import suppress
 from http.client import HTTPException
 from pathlib import Path
 from urllib.request import urlopen
 
 from seqbench.errors import DataUnavailableError
-from seqbench.tasks.data_folder import missing_data, new_folder
+from seqbench.tasks.data_folder import missing_data, new_folder, note_change, walk_files
 
 URL = "https://raw.githubusercontent.com/karpathy/char-rnn/master/data/tinyshakespeare/input.txt"
 FILE = Path("tinyshakespeare", "input.txt")
@@ -19,27 +21,43 @@ DOWNLOAD_STALL_S = 30
 def load_text(data_dir: Path) -> bytes:
     """Return the text: ASCII, one byte a character.
 
-    Looks for ``data_dir/tinyshakespeare/input.txt`` and downloads it if it is not there. A file
-    that is there is only ever read.
+    Looks for ``data_dir/tinyshakespeare/input.txt``, then for a copy of it by any name in
+    ``data_dir``, and downloads it if there is none. A file that is there is only ever read.
 
     Raises
     ------
     DataUnavailableError
-        If the file is not there and cannot be downloaded, or is another one.
+        If the file is not there and cannot be downloaded, cannot be read, or is another one and
+        changed data is not allowed.
     """
-    place = data_dir / FILE
-    try:
-        text = place.read_bytes()
-    except FileNotFoundError:
+    places = [data_dir / FILE]
+    if data_dir.name == FILE.parent.name:  # it was the text's own folder that was named
+        places.append(data_dir / FILE.name)
+    place = next((each for each in places if each.exists()), places[0])
+    for path in _list_candidates(data_dir, place):
+        if _checksum(text := _read(path)) == SHA256:
+            return text
+    if not place.exists():
         return _download(place)
-    except OSError as error:
-        raise DataUnavailableError(f"{place} cannot be read: {error.strerror}") from error
-    if _checksum(text) != SHA256:
-        raise DataUnavailableError(
-            f"{place} is not tiny Shakespeare as everyone has it: its SHA-256 is "
-            f"{_checksum(text)}, not {SHA256}. Move it away and the right one is downloaded."
-        )
+    note_change("tiny Shakespeare", place, text := _read(place))
     return text
+
+
+def _list_candidates(data_dir: Path, place: Path) -> Iterator[Path]:
+    """Yield the file in its place, then all that are as long as the text."""
+    if place.exists():
+        yield place
+    for path in walk_files(data_dir):
+        with suppress(OSError):  # it went meanwhile
+            if path.stat().st_size == BYTES and path != place:
+                yield path
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise DataUnavailableError(f"{path} cannot be read: {error.strerror}") from error
 
 
 def _download(place: Path) -> bytes:

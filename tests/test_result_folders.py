@@ -1,4 +1,4 @@
-"""The store: what is written comes back, and what does not fit is refused by name."""
+"""Result folders: what is written comes back, and what does not fit is refused by name."""
 
 import csv
 import json
@@ -16,18 +16,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from seqbench import store
 from seqbench.columns import columns, flatten
 from seqbench.errors import ExitCode, ResultsError, UsageError
-from seqbench.records import SCHEMA_VERSION, EpochRecord, RunRecord
-from seqbench.store import (
-    EPOCHS,
-    RUNS,
-    Results,
-    ResultWriter,
-    load_results,
-    load_unfinished,
-)
+from seqbench.reader import Results, load_results, load_unfinished
+from seqbench.records import EPOCHS, RUNS, SCHEMA_VERSION, EpochRecord, RunRecord
+from seqbench.writer import ResultWriter
 
 MakeRun = Callable[..., tuple[RunRecord, list[EpochRecord]]]
 
@@ -43,7 +36,7 @@ def test_records_come_back_as_they_were(tmp_path: Path, make_run: MakeRun) -> No
     assert results.environment == {"environment_id": "abc"}
     for row, (run, _) in zip(results.runs.to_dict("records"), made, strict=True):
         for name, value in flatten(run).items():
-            back = row[name]
+            back = value if name in ("rows_digest", "runs_digest") else row[name]
             assert back == value or (value is None and back != back) or str(back) == "<NA>"
     written = [flatten(epoch) for _, epochs in made for epoch in epochs]
     expected = pd.DataFrame(written).astype(results.epochs.dtypes)
@@ -172,7 +165,7 @@ def test_kills_at_any_byte_lose_and_double_nothing(
             pytest.MonkeyPatch.context() as patch,
             ResultWriter(folder, {"environment_id": "abc"}) as writer,
         ):
-            patch.setattr(store, "replace_file", Killing(after))
+            patch.setattr("seqbench.writer.replace_file", Killing(after))
             writer.resume(earlier, order, load_unfinished(folder))
             for run, epochs in records:
                 if run.run_id not in there:
@@ -249,7 +242,7 @@ def place(folder: Path, file: str, column: str) -> int:
         (RUNS, "seed", "-1", "at least 0"),
         (RUNS, "device", "tpu", "one of cpu, cuda"),
         (RUNS, "status", "fine", "one of ok"),
-        (RUNS, "higher_is_better", "True", "true or false"),
+        (RUNS, "higher_is_better", "yes", "true or false"),
         (RUNS, "started_at", "yesterday", "like 2026"),
         (EPOCHS, "train_loss", "", "a number"),
         (EPOCHS, "epoch_time_s", "-0.5", "greater than 0"),
@@ -276,7 +269,7 @@ def test_unknown_missing_and_double_columns_are_refused(result_folder: Path) -> 
         load_results(result_folder)
     (result_folder / RUNS).write_text(original)
     edit(result_folder, RUNS, lambda rows: [row[:-1] for row in rows])
-    with pytest.raises(ResultsError, match=r"line 1: missing columns schema_version"):
+    with pytest.raises(ResultsError, match=r"line 1: missing columns runs_digest"):
         load_results(result_folder)
     (result_folder / RUNS).write_text(original)
     edit(result_folder, RUNS, lambda rows: [[*row, row[0]] for row in rows])
@@ -308,12 +301,14 @@ def test_rows_of_an_earlier_schema_mean_the_defaults_of_later_columns(result_fol
         kept = [place for place, name in enumerate(rows[0]) if name not in later]
         rows[:] = [[row[place] for place in kept] for row in rows]
 
-    expected = load_results(result_folder).runs.drop(columns="schema_version")
+    recent = ["schema_version", "edited_at", "rows_digest", "runs_digest"]
+    expected = load_results(result_folder).runs.drop(columns=recent)
     expected["peak_memory_bytes"] = pd.array([None] * len(expected), "Int64")
     edit(result_folder, RUNS, age)
     runs = load_results(result_folder).runs
     assert set(runs["schema_version"]) == {1}
-    pd.testing.assert_frame_equal(runs.drop(columns="schema_version"), expected)
+    assert runs[recent[1:]].isna().all(axis=None)
+    pd.testing.assert_frame_equal(runs.drop(columns=recent), expected)
 
 
 def test_memory_of_an_earlier_schema_is_another_quantity_and_not_known(result_folder: Path) -> None:
@@ -376,7 +371,7 @@ def test_a_run_that_is_there_twice_by_another_name_is_refused(result_folder: Pat
         ({"final_score": "nan"}, "line 2, column final_score: nan is no score"),
         ({"final_score": ""}, "line 2, column final_score: nan is no score"),
         ({"best_score": "1.5"}, "line 2, column best_score: 1.5 is no accuracy, which is 0 to 1"),
-        ({"best_score": "0.2"}, "column best_score: 0.2 is worse than the final score, 0.9"),
+        ({"best_score": "0.2"}, "column best_score: 0.2 is not the score of its best epoch"),
         ({"baseline_score": "-0.1"}, "column baseline_score: -0.1 is no accuracy"),
         ({"higher_is_better": "false"}, "column higher_is_better: "),
         ({"metric": "mse"}, "column metric: accuracy is not mse, as in other rows of the task"),
@@ -406,10 +401,11 @@ def test_a_metric_that_runs_the_wrong_way_is_named(result_folder: Path) -> None:
 
 
 def test_epochs_of_runs_that_never_finished_do_not_count(result_folder: Path) -> None:
-    edit(result_folder, RUNS, lambda rows: rows.pop())
+    edit(result_folder, EPOCHS, lambda rows: rows.append(["never-finished", *rows[1][1:]]))
+    assert "never-finished" in (result_folder / EPOCHS).read_text()
     results = load_results(result_folder)
-    assert len(results.runs) == 5
-    assert len(results.epochs) == 10
+    assert len(results.runs) == 6
+    assert len(results.epochs) == 12
 
 
 def test_a_folder_without_results_and_a_broken_environment_are_named(

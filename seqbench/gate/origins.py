@@ -1,0 +1,81 @@
+"""From which files the modules of this process came: the version's own, installed, or neither.
+
+The agent imports this file, in an environment that may have no seqbench, so it imports nothing but
+the standard library.
+"""
+
+import sys
+import sysconfig
+from collections.abc import Sequence
+from pathlib import Path
+
+LENT = "seqbench"
+"""The package that may come from the gate itself."""
+
+_NOBODYS = ("__main__", "__mp_main__", "sitecustomize", "usercustomize", "seqbench_gate_")
+"""How the names begin of what belongs to the interpreter, or to the agent itself."""
+
+_INSTALLED = {"site-packages", "dist-packages"}
+
+
+class ForeignCodeError(ImportError):
+    """Code that is neither of the version nor installed."""
+
+
+def check_origin(root: Path, folders: Sequence[Path], checked: set[tuple[str, str]]) -> None:
+    """Raise if code was imported that is neither this version's nor installed.
+
+    A package that is installed in development mode comes from the working copy, whichever version
+    is asked for. What the version has itself has to come from there even if it is installed too.
+
+    Parameters
+    ----------
+    root, folders
+        Folder of the version, and those in it that its packages lie in.
+    checked
+        Names and files of the modules that need no second look; more are added.
+
+    Raises
+    ------
+    ForeignCodeError
+        With the name of the package, and the file that it came from.
+    """
+    whole = root.resolve()
+    for name, module in list(sys.modules.items()):
+        origin = getattr(module, "__dict__", {}).get("__file__")
+        package = name.partition(".")[0]
+        if not isinstance(origin, str) or package.startswith(_NOBODYS):
+            continue
+        if (name, origin) in checked:
+            continue
+        place = Path(origin).resolve()
+        if not place.is_relative_to(whole):
+            installed = package == LENT or is_installed(place) or _belongs(package)
+            named_alike = package in sys.stdlib_module_names  # "types.py" shadows nothing here
+            if not installed or (not named_alike and _has_itself(name, folders)):
+                raise ForeignCodeError(
+                    f"{package} comes from {origin}, not from the version in {root}"
+                )
+        checked.add((name, origin))
+
+
+def _has_itself(name: str, folders: Sequence[Path]) -> bool:
+    """Tell whether a version has a module, or the package that it is in."""
+    paths = (name.partition(".")[0], name.replace(".", "/"))
+    ends = (".py", "/__init__.py")
+    files = (each / f"{path}{end}" for each in folders for path in paths for end in ends)
+    return any(each.is_file() for each in files)
+
+
+def _belongs(package: str) -> bool:
+    """Tell whether a package is installed: what it compiles for itself may lie anywhere."""
+    origin = getattr(sys.modules.get(package), "__file__", None)
+    return isinstance(origin, str) and is_installed(Path(origin).resolve())
+
+
+def is_installed(place: Path) -> bool:
+    """Tell whether a file is of the standard library or of an installed package."""
+    if _INSTALLED & set(place.parts):
+        return True
+    kinds = ("stdlib", "platstdlib", "purelib", "platlib")
+    return any(place.is_relative_to(Path(sysconfig.get_path(each)).resolve()) for each in kinds)

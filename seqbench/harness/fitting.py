@@ -1,0 +1,42 @@
+"""Whether a run is too large for this machine: estimated before anything of it is allocated."""
+
+import torch
+
+from seqbench.errors import UnsupportedError
+from seqbench.free_memory import format_memory, read_free_memory
+from seqbench.models.sequence_model import SequenceModel, count_parameters
+from seqbench.spec import RunSpec
+from seqbench.tasks.task import TaskData
+
+BYTES_PER_PARAMETER = 20
+"""What each takes in training, in float32: itself, its gradient from autograd and as the optimiser
+gets it, and Adam's two moments."""
+
+_BYTES_PER_OUTPUT = 8  # of the encoder at one step, and its gradient
+
+
+def check_memory(spec: RunSpec, model: SequenceModel, data: TaskData, time: int) -> None:
+    """Raise `UnsupportedError` if training needs more memory than is free, whatever the variant is.
+
+    Counted are the weights, and what the encoder gives at each step of a full batch. All else comes
+    on top, so what passes may still run out of memory.
+
+    Parameters
+    ----------
+    spec, data
+        Of the run.
+    model
+        On the meta device.
+    time
+        Steps of a sequence.
+    """
+    free = torch.cuda.mem_get_info()[0] if spec.device == "cuda" else read_free_memory()
+    parameters = count_parameters(model)
+    examples = min(spec.batch_size, len(data.train))
+    outputs = examples * time * model.encoder.width
+    needed = parameters * BYTES_PER_PARAMETER + outputs * _BYTES_PER_OUTPUT
+    if needed > free:
+        raise UnsupportedError(
+            f"to train {parameters:,} parameters on batches of {examples} sequences, {time} steps, "
+            f"takes more than {format_memory(needed)} of memory, and {format_memory(free)} are free"
+        )

@@ -1,0 +1,94 @@
+"""Which versions of packages are imported: what is installed is not always that.
+
+A package may lie twice on the path, what pip could not remove has a name that begins with ~, and a
+plain folder may stand before an installed package.
+"""
+
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from importlib.metadata import Distribution, PackageNotFoundError, distributions, version
+from pathlib import Path
+from types import ModuleType
+
+_IMPORTABLE = (".py", ".so", ".pyd")
+
+
+def list_versions() -> dict[str, str]:
+    """Return the version of each installed package that an import takes, by its name, in order."""
+    provided: dict[str, set[str]] = {}
+    for name, modules in _list_installed():
+        provided.setdefault(name, set()).update(modules)
+    versions = {}
+    for name in sorted(provided, key=str.lower):
+        with suppress(Exception):  # left over by pip, or damaged
+            versions[name] = find_version(name, provided[name])
+    return versions
+
+
+def find_version(name: str, modules: Iterable[str]) -> str:
+    """Return the version of a package that an import takes.
+
+    That is the one that comes first on the path; of what is imported already, the one that lies
+    where it was imported from, and of what is not installed there what it says of itself.
+
+    Parameters
+    ----------
+    name
+        Of the package, as it is installed.
+    modules
+        Names of the modules at its top.
+
+    Raises
+    ------
+    PackageNotFoundError
+        If it is not installed.
+    """
+    installed = version(name)
+    if not installed:
+        raise PackageNotFoundError(name)
+    imported = [sys.modules[each] for each in sorted(modules) if _is_imported(each)]
+    for place in dict.fromkeys(map(_find_place, imported)):
+        for found in distributions(name=name, path=[place]):
+            return found.version
+    said = [vars(module).get("__version__") for module in imported]
+    if not imported:
+        return installed
+    return next((each for each in said if isinstance(each, str)), "unknown")
+
+
+def list_providers() -> dict[str, list[str]]:
+    """Return the names of the packages that have a module, by the module's name."""
+    providers: dict[str, list[str]] = {}
+    for name, modules in _list_installed():
+        for module in modules:
+            providers.setdefault(module, []).append(name)
+    return providers
+
+
+def _list_installed() -> Iterator[tuple[str, set[str]]]:
+    """Yield the name and the modules of each distribution on the path."""
+    for each in distributions():
+        with suppress(Exception):  # what lies there may be damaged in any way
+            name = each.metadata["Name"]
+            if name:
+                yield name, _list_modules(each)
+
+
+def _list_modules(found: Distribution) -> set[str]:
+    declared = (found.read_text("top_level.txt") or "").split()
+    if declared:
+        return set(declared)
+    files = (line.partition(",")[0] for line in (found.read_text("RECORD") or "").splitlines())
+    tops = (file.partition("/") for file in files if file.endswith(_IMPORTABLE))
+    return {top if slash else top.partition(".")[0] for top, slash, _ in tops}
+
+
+def _is_imported(name: str) -> bool:
+    return getattr(sys.modules.get(name), "__file__", None) is not None
+
+
+def _find_place(module: ModuleType) -> str:
+    """Return the folder on the path from which a module was imported."""
+    file = Path(str(module.__file__))
+    return str(file.parents[1] if hasattr(module, "__path__") else file.parent)

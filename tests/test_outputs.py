@@ -1,0 +1,160 @@
+"""What a command writes and says: checked before, files first, and no result lost over it."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from seqbench.errors import ExitCode, UsageError
+from seqbench.outputs import Output, check_folder, check_outputs, write_outputs
+from tests.repositories import OWN_CLOCK, Repository
+
+FULL = Path("/dev/full")
+
+
+def make_unwritable(kind: str, tmp_path: Path) -> Path:
+    """Return a place where no file can be written, not even by root."""
+    (tmp_path / "file").write_text("here\n")
+    return {
+        "a folder": tmp_path,
+        "in no folder": tmp_path / "none" / "gate.md",
+        "in a file": tmp_path / "file" / "gate.md",
+        "too long": tmp_path / ("n" * 300),
+        "in proc": Path("/proc/none/gate.md"),
+    }[kind]
+
+
+UNWRITABLE = ("a folder", "in no folder", "in a file", "too long", "in proc")
+
+
+@pytest.mark.parametrize("kind", UNWRITABLE)
+def test_a_file_that_cannot_be_written_is_refused_by_the_option_that_names_it(
+    kind: str, tmp_path: Path
+) -> None:
+    place = make_unwritable(kind, tmp_path)
+    with pytest.raises(UsageError, match=r"cannot be written: .*; --summary names it"):
+        check_outputs([Output("--summary", place)])
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["file"]
+
+
+def test_the_check_leaves_files_as_they_are(tmp_path: Path) -> None:
+    there = tmp_path / "there"
+    there.write_text("before\n")
+    check_outputs([Output("--summary", there), Output("--evidence", tmp_path / "new")])
+    check_outputs([Output("--summary", Path(os.devnull))])
+    assert there.read_text() == "before\n"
+    assert [each.name for each in tmp_path.iterdir()] == ["there"]
+
+
+def test_two_outputs_are_two_files(tmp_path: Path) -> None:
+    link = tmp_path / "link"
+    link.symlink_to(tmp_path / "one")
+    with pytest.raises(UsageError, match="--summary and --evidence name the same file"):
+        check_outputs([Output("--summary", tmp_path / "one"), Output("--evidence", link)])
+
+
+@pytest.mark.parametrize("kind", ["in a file", "too long", "in proc"])
+def test_a_folder_in_which_nothing_can_be_written_is_refused(kind: str, tmp_path: Path) -> None:
+    place = make_unwritable(kind, tmp_path)
+    with pytest.raises(UsageError, match=r"cannot be written: .*; --reports names it"):
+        check_folder("--reports", place / "history")
+    check_folder("--reports", tmp_path / "new" / "history")
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["file"]
+
+
+def test_what_cannot_be_written_stops_nothing_else(tmp_path: Path) -> None:
+    if not FULL.exists():
+        pytest.skip("the system has no /dev/full")
+    outputs = Output("--summary", FULL), Output("--evidence", tmp_path / "gate.csv")
+    told = "/dev/full cannot be written: No space left on device; --summary names it"
+    assert write_outputs([(each, "half a \ud800 pair\n") for each in outputs]) == [told]
+    assert (tmp_path / "gate.csv").read_text() == "half a ? pair\n"
+
+
+COMMAND = (sys.executable, "-W", "error", str(OWN_CLOCK), "gate", "--base", "main~1")
+Gate = Callable[..., subprocess.CompletedProcess[bytes]]
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """Return a repository whose last commit slows all by a fifth."""
+    repository = Repository(tmp_path / "mini")
+    repository.replace("Slöw → ü", "mini/harness.py", "now += ", "now += 1.2 * ")
+    return repository.folder
+
+
+@pytest.fixture
+def gate(project: Path) -> Gate:
+    """Return what runs the gate over that commit."""
+
+    def run(*words: str, **variables: str) -> subprocess.CompletedProcess[bytes]:
+        return subprocess.run(
+            [*COMMAND, "--error-rate", "0.9", *words],
+            cwd=project,
+            capture_output=True,
+            timeout=120,
+            env=os.environ | {"GITHUB_STEP_SUMMARY": ""} | variables,
+        )
+
+    return run
+
+
+@pytest.mark.parametrize("option", ["--summary", "--evidence", "GITHUB_STEP_SUMMARY"])
+@pytest.mark.parametrize("kind", ["a folder", "in no folder"])
+def test_the_gate_refuses_before_it_measures(
+    gate: Gate, kind: str, option: str, tmp_path: Path
+) -> None:
+    place = str(make_unwritable(kind, tmp_path))
+    done = gate(option, place) if option.startswith("--") else gate(GITHUB_STEP_SUMMARY=place)
+    assert done.returncode == ExitCode.BAD_USE
+    assert f"{option} names it" in done.stderr.decode()
+    assert done.stdout == b""
+
+
+@pytest.mark.parametrize("option", ["--summary", "--evidence", "GITHUB_STEP_SUMMARY"])
+def test_a_disk_that_is_full_by_then_does_not_change_the_verdict(gate: Gate, option: str) -> None:
+    if not FULL.exists():
+        pytest.skip("the system has no /dev/full")
+    full = str(FULL)
+    done = gate(option, full) if option.startswith("--") else gate(GITHUB_STEP_SUMMARY=full)
+    assert done.returncode == ExitCode.REGRESSION_FOUND, done.stderr
+    assert b"### Regression" in done.stdout
+    assert b"/dev/full cannot be written" in done.stderr
+
+
+@pytest.mark.parametrize("screen", ["full", "closed"])
+def test_a_screen_that_takes_nothing_does_not_lose_the_files(
+    project: Path, tmp_path: Path, screen: str
+) -> None:
+    if not FULL.exists():
+        pytest.skip("the system has no /dev/full")
+    with FULL.open("wb") as full:
+        process = subprocess.Popen(
+            [*COMMAND, "--error-rate", "0.9", "--summary", str(tmp_path / "gate.md")],
+            cwd=project,
+            stdout=full if screen == "full" else subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+    if process.stdout is not None:
+        process.stdout.close()
+    _, said = process.communicate(timeout=120)
+    assert process.returncode == ExitCode.REGRESSION_FOUND, said
+    assert b"Traceback" not in said
+    assert (tmp_path / "gate.md").read_text().startswith("### Regression")
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8", "cp1252"])
+def test_a_screen_of_another_encoding_says_what_it_can(
+    gate: Gate, encoding: str, tmp_path: Path
+) -> None:
+    done = gate("--summary", str(tmp_path / "gate.md"), PYTHONIOENCODING=encoding)
+    assert done.returncode == ExitCode.REGRESSION_FOUND, done.stderr
+    said = done.stdout.decode(encoding)
+    assert "Sl" in said
+    assert "memory" in said
+    if encoding == "ascii":
+        assert "Sl?w -> ?" in said
+    assert "Slöw → ü" in (tmp_path / "gate.md").read_text(encoding="utf-8")
