@@ -2,24 +2,31 @@
 
 The job is started, killed by SIGKILL after a random time, all its processes at once, and started
 again, until it ends by itself; its files must then equal those of a job that was never disturbed,
-times and timestamps aside. That is repeated until there were enough kills.
+times and timestamps aside, and no run that was finished may be missing in between. That is repeated
+until there were enough kills. Every tenth job writes to a disk that is too small for it, which
+grows a little whenever the job has ended because it was full: a memory file system in a mount
+namespace of this process's own, as Linux lets any user make one.
 """
 
 import argparse
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 
 from seqbench.columns import flatten
+from seqbench.errors import ExitCode
+from seqbench.folder_lock import heal_folder
+from seqbench.reader import load_results
 from seqbench.records import Load
-from seqbench.store import load_results
 
 SETTINGS = {
     "task": "row-digits",
@@ -29,13 +36,27 @@ SETTINGS = {
     "hidden-size": "24",
     "dropout": "0.2",
     "schedule": "one-cycle",
+    "eval-every": "5",
     "device": "cpu",
     "name": "job",
 }
-JOB = ["run", *(f"--{name}={value}" for name, value in SETTINGS.items())]
-TIMES = {"epoch_time_s", "train_samples_per_s", "eval_time_s", "eval_samples_per_s", "started_at"}
+JOB = ["run", "--save-checkpoints", *(f"--{name}={value}" for name, value in SETTINGS.items())]
+RESULT = Path("results", "job")
+TIGHT_EVERY = 10
+"""Every so many-th job writes to a disk that is too small."""
+
+INSIDE = "SEQBENCH_STRESS_INSIDE"
+NAMESPACE = ("unshare", "--user", "--map-root-user", "--mount")
+TIMES = {
+    "epoch_time_s",
+    "train_time_s",
+    "train_samples_per_s",
+    "eval_time_s",
+    "eval_samples_per_s",
+    "started_at",
+}
 TIMES |= {"flops_per_s", "peak_flops_per_s", "peak_fraction", "peak_memory_bytes", "target_time_s"}
-TIMES |= set(flatten(Load()))
+TIMES |= {*flatten(Load()), "rows_digest"}
 
 
 def start(folder: Path) -> subprocess.Popen[bytes]:
@@ -49,9 +70,50 @@ def start(folder: Path) -> subprocess.Popen[bytes]:
     )
 
 
-def finish_with_kills(folder: Path, longest_s: float | None, drawn: random.Random) -> int:
-    """Run the job to its end, killing it at random instants if at all; return how often."""
-    kills = 0
+class Disk:
+    """A file system of so many bytes below ``folder``, which can grow."""
+
+    def __init__(self, folder: Path, size: int) -> None:
+        self.folder = folder
+        self.size = size
+        folder.mkdir()
+        subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "none", folder], check=True)
+
+    def grow(self) -> None:
+        """Make it a fifth larger."""
+        self.size += self.size // 5
+        remount = ["mount", "-o", f"remount,size={self.size}", str(self.folder)]
+        subprocess.run(remount, check=True)
+
+    def unmount(self) -> None:
+        """Take it away."""
+        subprocess.run(["umount", self.folder], check=True)
+
+
+@dataclass
+class Tally:
+    """What happened to the jobs, and what must not have happened."""
+
+    jobs: int = 0
+    kills: int = 0
+    full: int = 0
+    lost: int = 0
+    twice: int = 0
+    files: int = 0
+    differing: int = 0
+
+    def __str__(self) -> str:
+        return (
+            f"{self.kills} kills and {self.full} full disks in {self.jobs} jobs: {self.lost} rows "
+            f"lost, {self.twice} duplicated, {self.differing} of {self.files} files differ"
+        )
+
+
+def finish_with_kills(
+    folder: Path, longest_s: float | None, drawn: random.Random, tally: Tally, disk: Disk | None
+) -> None:
+    """Run the job to its end, killing it at random instants if at all; count what happens."""
+    finished: set[str] = set()
     while True:
         process = start(folder)
         try:
@@ -59,28 +121,61 @@ def finish_with_kills(folder: Path, longest_s: float | None, drawn: random.Rando
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
             process.communicate()
-            kills += 1
-            continue
-        if process.returncode != 0:
-            raise SystemExit(f"after {kills} kills the job ended badly: {errors.decode()}")
-        return kills
+            tally.kills += 1
+        else:
+            if process.returncode == 0:
+                return
+            if disk is None or process.returncode != ExitCode.RESULTS_UNREADABLE:
+                raise SystemExit(f"{tally}; then the job ended badly: {errors.decode()}")
+            tally.full += 1
+            disk.grow()
+        now = read_finished(folder)
+        tally.lost += len(finished - now)
+        finished |= now
 
 
-def compare(expected: Path, found: Path) -> tuple[int, int, int]:
-    """Return how many rows are lost, are there twice, and differ, in runs and epochs."""
-    lost = twice = differing = 0
+def read_finished(folder: Path) -> set[str]:
+    """Return the runs that are finished in the result, or in what will take its place."""
+    heal_folder(folder / RESULT)
+    if not (folder / RESULT / "runs.csv").is_file():
+        return set()
+    return set(load_results(folder / RESULT).runs["run_id"])
+
+
+def compare(expected: Path, found: Path, tally: Tally) -> None:
+    """Count rows that are lost, rows that are there twice, and files that differ."""
     whole, resumed = load_results(expected), load_results(found)
-    for name, keys in (("runs", ["run_id"]), ("epochs", ["run_id", "epoch"])):
+    keys = {"runs": ["run_id"], "epochs": ["run_id", "epoch"]}
+    keys["evaluations"] = [*keys["epochs"], "batches"]
+    for name, columns in keys.items():
         before, after = (
             getattr(each, name).drop(columns=list(TIMES), errors="ignore")
             for each in (whole, resumed)
         )
-        places = [pd.MultiIndex.from_frame(each[keys]) for each in (before, after)]
-        lost += len(places[0].difference(places[1]))
-        twice += int(places[1].duplicated().sum())
-        if not before.equals(after):
-            differing += 1
-    return lost, twice, differing
+        places = [pd.MultiIndex.from_frame(each[columns]) for each in (before, after)]
+        tally.lost += len(places[0].difference(places[1]))
+        tally.twice += int(places[1].duplicated().sum())
+        tally.files += 1
+        tally.differing += not before.equals(after)
+    for path in sorted((expected / "checkpoints").iterdir()):
+        there = found / "checkpoints" / path.name
+        tally.files += 1
+        tally.differing += not there.is_file() or there.read_bytes() != path.read_bytes()
+
+
+def disturb(whole: Path, folder: Path, took_s: float, drawn: random.Random, tally: Tally) -> None:
+    """Do one job with kills, every tenth on a disk that is too small, and compare its files."""
+    folder.mkdir()
+    disk = None
+    if tally.jobs % TIGHT_EVERY == TIGHT_EVERY - 1:
+        needed = sum(path.stat().st_size for path in (whole / "results").rglob("*"))
+        disk = Disk(folder / "results", int(needed * drawn.uniform(0.3, 1)))
+    finish_with_kills(folder, 0.8 * took_s, drawn, tally, disk)
+    compare(whole / RESULT, folder / RESULT, tally)
+    tally.jobs += 1
+    if disk is not None:
+        disk.unmount()
+    shutil.rmtree(folder)
 
 
 def main() -> None:
@@ -89,31 +184,22 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=50, help="how many kills at least")
     parser.add_argument("--seed", type=int, default=0, help="of the instants")
     wanted = parser.parse_args()
+    if INSIDE not in os.environ:  # in a namespace of its own this process may mount
+        command = [*NAMESPACE, sys.executable, *sys.argv]
+        sys.exit(subprocess.run(command, env=os.environ | {INSIDE: "1"}).returncode)
     drawn = random.Random(wanted.seed)
     with tempfile.TemporaryDirectory() as folder:
         whole = Path(folder, "whole")
         whole.mkdir()
         begin = time.monotonic()
-        if finish_with_kills(whole, None, drawn):
-            raise SystemExit("the undisturbed job was disturbed")
+        finish_with_kills(whole, None, drawn, Tally(), None)
         took = time.monotonic() - begin
         print(f"undisturbed: {took:.1f} s")
-        kills = rounds = 0
-        faults = [0, 0, 0]
-        while kills < wanted.kills:
-            disturbed = Path(folder, f"disturbed-{rounds}")
-            disturbed.mkdir()
-            now = finish_with_kills(disturbed, 0.8 * took, drawn)
-            found = compare(whole / "results" / "job", disturbed / "results" / "job")
-            faults = [a + b for a, b in zip(faults, found, strict=True)]
-            kills, rounds = kills + now, rounds + 1
-            print(f"round {rounds}: {now} kills, {found} rows lost, twice, files that differ")
-    lost, twice, differing = faults
-    print(
-        f"{kills} kills in {rounds} rounds: {lost} rows lost, {twice} duplicated, "
-        f"{differing} of {2 * rounds} files differ"
-    )
-    if any(faults):
+        tally = Tally()
+        while tally.kills < wanted.kills:
+            disturb(whole, Path(folder, f"disturbed-{tally.jobs}"), took, drawn, tally)
+            print(tally, flush=True)
+    if tally.lost or tally.twice or tally.differing:
         raise SystemExit(1)
 
 

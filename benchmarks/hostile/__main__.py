@@ -1,0 +1,110 @@
+"""Run every trial and count the faults: `nox -s hostile`."""
+
+import argparse
+import csv
+import os
+import random
+import subprocess
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from benchmarks.hostile import files, options, plugins, repositories, surroundings
+from benchmarks.hostile.report import write_report
+from benchmarks.hostile.trial import PROJECT, SEQBENCH, Trial, Verdict, run_trial
+
+FAMILIES = ("options", "files", "plugins", "repositories", "surroundings")
+RESULTS, REPORT = Path("results/hostile"), Path("reports/hostile")
+
+
+def list_trials(seed: int, cells: int, values: int) -> list[Trial]:
+    """Return all trials; ``cells`` and ``values`` are how many are drawn at random, by ``seed``."""
+    drawn = random.Random(seed)
+    return [
+        *options.list_trials(),
+        *files.list_trials(drawn, cells, values),
+        *plugins.list_trials(),
+        *repositories.list_trials(),
+        *surroundings.list_trials(),
+    ]
+
+
+def make_template(folder: Path) -> None:
+    """Make the results that lie in every trial's folder."""
+    for changes in (files.GOOD, files.OTHER):
+        subprocess.run(
+            [*SEQBENCH, *options.run_words(changes)],
+            cwd=folder,
+            env=os.environ | {"PYTHONPATH": PROJECT},
+            check=True,
+            stdout=subprocess.DEVNULL,
+        )
+
+
+def run_trials(
+    trials: list[Trial], folder: Path, lanes: int
+) -> Iterator[tuple[int, Trial, Verdict]]:
+    """Run the trials, so many at a time, and yield their verdicts in order."""
+    template = folder / "template"
+    template.mkdir()
+    make_template(template)
+
+    def run(number: int) -> Verdict:
+        return run_trial(trials[number], template, folder / str(number))
+
+    with ThreadPoolExecutor(lanes) as pool:
+        for number, verdict in enumerate(pool.map(run, range(len(trials)))):
+            yield number, trials[number], verdict
+
+
+def main() -> None:
+    """Run the trials; write their verdicts and the report; fail if there was any fault."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seed", type=int, default=0, help="of the random cells and values")
+    parser.add_argument("--cells", type=int, default=200, help="random cells of CSV files")
+    parser.add_argument("--values", type=int, default=150, help="random values of JSON")
+    parser.add_argument("--lanes", type=int, default=os.cpu_count(), help="trials at a time")
+    parser.add_argument("--family", choices=FAMILIES, help="only this one, nothing is written")
+    parser.add_argument("--only", default="", help="only trials whose name has this text in it")
+    parser.add_argument("--every", type=int, default=1, help="only every so many-th trial")
+    parser.add_argument("--show", action="store_true", help="print what a faulty command said")
+    wanted = parser.parse_args()
+    trials = [
+        trial
+        for trial in list_trials(wanted.seed, wanted.cells, wanted.values)
+        if wanted.family in (None, trial.family) and wanted.only in trial.what
+    ][:: wanted.every]
+    rows, faults = [], Counter[str]()
+    with tempfile.TemporaryDirectory(prefix="hostile-") as folder:
+        for number, trial, verdict in run_trials(trials, Path(folder), wanted.lanes or 1):
+            code = "" if verdict.code is None else verdict.code
+            told = "; ".join(verdict.faults)
+            rows.append([number, trial.family, trial.what, trial.expected, code, told])
+            faults.update(verdict.faults)
+            if told:
+                print(f"{number} {trial.family}: {trial.what!r}: {told} (exit code {code})")
+                if wanted.show:
+                    print(verdict.output[-1500:], flush=True)
+    counted = ", ".join(f"{number} {fault}" for fault, number in faults.items()) or "no fault"
+    print(f"{len(trials)} trials: {counted}")
+    if wanted.family is None and not wanted.only and wanted.every == 1:
+        _write(rows)
+        print(f"report: {write_report(RESULTS, REPORT)}")
+    sys.exit(1 if faults else 0)
+
+
+def _write(rows: list[list[object]]) -> None:
+    """Write a row for each trial; texts as Python writes them, so that the file is plain."""
+    RESULTS.mkdir(parents=True, exist_ok=True)
+    with (RESULTS / "trials.csv").open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["number", "family", "what", "expected", "exit_code", "faults"])
+        for number, family, what, *rest in rows:
+            writer.writerow([number, family, ascii(what)[1:-1], *rest])
+
+
+if __name__ == "__main__":
+    main()
