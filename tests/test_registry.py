@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from seqbench.errors import ExitCode, UnknownNameError
+from seqbench.models.model import VARIANTS
 from seqbench.registry import Registry
 
 
@@ -56,3 +57,10 @@ def test_what_is_no_subclass_of_the_base_is_refused(member: Any) -> None:
         kinds.register("x")(member)
     assert "x" not in kinds
     assert kinds.register("y")(ZeroDivisionError) is kinds["y"]
+
+
+@pytest.mark.parametrize("member", [7, None, "Encoder", Exception()])
+def test_what_cannot_be_called_is_no_variant(member: Any) -> None:
+    with pytest.raises(ValueError, match="variant 'odd' must be a function or a class, not "):
+        VARIANTS.variant("odd")(member)
+    assert "odd" not in VARIANTS

@@ -52,8 +52,8 @@ class Own(Encoder):
 
     def __init__(self, sizes: EncoderSizes) -> None:
         super().__init__()
-        self.width = sizes.hidden_size
-        self.rnn = nn.GRU(sizes.features, sizes.hidden_size, batch_first=True)
+        self.width = sizes.hidden
+        self.rnn = nn.GRU(sizes.features, sizes.hidden, batch_first=True)
         {init}
 
     def forward(self, inputs):
@@ -232,8 +232,7 @@ def list_trials() -> Iterator[Trial]:
         yield _trial(f"file: {what}", {"plugin": "own.py"}, content, "refused")
         words = ("list", "--plugin", "own.py")
         prepare = partial(_put, content)
-        expected = "told" if "no function" in what or "no class" in what else "refused"
-        yield Trial("plugins", f"file: {what}: list", words, expected, prepare)
+        yield Trial("plugins", f"file: {what}: list", words, "refused", prepare)
 
 
 def _trial(what: str, changes: dict[str, str], content: str, expected: str) -> Trial:

@@ -124,11 +124,14 @@ class VariantRegistry(Registry[Variant]):
         Raises
         ------
         ValueError
-            If no run can ask for such a name or such implementations.
+            If no run can ask for such a name or such implementations, or what is decorated is
+            neither a function nor a class.
         """
         _check_implementations(name, implementations)
 
         def file(build: Build) -> Build:
+            if not callable(build):
+                raise ValueError(f"variant {name!r} must be a function or a class, not {build!r}")
             explanation = cleandoc(build.__doc__ or "")
             made = Variant(build, explanation, implementations, False, on_request)
             self.register(name)(made)
