@@ -19,7 +19,7 @@ from seqbench.commands.registered import env, list_, show
 from seqbench.commands.results import accept, compare, pool, report
 from seqbench.commands.run import run
 from seqbench.commands.verify import verify
-from seqbench.errors import ExitCode, SeqbenchError, SettingError
+from seqbench.errors import ExitCode, SeqbenchError, SettingError, UsageError
 from seqbench.options import option_of
 from seqbench.printable import shorten
 
@@ -52,6 +52,14 @@ def _main(
     pass
 
 
+def _refuse_empty(arguments: list[str]) -> None:
+    """Raise `UsageError` for an empty argument, which would pass for the current folder."""
+    for before, argument in zip(["", *arguments], arguments, strict=False):
+        if argument == "" or (argument.startswith("--") and argument.endswith("=")):
+            place = argument or (before if before.startswith("-") else "an argument")
+            raise UsageError(f"{shorten(place.rstrip('='))} is empty; is a variable not set?")
+
+
 def main() -> None:
     """Run the command line; an error of ours or of a file is one message and its exit code."""
     # read when a process first uses CUDA: cuBLAS then repeats itself
@@ -64,6 +72,7 @@ def main() -> None:
 def _run() -> Any:
     """Run the command that was asked for; return its exit code."""
     try:
+        _refuse_empty(sys.argv[1:])
         return app()
     except SystemExit as ended:  # so every command ends, unless it raises
         return ended.code

@@ -7,11 +7,14 @@ from pathlib import Path
 from shlex import quote
 from typing import Any
 
-from seqbench.columns import columns, one_of
+from seqbench.columns import Column, columns, one_of
 from seqbench.errors import SettingError, UsageError
 from seqbench.printable import shorten
 from seqbench.registry import NAME
 from seqbench.spec import FASTEST, IMPLEMENTATIONS, RunSpec
+
+NONE = "none"
+"""How an optional setting is left out; an empty text may be a variable that is not set."""
 
 MOST_SEEDS = 1000
 
@@ -73,11 +76,24 @@ def parse_axes(options: Mapping[str, Iterable[str] | None]) -> dict[str, tuple[A
         parsed = []
         for value in values:
             try:
-                parsed.append(declared[setting].parse(value))
+                parsed.append(_parse_setting(declared[setting], value))
             except ValueError as error:
                 raise SettingError(setting, value, str(error)) from None
         axes[setting] = tuple(parsed)
     return axes
+
+
+def _parse_setting(declared: Column, text: str) -> Any:
+    """Return the value of a setting; raise `ValueError` with what was expected."""
+    if declared.optional and text == NONE:
+        return None
+    required = replace(declared, optional=False)
+    try:
+        return required.parse(text)
+    except ValueError:
+        raise ValueError(
+            required.expected + (f", or {NONE}" if declared.optional else "")
+        ) from None
 
 
 def check_folder_name(name: str) -> str:
@@ -131,7 +147,7 @@ def format_command(
     words = ["seqbench run"] + ([f"--suite {suite}"] if suite else [])
     for setting in (field.name for field in fields(RunSpec)):
         if setting in chosen:
-            text = ",".join(declared[setting].format(value) for value in chosen[setting])
+            text = ",".join(declared[setting].format(value) or NONE for value in chosen[setting])
             alone = "," if setting == "seed" and "," not in text else ""  # a list, not a number
             words.append(f"{option_of(setting)} {quote(text + alone)}")
     words += [f"--match-parameters {match_parameters}"] if match_parameters else []

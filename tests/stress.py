@@ -38,12 +38,16 @@ SETTINGS = {
     "schedule": "one-cycle",
     "eval-every": "5",
     "device": "cpu",
+    "threads": "1",
     "name": "job",
 }
 JOB = ["run", "--save-checkpoints", *(f"--{name}={value}" for name, value in SETTINGS.items())]
 RESULT = Path("results", "job")
 TIGHT_EVERY = 10
 """Every so many-th job writes to a disk that is too small."""
+
+LONGEST = 0.4
+"""The latest instant of a kill, as a share of what an undisturbed job takes."""
 
 INSIDE = "SEQBENCH_STRESS_INSIDE"
 NAMESPACE = ("unshare", "--user", "--map-root-user", "--mount")
@@ -170,7 +174,7 @@ def disturb(whole: Path, folder: Path, took_s: float, drawn: random.Random, tall
     if tally.jobs % TIGHT_EVERY == TIGHT_EVERY - 1:
         needed = sum(path.stat().st_size for path in (whole / "results").rglob("*"))
         disk = Disk(folder / "results", int(needed * drawn.uniform(0.3, 1)))
-    finish_with_kills(folder, 0.8 * took_s, drawn, tally, disk)
+    finish_with_kills(folder, LONGEST * took_s, drawn, tally, disk)
     compare(whole / RESULT, folder / RESULT, tally)
     tally.jobs += 1
     if disk is not None:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from seqbench.cli import app
+from seqbench.cli import app, main
 from seqbench.errors import ExitCode, SettingError, UsageError
 from seqbench.options import (
     check_folder_name,
@@ -18,6 +18,7 @@ from seqbench.options import (
     parse_axes,
 )
 
+OPTIONAL = ("length", "train_examples", "clip_norm", "eval_every", "target")
 AXES = st.fixed_dictionaries(
     {},
     optional={
@@ -26,6 +27,7 @@ AXES = st.fixed_dictionaries(
         "epochs": st.lists(st.integers(1, 99), min_size=1, max_size=3, unique=True),
         "learning_rate": st.lists(st.floats(1e-9, 1e9), min_size=1, max_size=3, unique=True),
         "dropout": st.lists(st.floats(0, 0.99), min_size=1, max_size=3, unique=True),
+        "target": st.lists(st.none() | st.floats(0, 1), min_size=1, max_size=3, unique=True),
     },
 )
 
@@ -175,3 +177,41 @@ def test_no_option_takes_a_number_that_no_cell_may_hold(option: str, text: str) 
         return  # as in a cell: none
     ended = CliRunner().invoke(app, words)
     assert ended.exit_code == ExitCode.BAD_USE or isinstance(ended.exception, UsageError)
+
+
+@pytest.mark.parametrize(
+    "setting", ["length", "train_examples", "clip_norm", "eval_every", "target"]
+)
+def test_an_optional_setting_is_left_out_by_a_word_and_not_by_an_empty_text(setting: str) -> None:
+    assert parse_axes({setting: ["none"]}) == {setting: (None,)}
+    for text in ("", "1,", "None", "nan"):
+        with pytest.raises(SettingError, match="or none"):
+            parse_axes({setting: [text]})
+
+
+def test_a_setting_that_every_run_has_cannot_be_left_out() -> None:
+    with pytest.raises(SettingError, match="epochs"):
+        parse_axes({"epochs": ["none"]})
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (["run", "--suite", ""], "--suite"),
+        (["run", "--results", ""], "--results"),
+        (["report", "quick", "--reports="], "--reports"),
+        (["report", ""], "an argument"),
+        (["gate", "--base", "", "--only", "x"], "--base"),
+    ],
+)
+def test_an_empty_argument_is_refused_by_its_option(
+    arguments: list[str],
+    named: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr("sys.argv", ["seqbench", *arguments])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == ExitCode.BAD_USE
+    assert f"error: {named} is empty; is a variable not set?" in capsys.readouterr().err

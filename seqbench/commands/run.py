@@ -149,8 +149,8 @@ def run(
 
     if suite is None and not task:
         suite = "quick"
-    planned = SUITES[suite] if suite else Suite("", {"seed": (0,)})
-    folder = results / check_folder_name(name or suite or CUSTOM)
+    planned = Suite("", {"seed": (0,)}) if suite is None else SUITES[suite]
+    folder = results / check_folder_name((suite or CUSTOM) if name is None else name)
     if match_parameters and hidden_size:
         raise UsageError("--match-parameters chooses the hidden size; leave --hidden-size out")
     check_timeout(timeout)
