@@ -290,7 +290,10 @@ def test_an_integer_is_a_score(value: object) -> None:
     assert as_score("mine", "accuracy", value) == 1
 
 
-@pytest.mark.parametrize("value", [None, "0.5", 1j, [0.5], torch.zeros(1), torch.tensor(1j)])
+@pytest.mark.parametrize(
+    "value",
+    [None, "0.5", 1j, [0.5], True, np.True_, torch.tensor(True), torch.zeros(1), torch.tensor(1j)],
+)
 def test_what_is_no_number_is_no_score(value: object) -> None:
     with pytest.raises(ContractError, match=r"task mine gave the score .*, expected one real"):
         as_score("mine", "accuracy", value)
