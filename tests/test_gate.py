@@ -119,13 +119,21 @@ def test_code_of_the_working_copy_is_refused_on_both_sides(repository: Repositor
 
 
 @pytest.mark.parametrize(
-    "where", ["def step(variant):\n    global now\n", "def train(variant, seed):\n"]
+    ("where", "how"),
+    [
+        ("def step(variant):\n    global now\n", "import helper"),
+        ("def train(variant, seed):\n", "import helper"),
+        ("def step(variant):\n    global now\n", "global h; h = run_path(FILE, run_name='helper')"),
+    ],
 )
-def test_code_from_elsewhere_is_refused_whenever_it_is_imported(
-    repository: Repository, tmp_path: Path, where: str
+def test_code_from_elsewhere_is_refused_however_it_is_imported(
+    repository: Repository, tmp_path: Path, where: str, how: str
 ) -> None:
-    (tmp_path / "helper.py").write_text("")
-    repository.replace("Help", "mini/harness.py", where, f"{where}    import helper\n")
+    (tmp_path / "helper.py").write_text("def help():\n    pass\n")
+    how = how.replace(
+        "run_path(FILE", f"__import__('runpy').run_path({str(tmp_path / 'helper.py')!r}"
+    )
+    repository.replace("Help", "mini/harness.py", where, f"{where}    {how}\n")
     path = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
     done = gate(repository, "--base", "main~1", "--head", "main", *SOON, PYTHONPATH=path)
     assert done.returncode == ExitCode.NOTHING_MEASURED, done.stdout + done.stderr

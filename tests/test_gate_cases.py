@@ -1,5 +1,6 @@
 """Benchmarks of the gate on their way to a verdict: rules, scores, what a side cannot do."""
 
+import gc
 import json
 import math
 import sys
@@ -199,10 +200,11 @@ def test_a_margin_that_is_none_is_refused_when_it_is_declared(margin: float) -> 
         make_case(margin=margin)
 
 
-def check(root: Path, **modules: Path) -> None:
-    """Look at the origin of modules that seem to have come from some files."""
+def check(root: Path, functions: tuple[object, ...] = (), **modules: Path) -> None:
+    """Look at the origin of modules that seem to have come from some files, and of functions."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, "modules", {})
+        patch.setattr(gc, "get_objects", lambda: functions)
         for name, file in modules.items():
             module = ModuleType(name)
             module.__file__ = str(file)
@@ -230,3 +232,24 @@ def test_code_that_comes_from_elsewhere_is_not_taken_for_the_versions(tmp_path: 
     ):
         with pytest.raises(ForeignCodeError, match=r"(mini|other) comes from .* not from the ver"):
             check(root, **modules)
+
+
+def load(file: Path, name: str = "loaded") -> object:
+    """Return a function of a file, whose module is entered nowhere."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text("def work():\n    pass\n")
+    names: dict[str, Any] = {"__name__": name}
+    exec(compile(file.read_text(), file, "exec"), names)
+    return names["work"]
+
+
+def test_code_that_was_loaded_past_the_import_system_is_seen_too(tmp_path: Path) -> None:
+    root, copy = tmp_path / "version", tmp_path / "copy"
+    installed = tmp_path / "lib" / "site-packages"
+    made: dict[str, Any] = {}
+    exec("def made(): pass", made)  # as dataclasses do
+    fine = load(root / "fine.py"), load(installed / "other.py"), made["made"], 1, object
+    check(root, fine)
+    check(root, (load(copy / "cache.py", "other.made"),), other=installed / "other.py")
+    with pytest.raises(ForeignCodeError, match=r"loaded comes from .*copy.code\.py, not from"):
+        check(root, (*fine, load(copy / "code.py")))

@@ -1,13 +1,15 @@
-"""From which files the modules of this process came: the version's own, installed, or neither.
+"""From which files the code of this process came: the version's own, installed, or neither.
 
 The agent imports this file, in an environment that may have no seqbench, so it imports nothing but
 the standard library.
 """
 
+import gc
 import sys
 import sysconfig
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from types import FunctionType
 
 LENT = "seqbench"
 """The package that may come from the gate itself."""
@@ -33,7 +35,7 @@ def check_origin(root: Path, folders: Sequence[Path], checked: set[tuple[str, st
     root, folders
         Folder of the version, and those in it that its packages lie in.
     checked
-        Names and files of the modules that need no second look; more are added.
+        Names of modules and files of their code that need no second look; more are added.
 
     Raises
     ------
@@ -41,12 +43,9 @@ def check_origin(root: Path, folders: Sequence[Path], checked: set[tuple[str, st
         With the name of the package, and the file that it came from.
     """
     whole = root.resolve()
-    for name, module in list(sys.modules.items()):
-        origin = getattr(module, "__dict__", {}).get("__file__")
+    for name, origin in _list_origins():
         package = name.partition(".")[0]
-        if not isinstance(origin, str) or package.startswith(_NOBODYS):
-            continue
-        if (name, origin) in checked:
+        if package.startswith(_NOBODYS) or (name, origin) in checked:
             continue
         place = Path(origin).resolve()
         if not place.is_relative_to(whole):
@@ -57,6 +56,22 @@ def check_origin(root: Path, folders: Sequence[Path], checked: set[tuple[str, st
                     f"{package} comes from {origin}, not from the version in {root}"
                 )
         checked.add((name, origin))
+
+
+def _list_origins() -> Iterator[tuple[str, str]]:
+    """Yield names of modules and files of their code.
+
+    A module can be loaded without being entered in ``sys.modules``; its functions are found then.
+    """
+    for name, module in list(sys.modules.items()):
+        origin = getattr(module, "__dict__", {}).get("__file__")
+        if isinstance(origin, str):
+            yield name, origin
+    functions = (each for each in gc.get_objects() if type(each) is FunctionType)
+    places = {(each.__globals__.get("__name__"), each.__code__.co_filename) for each in functions}
+    for name, origin in sorted(place for place in places if isinstance(place[0], str)):
+        if Path(origin).is_absolute() and Path(origin).is_file():  # not "<string>"
+            yield name, origin
 
 
 def _has_itself(name: str, folders: Sequence[Path]) -> bool:
