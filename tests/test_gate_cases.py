@@ -200,7 +200,7 @@ def test_a_margin_that_is_none_is_refused_when_it_is_declared(margin: float) -> 
         make_case(margin=margin)
 
 
-def check(root: Path, functions: tuple[object, ...] = (), **modules: Path) -> None:
+def check(root: Path, *functions: object, **modules: Path) -> None:
     """Look at the origin of modules that seem to have come from some files, and of functions."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, "modules", {})
@@ -249,7 +249,7 @@ def test_code_that_was_loaded_past_the_import_system_is_seen_too(tmp_path: Path)
     made: dict[str, Any] = {}
     exec("def made(): pass", made)  # as dataclasses do
     fine = load(root / "fine.py"), load(installed / "other.py"), made["made"], 1, object
-    check(root, fine)
-    check(root, (load(copy / "cache.py", "other.made"),), other=installed / "other.py")
+    check(root, *fine)
+    check(root, load(copy / "cache.py", "other.made"), other=installed / "other.py")
     with pytest.raises(ForeignCodeError, match=r"loaded comes from .*copy.code\.py, not from"):
-        check(root, (*fine, load(copy / "code.py")))
+        check(root, *fine, load(copy / "code.py"))

@@ -68,10 +68,12 @@ def _list_origins() -> Iterator[tuple[str, str]]:
         if isinstance(origin, str):
             yield name, origin
     functions = (each for each in gc.get_objects() if type(each) is FunctionType)
-    places = {(each.__globals__.get("__name__"), each.__code__.co_filename) for each in functions}
-    for name, origin in sorted(place for place in places if isinstance(place[0], str)):
-        if Path(origin).is_absolute() and Path(origin).is_file():  # not "<string>"
-            yield name, origin
+    places = {
+        (str(each.__globals__.get("__name__")), each.__code__.co_filename) for each in functions
+    }
+    for name, file in sorted(places):
+        if Path(file).is_absolute() and Path(file).is_file():  # not "<string>"
+            yield name, file
 
 
 def _has_itself(name: str, folders: Sequence[Path]) -> bool:

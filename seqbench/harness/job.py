@@ -53,7 +53,7 @@ def describe_problem(name: str, task: Task, data: TaskData) -> Problem:
         )
     except SeqbenchError:
         raise
-    except Exception as error:  # a task of the user's may raise anything
+    except BaseException as error:  # a task of the user's may raise anything, and end the process
         fault = f"cannot score its trivial answer: {describe_error(error)}"
         raise ContractError("task", name, fault) from error
 

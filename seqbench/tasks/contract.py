@@ -104,7 +104,7 @@ def as_score(name: str, metric: str, value: object, *, finite: bool = True) -> f
         bounds. The message names the task ``name``.
     """
     given = value.item() if isinstance(value, Tensor | np.ndarray) and not value.ndim else value
-    if not isinstance(given, Real) or isinstance(given, bool):  # an answer, such as "all right"
+    if isinstance(given, bool) or not isinstance(given, Real):  # such as "all right"
         shape = f" of shape {tuple(given.shape)}" if isinstance(given, Tensor | np.ndarray) else ""
         came = f"{type(value).__name__}{shape}" if shape else repr(given)
         raise ContractError("task", name, f"gave the score {came}, expected one real number")
