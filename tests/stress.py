@@ -1,22 +1,25 @@
 """Kill the main job again and again, and see that nothing is lost: `nox -s stress`.
 
-The job is started, killed by SIGKILL after a random time, all its processes at once, and started
+The job is started, killed by SIGKILL after a random share of the processor's time that it takes
+undisturbed (so that it comes as far on a busy machine), all its processes at once, and started
 again, until it ends by itself; its files must then equal those of a job that was never disturbed,
-times and timestamps aside, and no run that was finished may be missing in between. That is repeated
-until there were enough kills. Every tenth job writes to a disk that is too small for it, which
-grows a little whenever the job has ended because it was full: a memory file system in a mount
-namespace of this process's own, as Linux lets any user make one.
+times and timestamps aside, and no run that was finished may be missing in between. That is
+repeated until there were enough kills. Every tenth job writes to a disk that is too small for it,
+which grows a little whenever the job has ended because it was full: a memory file system in a
+mount namespace of this process's own, as Linux lets any user make one.
 """
 
 import argparse
+import math
 import os
 import random
+import resource
 import shutil
 import signal
 import subprocess
 import sys
 import tempfile
-import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,7 +50,9 @@ TIGHT_EVERY = 10
 """Every so many-th job writes to a disk that is too small."""
 
 LONGEST = 0.4
-"""The latest instant of a kill, as a share of what an undisturbed job takes."""
+"""The latest instant of a kill, as a share of what an undisturbed job takes of a processor."""
+TICK_S = 1 / os.sysconf("SC_CLK_TCK")
+LOOK_EVERY_S = 0.05
 
 INSIDE = "SEQBENCH_STRESS_INSIDE"
 NAMESPACE = ("unshare", "--user", "--map-root-user", "--mount")
@@ -113,16 +118,36 @@ class Tally:
         )
 
 
+def measure_cpu(group: int) -> float:
+    """Return the seconds of a processor that the processes of a group have taken so far."""
+    ticks = 0
+    for each in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):  # it has ended meanwhile
+            fields = each.read_text().rpartition(")")[2].split()
+            if int(fields[2]) == group:
+                ticks += int(fields[11]) + int(fields[12])
+    return ticks * TICK_S
+
+
+def wait_for(process: subprocess.Popen[bytes], cpu_s: float) -> str | None:
+    """Return what a job said when it ended, None if it has taken so much of a processor before."""
+    while True:
+        try:
+            return process.communicate(timeout=LOOK_EVERY_S)[1].decode()
+        except subprocess.TimeoutExpired:
+            if measure_cpu(process.pid) >= cpu_s:
+                return None
+
+
 def finish_with_kills(
-    folder: Path, longest_s: float | None, drawn: random.Random, tally: Tally, disk: Disk | None
+    folder: Path, longest_s: float, drawn: random.Random, tally: Tally, disk: Disk | None
 ) -> None:
-    """Run the job to its end, killing it at random instants if at all; count what happens."""
+    """Run the job to its end, killing it at random instants; count what happens."""
     finished: set[str] = set()
     while True:
         process = start(folder)
-        try:
-            _, errors = process.communicate(timeout=longest_s and drawn.uniform(0.1, longest_s))
-        except subprocess.TimeoutExpired:
+        errors = wait_for(process, drawn.uniform(0.1, longest_s))
+        if errors is None:
             os.killpg(process.pid, signal.SIGKILL)
             process.communicate()
             tally.kills += 1
@@ -130,7 +155,7 @@ def finish_with_kills(
             if process.returncode == 0:
                 return
             if disk is None or process.returncode != ExitCode.RESULTS_UNREADABLE:
-                raise SystemExit(f"{tally}; then the job ended badly: {errors.decode()}")
+                raise SystemExit(f"{tally}; then the job ended badly: {errors}")
             tally.full += 1
             disk.grow()
         now = read_finished(folder)
@@ -195,10 +220,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         whole = Path(folder, "whole")
         whole.mkdir()
-        begin = time.monotonic()
-        finish_with_kills(whole, None, drawn, Tally(), None)
-        took = time.monotonic() - begin
-        print(f"undisturbed: {took:.1f} s")
+        finish_with_kills(whole, math.inf, drawn, Tally(), None)
+        spent = resource.getrusage(resource.RUSAGE_CHILDREN)
+        took = spent.ru_utime + spent.ru_stime
+        print(f"undisturbed: {took:.1f} s of a processor", flush=True)
         tally = Tally()
         while tally.kills < wanted.kills:
             disturb(whole, Path(folder, f"disturbed-{tally.jobs}"), took, drawn, tally)
