@@ -61,6 +61,8 @@ SCRIPTS = {
     "import shutil; shutil.move('results/good', 'results/.earlier')": (),
     "open('results/good/runs.csv', 'a').write('2,ok\\n')": (),
     "open('reports/x/README.md', 'w').write('a <img src=x> here')": ("raw text in a page",),
+    r"open('reports/x/README.md', 'w').write('a \\\\<img src=x>')": ("raw text in a page",),
+    r"open('reports/x/README.md', 'w').write('a \\<img src=x> here')": (),
     "open('reports/x/README.md', 'w').write('`<img src=x>`')": (),
     "open('reports/x/README.md', 'w').write('\\x1b')": ("raw text in a page",),
     "import os; os.kill(os.getpid(), 9)": ("undocumented exit code", "no word said"),

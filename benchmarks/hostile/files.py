@@ -106,7 +106,6 @@ RAW_FAULTS: dict[str, Callable[[bytes], bytes]] = {
     "a column that is unknown": lambda raw: raw.replace(b"run_id,", b"run_id,strange,", 1),
     "a column that is not there": lambda raw: raw.replace(b"run_id,", b"", 1),
     "a column twice": lambda raw: raw.replace(b"run_id,", b"run_id,run_id,", 1),
-    "another separator": lambda raw: raw.replace(b",", b";"),
     "no header": lambda raw: raw.split(b"\n", 1)[1],
     "UTF-16": lambda raw: raw.decode().encode("utf-16"),
     "its own bytes twice": lambda raw: raw + raw,
@@ -116,6 +115,7 @@ REWRITINGS: dict[str, Callable[[bytes], bytes]] = {
     "line ends of Windows": lambda raw: raw.replace(b"\n", b"\r\n"),
     "a byte order mark": lambda raw: b"\xef\xbb\xbf" + raw,
     "every cell quoted": lambda raw: _quote_all(raw),
+    "a spreadsheet's separator": lambda raw: raw.replace(b",", b";"),
     "empty lines at the end": lambda raw: raw + b"\n\n",
     "True and False as pandas writes them": lambda raw: raw.replace(b",true", b",True").replace(
         b",false", b",False"

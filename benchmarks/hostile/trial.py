@@ -188,5 +188,5 @@ def _is_raw(page: Path) -> bool:
     """Tell whether a page has text from outside in it that acts: control characters, or a tag."""
     text = page.read_text(encoding="utf-8", errors="replace")
     fenced = re.sub(r"^(`{3,}|~{3,}).*?^\1", "", text, flags=re.DOTALL | re.MULTILINE)
-    inert = re.sub(r"`[^`\n]*`", "", fenced)
+    inert = re.sub(r"`[^`\n]*`", "", re.sub(r"\\[^\n]", "", fenced))  # escaped, or code
     return bool(re.search(r"[\x00-\x08\x0b-\x1f\x7f]", text)) or "<img" in inert
