@@ -16,7 +16,7 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from types import ModuleType
 
-from seqbench.errors import PluginError, describe_error, on_one_line
+from seqbench.errors import ExitCode, PluginError, describe_error, on_one_line
 
 GROUPS = ("seqbench.variants", "seqbench.tasks")
 """Entry-point groups; an entry names a module that registers its members when it is imported."""
@@ -56,8 +56,10 @@ def _import(name: str, load: Callable[[], object], file: Path | None = None) -> 
     """Import what ``load`` imports; raise `PluginError` for whatever comes of it."""
     try:
         load()
-    except KeyboardInterrupt:
-        raise
+    except KeyboardInterrupt as error:  # somebody's, or the plugin's own
+        interrupted = PluginError(name, "interrupted while it was imported")
+        interrupted.exit_code = ExitCode.INTERRUPTED
+        raise interrupted from error
     except BaseException as error:  # a plugin may raise anything, and may call sys.exit
         raise PluginError(name, _explain(error, file)) from error
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from seqbench.cli import main
 from seqbench.errors import ExitCode, UsageError
 from seqbench.outputs import Output, check_folder, check_outputs, write_outputs
 from tests.repositories import OWN_CLOCK, Repository
@@ -100,6 +101,26 @@ def gate(project: Path) -> Gate:
         )
 
     return run
+
+
+@pytest.mark.parametrize("words", [["report", "quick"], ["run", "--report"]])
+@pytest.mark.parametrize("kind", ["in a file", "too long", "in proc"])
+def test_a_folder_of_reports_that_cannot_be_written_is_refused_before_the_work(
+    words: list[str],
+    kind: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    place, results = make_unwritable(kind, tmp_path), tmp_path / "results"
+    folders = [f"--reports={place}", f"--results={results}"]
+    monkeypatch.setattr("sys.argv", ["seqbench", *words, *folders])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == ExitCode.BAD_USE
+    assert f"error: {place} cannot be written" in (told := capsys.readouterr().err)
+    assert "--reports names it" in told
+    assert not results.exists()
 
 
 @pytest.mark.parametrize("option", ["--summary", "--evidence", "GITHUB_STEP_SUMMARY"])

@@ -257,8 +257,9 @@ def test_whatever_a_plugin_does_as_it_is_imported_is_its_fault(
 
 @pytest.mark.usefixtures("fresh")
 def test_an_interruption_is_not_the_plugins_fault(tmp_path: Path) -> None:
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(PluginError, match="interrupted while it was imported") as raised:
         load_plugins([write(tmp_path / "mine.py", "raise KeyboardInterrupt")])
+    assert raised.value.exit_code == ExitCode.INTERRUPTED
 
 
 @pytest.mark.parametrize("command", ["list", "run"])

@@ -13,6 +13,7 @@ from seqbench.commands.arguments import (
 from seqbench.commands.console import complain, say
 from seqbench.errors import ExitCode, ResultsError, UsageError
 from seqbench.options import check_folder_name
+from seqbench.outputs import check_folder, writing
 
 
 def report(
@@ -32,6 +33,7 @@ def report(
     folders = [find_folder(each, results) for each in names] if names else list_results(results)
     if not folders:
         raise UsageError(f"there are no results in {results}; `seqbench run` makes some")
+    check_folder("--reports", reports)
     unread = 0
     for folder in folders:
         try:
@@ -101,5 +103,7 @@ def write_page(folder: Path, reports: Path) -> None:
     from seqbench.reader import load_results
     from seqbench.report import write_report
 
-    page = write_report(load_results(folder), reports / folder.resolve().name)
+    found = load_results(folder)
+    with writing("--reports", reports):
+        page = write_report(found, reports / folder.resolve().name)
     say(f"report: {page}")

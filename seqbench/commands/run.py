@@ -18,6 +18,7 @@ from seqbench.options import (
     parse_axes,
     split_list,
 )
+from seqbench.outputs import check_folder
 from seqbench.suites import MATCH_TOLERANCE, SUITES, Suite
 
 if TYPE_CHECKING:
@@ -154,6 +155,8 @@ def run(
     if match_parameters and hidden_size:
         raise UsageError("--match-parameters chooses the hidden size; leave --hidden-size out")
     check_timeout(timeout)
+    if report:
+        check_folder("--reports", reports)
     texts = {
         "task": task,
         "variant": variant,
