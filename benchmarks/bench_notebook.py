@@ -268,7 +268,7 @@ def bench_time_to_the_notebooks_score(
     (target,) = SUITES["speedrun"].grids[-1]["target"]
     specs = plan_runs([{**SUITES["speedrun"].grids[-1], "device": ("cpu",)}])
     task = RowMnist()
-    data = cut_training(task.load(data_folder), specs[0].train_examples)
+    data = cut_training(specs[0].task, task.load(data_folder), specs[0].train_examples)
     shares = observe(specs[0], task, data).shares
     ratios, scores, theirs = [], [], []
     left = iter(specs)

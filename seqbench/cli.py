@@ -6,6 +6,7 @@ is given, without it.
 
 import os
 import sys
+from traceback import extract_tb
 from typing import Annotated, Any
 
 import typer
@@ -65,6 +66,7 @@ def main() -> None:
     # read when a process first uses CUDA: cuBLAS then repeats itself
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     os.environ["MPLBACKEND"] = "agg"  # figures are files; an unknown one would end the import
+    os.environ.pop("SOURCE_DATE_EPOCH", None)  # no date goes into them; numpy's import reads it
     replace_unencodable()
     sys.exit(end_output(_run()))
 
@@ -82,6 +84,12 @@ def _run() -> Any:
         code = error.exit_code
     except SeqbenchError as error:
         told, code = str(error), error.exit_code
+    except UnicodeDecodeError as error:
+        if not any("matplotlib" in frame.filename for frame in extract_tb(error.__traceback__)):
+            raise
+        told = "matplotlib cannot be imported: a matplotlibrc is not UTF-8 text, in this folder or "
+        told += "where `MATPLOTLIBRC` or the user's configuration has one; move it away"
+        code = ExitCode.BAD_USE
     except OSError as error:
         console.flush()
         if console.lost is not None:  # help, which typer prints

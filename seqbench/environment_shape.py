@@ -12,15 +12,26 @@ _MOST_NESTED = 20
 _TOO_DEEP = f"is nested more than {_MOST_NESTED} deep"
 _SHAPES: tuple[tuple[str, tuple[type, ...], str], ...] = (
     ("machine", (Mapping,), "an object"),
+    *((f"machine.{name}", (str, NoneType), "a text or null") for name in ("cpu", "architecture")),
+    *(
+        (f"machine.{name}_cores", (int, NoneType), "a whole number or null")
+        for name in ("physical", "logical", "usable")
+    ),
+    ("machine.affinity", (list, NoneType), "a list or null"),
+    ("machine.cpu_quota", (int, float, NoneType), "a number or null"),
     ("machine.gpus", (list,), "a list"),
     ("machine.memory_bytes", (int, float), "a number"),
     ("software", (Mapping,), "an object"),
+    *((f"software.{name}", (str, NoneType), "a text or null") for name in ("os", "python")),
     ("software.torch", (Mapping,), "an object"),
+    ("software.torch.version", (str, NoneType), "a text or null"),
     ("software.packages", (Mapping,), "an object"),
+    ("software.packages.numpy", (str, NoneType), "a text or null"),
     ("threads", (Mapping,), "an object"),
     ("code", (Mapping,), "an object"),
     ("code.commit", (str, NoneType), "a text or null"),
     ("pooled", (Mapping,), "an object"),
+    ("plugins", (Mapping,), "an object"),
     ("environment_id", (str,), "a text"),
     ("command", (str,), "a text"),
 )
@@ -44,7 +55,8 @@ def parse_environment(text: str) -> dict[str, Any]:
         raise ValueError(f"is not valid JSON: {error}") from None
     if not isinstance(content, dict):
         raise ValueError("must hold a JSON object")
-    fault = next(chain(_find_strange_values(content), _find_strange_shapes(content)), None)
+    faults = (_find_strange_values, _find_strange_shapes, _find_strange_digests)
+    fault = next(chain.from_iterable(find(content) for find in faults), None)
     if fault is not None:
         raise ValueError(fault)
     return content
@@ -84,6 +96,14 @@ def _find_strange_shapes(content: dict[str, Any]) -> Iterator[str]:
                 yield f"must have objects in {place}, not {_show(each)}"
             elif place == "machine.gpus" and not {"name", "driver"} <= set(each):
                 yield f"must have name and driver of each GPU in {place}"
+
+
+def _find_strange_digests(content: dict[str, Any]) -> Iterator[str]:
+    """Yield which of the plugins' digests is no text."""
+    plugins = content.get("plugins")
+    for digest in plugins.values() if isinstance(plugins, Mapping) else ():
+        if not isinstance(digest, str):
+            yield f"must have a SHA-256 as text of each of the plugins, not {_show(digest)}"
 
 
 def _name(path: Sequence[str]) -> str:

@@ -236,7 +236,7 @@ def test_the_first_examples_are_the_same_however_many_are_made(
     task.train_examples = kept
     data = task.load(NOWHERE)
     assert len(data.train) == min(kept, task.drawn_train)
-    assert data.fingerprint == cut_training(whole[name], len(data.train)).fingerprint
+    assert data.fingerprint == cut_training(name, whole[name], len(data.train)).fingerprint
 
 
 def test_a_plan_makes_as_many_as_any_run_wants(make_spec: Callable[..., RunSpec]) -> None:

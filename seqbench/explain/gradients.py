@@ -68,7 +68,7 @@ def measure_gradients(
 
 def _start(spec: RunSpec) -> Training:
     task = make_task(spec)
-    data = cut_training(task.load(locate_data()), spec.train_examples)
+    data = cut_training(spec.task, task.load(locate_data()), spec.train_examples)
     return Training(spec, task, data)
 
 

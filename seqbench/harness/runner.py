@@ -75,7 +75,7 @@ def load_problems(
             data = replace(data, changed="; ".join(changes) or None)
             whole[spec.task, spec.length] = task, data
         task, data = whole[spec.task, spec.length]
-        loaded[problem_of(spec)] = task, cut_training(data, spec.train_examples)
+        loaded[problem_of(spec)] = task, cut_training(spec.task, data, spec.train_examples)
     return loaded
 
 

@@ -265,8 +265,8 @@ def build_task(name: str, length: int | None = None) -> Task:
     return task
 
 
-def cut_training(data: TaskData, examples: int | None) -> TaskData:
-    """Return the data with the first ``examples`` of its training split, all for None.
+def cut_training(name: str, data: TaskData, examples: int | None) -> TaskData:
+    """Return a task's data with the first ``examples`` of its training split, all for None.
 
     Raises
     ------
@@ -276,5 +276,5 @@ def cut_training(data: TaskData, examples: int | None) -> TaskData:
     if examples is None:
         return data
     if examples > len(data.train):
-        raise SettingError("train_examples", examples, f"at most {len(data.train)} for this task")
+        raise SettingError("train_examples", examples, f"at most {len(data.train)} for {name}")
     return replace(data, train=data.train.first(examples))
