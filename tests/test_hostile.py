@@ -64,6 +64,7 @@ SCRIPTS = {
     r"open('reports/x/README.md', 'w').write('a \\\\<img src=x>')": ("raw text in a page",),
     r"open('reports/x/README.md', 'w').write('a \\<img src=x> here')": (),
     "open('reports/x/README.md', 'w').write('`<img src=x>`')": (),
+    "import os; os.mkdir('reports/x/README.md')": (),
     "open('reports/x/README.md', 'w').write('\\x1b')": ("raw text in a page",),
     "import os; os.kill(os.getpid(), 9)": ("undocumented exit code", "no word said"),
 }

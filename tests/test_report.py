@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from matplotlib.image import imread
 
+from seqbench.errors import ExitCode
 from seqbench.reader import Results, load_results
 from seqbench.records import EpochRecord, RunRecord
 from seqbench.report import write_report
@@ -265,6 +266,7 @@ def test_the_environment_of_the_result_is_shown_not_todays(
         {"MPLCONFIGDIR": "config"},
         {"MPLCONFIGDIR": "/dev/null/none", "XDG_CACHE_HOME": "/dev/null/none"},
         {"MATPLOTLIBRC": "config/matplotlibrc"},
+        {"SOURCE_DATE_EPOCH": "nosuch"},
     ],
 )
 def test_a_users_own_matplotlib_changes_no_report(
@@ -287,3 +289,13 @@ def test_a_users_own_matplotlib_changes_no_report(
     assert "Traceback" not in done.stderr
     for path in plain.iterdir():
         assert (tmp_path / "out" / "sample" / path.name).read_bytes() == path.read_bytes()
+
+
+def test_a_matplotlibrc_that_is_no_text_is_named(
+    result_folder: Path, tmp_path: Path, run_without_torch: RunWithoutTorch
+) -> None:
+    (tmp_path / "matplotlibrc").write_bytes(b"\xff\xfe\x00")
+    done = run_without_torch(tmp_path, "report", str(result_folder), "--reports", "out")
+    assert done.returncode == ExitCode.BAD_USE
+    assert "error: matplotlib cannot be imported: a matplotlibrc is not UTF-8" in done.stderr
+    assert "Traceback" not in done.stderr

@@ -99,7 +99,8 @@ def run_trial(trial: Trial, template: Path, folder: Path) -> Verdict:
             kept = rows <= read_rows(folder)
         if not kept:
             faults.append("rows lost")
-        if any(_is_raw(page) for page in folder.glob("reports/**/*.md")):
+        pages = (path for path in folder.glob("reports/**/*.md") if path.is_file())
+        if any(_is_raw(page) for page in pages):
             faults.append("raw text in a page")
         return Verdict(code, tuple(faults), seconds, output)
     finally:
