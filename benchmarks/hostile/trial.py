@@ -159,7 +159,7 @@ def read_rows(folder: Path) -> set[str]:
     found: set[str] = set()
     for pattern in ("results/good/*.csv", "results/.earlier/**/*.csv"):
         for path in folder.glob(pattern):
-            if path.name in ("runs.csv", "epochs.csv"):
+            if path.name in ("runs.csv", "epochs.csv") and path.is_file():
                 found |= set(path.read_text(encoding="utf-8", errors="replace").splitlines()[1:])
     return found
 
