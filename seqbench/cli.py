@@ -6,6 +6,7 @@ is given, without it.
 
 import os
 import sys
+from pathlib import Path
 from traceback import extract_tb
 from typing import Annotated, Any
 
@@ -56,9 +57,10 @@ def _main(
 def _refuse_empty(arguments: list[str]) -> None:
     """Raise `UsageError` for an empty argument, which would pass for the current folder."""
     for before, argument in zip(["", *arguments], arguments, strict=False):
-        if argument == "" or (argument.startswith("--") and argument.endswith("=")):
-            place = argument or (before if before.startswith("-") else "an argument")
-            raise UsageError(f"{shorten(place.rstrip('='))} is empty; is a variable not set?")
+        option, equals, value = argument.partition("=")
+        if argument == "" or (option.startswith("--") and equals and not value):
+            place = option or (before if before.startswith("-") else "an argument")
+            raise UsageError(f"{shorten(place)} is empty; is a variable not set?")
 
 
 def main() -> None:
@@ -85,7 +87,8 @@ def _run() -> Any:
     except SeqbenchError as error:
         told, code = str(error), error.exit_code
     except UnicodeDecodeError as error:
-        if not any("matplotlib" in frame.filename for frame in extract_tb(error.__traceback__)):
+        files = [Path(frame.filename) for frame in extract_tb(error.__traceback__)]
+        if not any(file.parts[-2:] == ("matplotlib", "__init__.py") for file in files):
             raise
         told = "matplotlib cannot be imported: a matplotlibrc is not UTF-8 text, in this folder or "
         told += "where `MATPLOTLIBRC` or the user's configuration has one; move it away"

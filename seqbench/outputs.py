@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from errno import ENOTDIR
 from pathlib import Path
 
 from seqbench.errors import ExitCode, SeqbenchError, UsageError
@@ -101,6 +102,8 @@ def writing(asked_by: str, path: Path) -> Iterator[None]:
 
 
 def _describe(asked_by: str, path: Path, error: OSError | ValueError) -> str:
+    if isinstance(error, FileExistsError):  # there is a file where a folder should be
+        error = NotADirectoryError(ENOTDIR, os.strerror(ENOTDIR))
     reason = getattr(error, "strerror", None) or str(error)
     return f"{path} cannot be written: {reason}; {asked_by} names it"
 

@@ -24,6 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
+import psutil
 
 from seqbench.columns import flatten
 from seqbench.errors import ExitCode
@@ -51,7 +52,6 @@ TIGHT_EVERY = 10
 
 LONGEST = 0.4
 """The latest instant of a kill, as a share of what an undisturbed job takes of a processor."""
-TICK_S = 1 / os.sysconf("SC_CLK_TCK")
 LOOK_EVERY_S = 0.05
 
 INSIDE = "SEQBENCH_STRESS_INSIDE"
@@ -118,15 +118,15 @@ class Tally:
         )
 
 
-def measure_cpu(group: int) -> float:
-    """Return the seconds of a processor that the processes of a group have taken so far."""
-    ticks = 0
-    for each in Path("/proc").glob("[0-9]*/stat"):
-        with suppress(OSError):  # it has ended meanwhile
-            fields = each.read_text().rpartition(")")[2].split()
-            if int(fields[2]) == group:
-                ticks += int(fields[11]) + int(fields[12])
-    return ticks * TICK_S
+def measure_cpu(pid: int) -> float:
+    """Return the seconds of a processor that a process and its children have taken so far."""
+    spent = 0.0
+    with suppress(psutil.NoSuchProcess):  # it has ended meanwhile
+        job = psutil.Process(pid)
+        for each in (job, *job.children(recursive=True)):
+            times = each.cpu_times()
+            spent += times.user + times.system
+    return spent
 
 
 def wait_for(process: subprocess.Popen[bytes], cpu_s: float) -> str | None:

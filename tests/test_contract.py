@@ -481,9 +481,11 @@ ODD = [None, "0.5", "", [], [0.5], torch.zeros(2), np.zeros(1), 1j, math.nan, ma
 
 
 @pytest.mark.parametrize("method", ["score", "answer_trivially", "count_answers"])
-@pytest.mark.parametrize("given_back", [*ODD, ValueError("two\nlines"), KeyError(), MuteError()])
+@pytest.mark.parametrize(
+    "given_back", [*ODD, ValueError("two\nlines"), KeyError(), MuteError(), SystemExit(0)]
+)
 def test_whatever_a_task_gives_back_is_told_of_as_its_fault(method: str, given_back: Any) -> None:
-    work = misbehave(given_back) if isinstance(given_back, Exception) else lambda *_: given_back
+    work = misbehave(given_back) if isinstance(given_back, BaseException) else lambda *_: given_back
     if method == "count_answers" and given_back is ODD[-1]:
         return  # a whole number, however great
     task = declare(**{method: work})()

@@ -407,7 +407,8 @@ def test_a_budget_that_is_spent_leaves_it_undecided(repository: Repository) -> N
         (("--base", "main", "--benchmarks", "../gate.py"), "--benchmarks must be a Python file"),
         (("--base", "main", "--budget", "inf"), "--budget must be greater than 0 and finite"),
         (("--base", "main", "--budget", "nan"), "--budget must be greater than 0 and finite"),
-        (("--base", "main", "--only", ""), "no benchmark is called ''"),
+        (("--base", "main", "--only", ""), "--only is empty"),
+        (("--base", "main", "--only", " "), "no benchmark is called ''"),
         (("--base", "main", "--repository", "/"), "not a git repository"),
     ],
 )

@@ -202,6 +202,7 @@ def test_a_setting_that_every_run_has_cannot_be_left_out() -> None:
         (["report", "quick", "--reports="], "--reports"),
         (["report", ""], "an argument"),
         (["gate", "--base", "", "--only", "x"], "--base"),
+        (["report", "--reports==", "--results="], "--results"),
     ],
 )
 def test_an_empty_argument_is_refused_by_its_option(

@@ -150,7 +150,7 @@ PLACES: dict[str, tuple[Place, tuple[str, ...], str]] = {
         "refused",
     ),
     "a figure is a folder": (
-        partial(_mkdir, "reports/good/learning_curves.png"),
+        partial(_mkdir, "reports/good/final_score.png"),
         ("report", "good"),
         "refused",
     ),

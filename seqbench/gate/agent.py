@@ -96,7 +96,6 @@ class Agent:
         times: list[float] = []
         while len(times) < _WARM_UP_CALLS or sum(times) < _WARM_UP_S:
             times.append(self.time(name, 1))
-        self.check_origin()
         return min(times)
 
     def time(self, name: str, calls: int) -> float:
@@ -127,7 +126,8 @@ class Agent:
         return reading
 
     def settle(self, core: int | None) -> None:
-        """Collect garbage for the last time; go to a core, with all threads there are."""
+        """Look where the code came from that was prepared; collect garbage; go to a core."""
+        self.check_origin()
         gc.collect()
         gc.disable()
         if core is None:

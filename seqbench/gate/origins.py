@@ -7,7 +7,7 @@ the standard library.
 import gc
 import sys
 import sysconfig
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from pathlib import Path
 from types import FunctionType
 
@@ -43,9 +43,9 @@ def check_origin(root: Path, folders: Sequence[Path], checked: set[tuple[str, st
         With the name of the package, and the file that it came from.
     """
     whole = root.resolve()
-    for name, origin in _list_origins():
+    for name, origin in _list_origins(checked):
         package = name.partition(".")[0]
-        if package.startswith(_NOBODYS) or (name, origin) in checked:
+        if package.startswith(_NOBODYS):
             continue
         place = Path(origin).resolve()
         if not place.is_relative_to(whole):
@@ -58,20 +58,20 @@ def check_origin(root: Path, folders: Sequence[Path], checked: set[tuple[str, st
         checked.add((name, origin))
 
 
-def _list_origins() -> Iterator[tuple[str, str]]:
-    """Yield names of modules and files of their code.
+def _list_origins(checked: Set[tuple[str, str]]) -> Iterator[tuple[str, str]]:
+    """Yield names of modules and files of their code, those aside that were checked.
 
     A module can be loaded without being entered in ``sys.modules``; its functions are found then.
     """
     for name, module in list(sys.modules.items()):
         origin = getattr(module, "__dict__", {}).get("__file__")
-        if isinstance(origin, str):
+        if isinstance(origin, str) and (name, origin) not in checked:
             yield name, origin
     functions = (each for each in gc.get_objects() if type(each) is FunctionType)
-    places = {
+    loaded = {
         (str(each.__globals__.get("__name__")), each.__code__.co_filename) for each in functions
     }
-    for name, file in sorted(places):
+    for name, file in loaded - checked:
         if Path(file).is_absolute() and Path(file).is_file():  # not "<string>"
             yield name, file
 

@@ -51,9 +51,9 @@ def describe_problem(name: str, task: Task, data: TaskData) -> Problem:
             data.changed,
             task.metric_unit,
         )
-    except SeqbenchError:
+    except (SeqbenchError, KeyboardInterrupt):
         raise
-    except BaseException as error:  # a task of the user's may raise anything, and end the process
+    except BaseException as error:  # a task of the user's may raise anything
         fault = f"cannot score its trivial answer: {describe_error(error)}"
         raise ContractError("task", name, fault) from error
 
