@@ -2,6 +2,7 @@
 
 import argparse
 import csv
+import io
 import os
 import random
 import subprocess
@@ -10,7 +11,9 @@ import tempfile
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from pathlib import Path
+from typing import IO
 
 from benchmarks.hostile import files, options, plugins, repositories, surroundings
 from benchmarks.hostile.report import write_report
@@ -77,33 +80,45 @@ def main() -> None:
         for trial in list_trials(wanted.seed, wanted.cells, wanted.values)
         if wanted.family in (None, trial.family) and wanted.only in trial.what
     ][:: wanted.every]
-    rows, faults = [], Counter[str]()
-    with tempfile.TemporaryDirectory(prefix="hostile-") as folder:
+    whole = wanted.family is None and not wanted.only and wanted.every == 1
+    faults = Counter[str]()
+    with (
+        tempfile.TemporaryDirectory(prefix="hostile-") as folder,
+        _open_table() if whole else nullcontext() as table,
+    ):
         for number, trial, verdict in run_trials(trials, Path(folder), wanted.lanes or 1):
-            code = "" if verdict.code is None else verdict.code
-            told = "; ".join(verdict.faults)
-            rows.append([number, trial.family, trial.what, trial.expected, code, told])
             faults.update(verdict.faults)
-            if told:
-                print(f"{number} {trial.family}: {trial.what!r}: {told} (exit code {code})")
+            if table is not None:
+                table.write(_format_row(number, trial, verdict))
+            if verdict.faults:
+                told = "; ".join(verdict.faults)
+                print(f"{number} {trial.family}: {trial.what!r}: {told} (exit code {verdict.code})")
                 if wanted.show:
                     print(verdict.output[-1500:], flush=True)
     counted = ", ".join(f"{number} {fault}" for fault, number in faults.items()) or "no fault"
     print(f"{len(trials)} trials: {counted}")
-    if wanted.family is None and not wanted.only and wanted.every == 1:
-        _write(rows)
+    if whole:
         print(f"report: {write_report(RESULTS, REPORT)}")
     sys.exit(1 if faults else 0)
 
 
-def _write(rows: list[list[object]]) -> None:
-    """Write a row for each trial; texts as Python writes them, so that the file is plain."""
+def _open_table() -> IO[str]:
+    """Open the file of verdicts; each line is written as it comes."""
     RESULTS.mkdir(parents=True, exist_ok=True)
-    with (RESULTS / "trials.csv").open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["number", "family", "what", "expected", "exit_code", "faults"])
-        for number, family, what, *rest in rows:
-            writer.writerow([number, family, ascii(what)[1:-1], *rest])
+    table = (RESULTS / "trials.csv").open("w", encoding="utf-8", newline="", buffering=1)
+    table.write("number,family,what,expected,exit_code,faults\n")
+    return table
+
+
+def _format_row(number: int, trial: Trial, verdict: Verdict) -> str:
+    """Return a line of the file; texts as Python writes them, so that the file is plain."""
+    code = "" if verdict.code is None else verdict.code
+    what, told = ascii(trial.what)[1:-1], "; ".join(verdict.faults)
+    line = io.StringIO()
+    csv.writer(line, lineterminator="\n").writerow(
+        [number, trial.family, what, trial.expected, code, told]
+    )
+    return line.getvalue()
 
 
 if __name__ == "__main__":
