@@ -16,7 +16,8 @@ from scipy.integrate import quad, solve_ivp
 from scipy.interpolate import CubicSpline
 
 from seqbench.errors import SettingError
-from seqbench.harness.runner import load_problems
+from seqbench.harness.job import Job
+from seqbench.harness.runner import InThisProcess, load_problems
 from seqbench.spec import RunSpec
 from seqbench.tasks.adding import Adding
 from seqbench.tasks.contract import check_baseline
@@ -247,8 +248,20 @@ def test_a_plan_makes_as_many_as_any_run_wants(make_spec: Callable[..., RunSpec]
 
     assert [examples for examples, _ in load(7, 30, None)] == [7, 30, 10_000]
     assert load(7, 30) == load(7, 30, None)[:2]
+    assert [examples for examples, _ in load(7, 10_001)] == [7, 10_000]
     with pytest.raises(SettingError, match="at most 10000"):
-        load(7, 10_001)
+        load(10_002, 10_001)
+
+
+def test_a_run_that_wants_more_examples_than_there_are_says_so_alone(
+    make_spec: Callable[..., RunSpec],
+) -> None:
+    wants = make_spec(task="copying", readout="each", length=3, train_examples=10_001)
+    executor = InThisProcess(load_problems([wants, make_spec()], NOWHERE))
+    job = Job(spec=wants, suite="quick", environment_id="abc")
+    record = executor.execute(job, lambda record, saved: None).record
+    assert record.status == "unsupported"
+    assert "at most 10000 for copying" in str(record.error)
 
 
 def test_numbers_that_are_skipped_take_no_memory_and_change_no_others(

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from seqbench.errors import ContractError, SeqbenchError, describe_error
+from seqbench.harness.process_settings import settings_kept
 from seqbench.harness.sampling import Sampling
 from seqbench.harness.saving import Saved, Traces
 from seqbench.records import EpochRecord, RunRecord
@@ -31,6 +32,7 @@ class Problem:
     metric_unit: str = ""
 
 
+@settings_kept()
 def describe_problem(name: str, task: Task, data: TaskData) -> Problem:
     """Return what stands in a row of the task called ``name`` and its data.
 

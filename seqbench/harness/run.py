@@ -21,6 +21,7 @@ from seqbench.harness.job import Ended, EpochFinished, Job, Problem, describe_pr
 from seqbench.harness.load import LoadWatch
 from seqbench.harness.measuring import Measuring, forget_compiled
 from seqbench.harness.observation import observe
+from seqbench.harness.process_settings import settings_kept
 from seqbench.harness.recording import is_out_of_memory, record_checked
 from seqbench.harness.saving import Saved, Traces, begin_traces, dump_saved
 from seqbench.harness.seeding import GlobalStream, derive_seed
@@ -36,7 +37,7 @@ from seqbench.models.sequence_model import (
 from seqbench.models.unseen_work import find_unseen_work
 from seqbench.records import EpochRecord, EvaluationRecord
 from seqbench.spec import RunSpec
-from seqbench.tasks.task import Task, TaskData, fingerprint
+from seqbench.tasks.task import Task, TaskData, cut_training, fingerprint
 
 log = logging.getLogger(__name__)
 
@@ -73,7 +74,7 @@ class Run:
         """Run to the end, to a loss that is not finite, or to an error; record which it was."""
         status, error = "ok", None
         try:
-            with self.determinism.active():
+            with settings_kept(), self.determinism.active():
                 if not self._go(epoch_finished):
                     status = "diverged"
                     error = f"a loss was not finite in epoch {len(self.traces.epochs)}"
@@ -98,6 +99,7 @@ class Run:
         """Observe, measure and train; tell whether every loss was finite."""
         try:
             check_model(self.spec, self.task)
+            cut_training(self.spec.task, self.data, self.spec.train_examples)
         except SettingError as misfit:
             raise UnsupportedError(str(misfit)) from misfit
         if self.job.saved is None:

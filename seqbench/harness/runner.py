@@ -5,8 +5,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
-from seqbench.errors import ContractError, SeqbenchError, describe_error
+from seqbench.errors import ContractError, SeqbenchError, SettingError, describe_error
 from seqbench.harness.job import Ended, EpochFinished, Job
+from seqbench.harness.process_settings import settings_kept
 from seqbench.harness.run import Run
 from seqbench.records import EpochRecord, RunRecord
 from seqbench.spec import RunSpec
@@ -62,9 +63,11 @@ def load_problems(
     ContractError
         If a task gives other shapes than it declares, or fails to load.
     SettingError
-        If a task has fewer training examples than a spec asks for.
+        If each task has fewer training examples than its specs ask for. One among others has what
+        there is: the runs that want more say why they cannot be done.
     """
-    loaded = {}
+    loaded: dict[ProblemKey, tuple[Task, TaskData]] = {}
+    misfits = []
     whole: dict[tuple[str, int | None], tuple[Task, TaskData]] = {}
     for spec in {problem_of(spec): spec for spec in specs}.values():
         if (spec.task, spec.length) not in whole:
@@ -75,7 +78,13 @@ def load_problems(
             data = replace(data, changed="; ".join(changes) or None)
             whole[spec.task, spec.length] = task, data
         task, data = whole[spec.task, spec.length]
-        loaded[problem_of(spec)] = task, cut_training(spec.task, data, spec.train_examples)
+        try:
+            data = cut_training(spec.task, data, spec.train_examples)
+        except SettingError as misfit:
+            misfits.append(misfit)
+        loaded[problem_of(spec)] = task, data
+    if misfits and len(misfits) == len(loaded):
+        raise misfits[0]
     return loaded
 
 
@@ -92,7 +101,9 @@ def _find_most_examples(spec: RunSpec, specs: Sequence[RunSpec]) -> int | None:
 
 def _load(name: str, task: Task, data_dir: Path) -> TaskData:
     try:
-        return check_data(name, task, task.load(data_dir))
+        with settings_kept():
+            data = task.load(data_dir)
+        return check_data(name, task, data)
     except (SeqbenchError, KeyboardInterrupt):
         raise
     except BaseException as error:  # a task of the user's may raise anything

@@ -33,6 +33,7 @@ def serve(
     """
     from seqbench.harness.device import default_threads
     from seqbench.harness.job import describe_problem
+    from seqbench.harness.process_settings import settings_kept
     from seqbench.harness.run import Run
     from seqbench.harness.runner import load_problems, problem_of
     from seqbench.harness.sharing import prepare_thread
@@ -44,7 +45,8 @@ def serve(
     connection.send(None)
     wanted = asked()
     try:
-        load_plugins(plugins)
+        with settings_kept():
+            load_plugins(plugins)
         problems = load_problems(wanted, locate_data(data), allow_changed=allow_changed)
         answer = {key: describe_problem(key[0], *each) for key, each in problems.items()}
     except SeqbenchError as error:
