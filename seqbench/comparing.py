@@ -130,6 +130,9 @@ def _describe_nothing(first: Results, second: Results, runs: pd.DataFrame) -> st
         f"{first.name} and {second.name} have no run of the same settings and seed in common that "
         f"ended well in both"
     )
+    sides = [part.drop(columns="seed") for _, part in name_groups(runs).groupby("side")]
+    if len(sides) == 2 and not sides[0].merge(sides[1], on=GROUP).empty:
+        return f"{told}: only the seeds differ; `seqbench pool` puts such results together"
     varied = _list_varied(runs)
     each = "; ".join(f"{name}: {was}, {now}" for name, (was, now) in varied.items())
     return f"{told}; they differ in {each}" if varied else told

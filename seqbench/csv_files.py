@@ -22,7 +22,7 @@ _PANDAS_TYPES = {
     (bool, True): "boolean",
 }
 _DELIMITERS = ",;\t"  # where commas are decimal marks, spreadsheets write semicolons
-_UNNAMED = re.compile(r"(Unnamed: .*)?")  # what pandas calls the column of its row numbers
+_UNNAMED = re.compile(r"(Unnamed: .*|index)?")  # what pandas calls the column of its row numbers
 
 Rows = list[tuple[int, list[str]]]
 """Rows of a file as cells, each with the number of its line."""
@@ -151,13 +151,15 @@ def _split(path: Path, text: str) -> tuple[list[str], Rows]:
 
 
 def _drop_unnamed(header: list[str], rows: Rows) -> tuple[list[str], Rows]:
-    """Leave out columns without a name that are empty, or hold the numbers of the rows."""
+    """Leave out columns without a name that are empty, or number the rows in whatever order."""
 
     def says_nothing(at: int) -> bool:
-        return _UNNAMED.fullmatch(header[at]) is not None and all(
-            len(cells) == len(header) and cells[at] in ("", str(number))
-            for number, (_, cells) in enumerate(rows)
-        )
+        if not _UNNAMED.fullmatch(header[at]) or any(
+            len(cells) != len(header) for _, cells in rows
+        ):
+            return False
+        told = [cells[at] for _, cells in rows if cells[at]]
+        return all(each.isdecimal() for each in told) and len(set(told)) == len(told)
 
     kept = [at for at in range(len(header)) if not says_nothing(at)]
     if len(kept) == len(header):
@@ -195,7 +197,8 @@ def _check_header(
 ) -> None:
     unknown = [name for name in header if name not in {each.name for each in declared}]
     missing = [each.name for each in needed if each.name not in header]
-    faults = [f"unknown columns {', '.join(unknown)}"] if unknown else []
+    shown = ", ".join(name or "without a name" for name in unknown)
+    faults = [f"unknown columns {shown}"] if unknown else []
     faults += [f"missing columns {', '.join(missing)}"] if missing else []
     faults += ["a column is there twice"] if len(set(header)) < len(header) else []
     if faults:

@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from errno import ENOTDIR
+from errno import ENOTDIR, ENXIO
 from pathlib import Path
 
 from seqbench.errors import ExitCode, SeqbenchError, UsageError
@@ -46,6 +46,7 @@ class Output:
             if self.path.exists() and not self.path.is_file():  # a device or a pipe may be written
                 if self.path.is_dir() or not os.access(self.path, os.W_OK):
                     raise PermissionError(0, "it is a folder, or may not be written to")
+                os.close(_open_at_once(self.path))
                 return
             new = not self.path.exists()
             with self.path.open("ab"):
@@ -59,8 +60,23 @@ class Output:
         """Write a text; raise `OutputError` if that cannot be done."""
         with writing(self.asked_by, self.path):
             mode = "a" if self.append else "w"
-            with self.path.open(mode, encoding="utf-8", errors="replace", newline="\n") as file:
+            opener = _open_at_once if self.path.is_fifo() else None
+            with open(
+                *(self.path, mode), encoding="utf-8", errors="replace", newline="\n", opener=opener
+            ) as file:
                 file.write(text)
+
+
+def _open_at_once(path: Path | str, flags: int = os.O_WRONLY) -> int:
+    """Open a device or a pipe for writing, or raise: a pipe that nobody reads is not waited for."""
+    try:
+        descriptor = os.open(path, flags | os.O_NONBLOCK)
+    except OSError as error:
+        if error.errno == ENXIO:
+            raise OSError(ENXIO, "it is a pipe that nobody reads") from None
+        raise
+    os.set_blocking(descriptor, True)
+    return descriptor
 
 
 def check_outputs(outputs: Sequence[Output]) -> None:

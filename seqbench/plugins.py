@@ -12,9 +12,11 @@ import re
 import sys
 import traceback
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from importlib.metadata import entry_points
 from pathlib import Path
 from types import ModuleType
+from typing import NoReturn
 
 from seqbench.errors import ExitCode, PluginError, describe_error, on_one_line
 
@@ -55,13 +57,31 @@ def digest_plugins(files: Iterable[Path]) -> dict[str, str]:
 def _import(name: str, load: Callable[[], object], file: Path | None = None) -> None:
     """Import what ``load`` imports; raise `PluginError` for whatever comes of it."""
     try:
-        load()
+        with _no_way_out():
+            load()
     except KeyboardInterrupt as error:  # somebody's, or the plugin's own
         interrupted = PluginError(name, "interrupted while it was imported")
         interrupted.exit_code = ExitCode.INTERRUPTED
         raise interrupted from error
     except BaseException as error:  # a plugin may raise anything, and may call sys.exit
         raise PluginError(name, _explain(error, file)) from error
+
+
+@contextmanager
+def _no_way_out() -> Iterator[None]:
+    """Let ``os._exit`` raise SystemExit meanwhile: a command must not end without a word."""
+    leave, process = os._exit, os.getpid()
+
+    def refuse(status: int = 0) -> NoReturn:
+        if os.getpid() != process:  # a child that the plugin made
+            leave(status)
+        raise SystemExit(status)
+
+    os._exit = refuse
+    try:
+        yield
+    finally:
+        os._exit = leave
 
 
 def _load_file(file: Path) -> None:

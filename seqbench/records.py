@@ -29,16 +29,17 @@ STATUSES = (
 )
 
 PHASES = (
+    "matmul",
+    "copy",
     "first_step",
-    "compile",
     "train_step",
     "forward",
     "backward",
     "inference",
     "latency",
-    "matmul",
-    "copy",
+    "compile",
 )
+"""In the order in which a run goes through them."""
 
 _LINE = matching(r"[^\r\n]+", "on one line")
 _METRIC = matching(r"[a-z0-9]+(_[a-z0-9]+)*", "lower-case words joined by underscores")
@@ -375,6 +376,14 @@ PARTS: Mapping[str, type] = {
     PROFILE: ProfileRecord,
 }
 """What a run leaves besides its row. A folder from before a file was written has none of it."""
+
+ORDER: Mapping[str, tuple[str, ...]] = {
+    EPOCHS: ("epoch",),
+    EVALUATIONS: ("epoch", "batches"),
+    TIMINGS: ("phase", "sample"),
+    PROFILE: ("seconds", "operator"),
+}
+"""By what the rows of a run are in order, most time first, phases as they stand in `PHASES`."""
 
 FILES: Mapping[str, type] = {**PARTS, RUNS: RunRecord}
 """All files of records, in the order in which they are written."""

@@ -139,6 +139,20 @@ def test_changes_of_every_kind_come(repository: Repository) -> None:
 SCM = '[tool.setuptools_scm]\nversion_file = "mini/made.py"\n'
 
 
+@pytest.mark.parametrize("flag", ["--assume-unchanged", "--skip-worktree"])
+def test_changes_that_git_was_told_not_to_look_at_come_too(
+    repository: Repository, flag: str
+) -> None:
+    repository.commit("Two", {"one.py": "1\n", "gone.py": "1\n"})
+    repository.git("update-index", flag, "one.py", "gone.py")
+    (repository.folder / "one.py").write_text("2\n")
+    (repository.folder / "gone.py").unlink()
+    with check_out(repository, "HEAD") as versions:
+        assert (versions.head.folder / "one.py").read_text() == "2\n"
+        sparse = flag == "--skip-worktree"  # its files are not missed where they are not
+        assert (versions.head.folder / "gone.py").exists() is sparse
+
+
 def test_a_generated_version_file_is_given_to_both_sides(repository: Repository) -> None:
     ignored = {".gitignore": "_version.py\nmade.py\nother.py\n", "pyproject.toml": SCM}
     repository.commit("Versions by setuptools-scm", ignored)

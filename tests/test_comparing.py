@@ -189,6 +189,10 @@ def test_runs_without_a_partner_are_counted_and_none_at_all_is_refused(
     with pytest.raises(UsageError, match="no run of the same settings and seed in common") as told:
         compare_results(gather("a"), gather("b", hidden_size=9, variant="lstm"))
     assert str(told.value).endswith("they differ in variant: rnn, lstm; hidden_size: 4, 9")
+    with ResultWriter(tmp_path / "d", {"environment_id": "abc"}) as writer:
+        writer.add(*make_run(0.9, seed=8))
+    with pytest.raises(UsageError, match="only the seeds differ; `seqbench pool` puts such"):
+        compare_results(gather("a"), load_results(tmp_path / "d"))
 
 
 @pytest.mark.parametrize(

@@ -477,7 +477,20 @@ def misbehave(error: BaseException) -> Callable[..., Any]:
     return work
 
 
-ODD = [None, "0.5", "", [], [0.5], torch.zeros(2), np.zeros(1), 1j, math.nan, math.inf, 10**400]
+ODD: list[Any] = [
+    None,
+    "0.5",
+    "",
+    [],
+    [0.5],
+    torch.zeros(2),
+    np.zeros(1),
+    1j,
+    math.nan,
+    math.inf,
+    10**400,
+]
+ODD += [np.ma.masked, np.ma.masked_array(1.0, mask=True)]
 
 
 @pytest.mark.parametrize("method", ["score", "answer_trivially", "count_answers"])
@@ -486,7 +499,7 @@ ODD = [None, "0.5", "", [], [0.5], torch.zeros(2), np.zeros(1), 1j, math.nan, ma
 )
 def test_whatever_a_task_gives_back_is_told_of_as_its_fault(method: str, given_back: Any) -> None:
     work = misbehave(given_back) if isinstance(given_back, BaseException) else lambda *_: given_back
-    if method == "count_answers" and given_back is ODD[-1]:
+    if method == "count_answers" and isinstance(given_back, int):
         return  # a whole number, however great
     task = declare(**{method: work})()
     with pytest.raises(ContractError, match=r"^task mine ") as raised:

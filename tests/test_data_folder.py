@@ -24,6 +24,9 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("${HOME}/data", "data"),
         (" ~/data ", "data"),
         ("~/new/folder", "new/folder"),
+        ("'~/data'", "data"),
+        ('"$HOME/data"', "data"),
+        ("file://$HOME/data", "data"),
     ],
 )
 def test_the_variable_is_what_a_shell_would_take_it_for(

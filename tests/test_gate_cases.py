@@ -3,6 +3,8 @@
 import gc
 import json
 import math
+import shutil
+import subprocess
 import sys
 import types
 from pathlib import Path
@@ -214,6 +216,9 @@ def check(root: Path, *functions: object, **modules: Path) -> None:
 
 def test_code_that_comes_from_elsewhere_is_not_taken_for_the_versions(tmp_path: Path) -> None:
     root, copy = tmp_path / "version", tmp_path / "copy"
+    for name in ("odd/place/own/__init__.py", "vendor/lent/__init__.py", "tests/lent/__init__.py"):
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).touch()
     (root / "src" / "mini").mkdir(parents=True)
     (root / "src" / "mini" / "__init__.py").touch()
     (root / "types.py").touch()
@@ -222,6 +227,7 @@ def test_code_that_comes_from_elsewhere_is_not_taken_for_the_versions(tmp_path: 
     check(root, mini=root / "src/mini/__init__.py", numpy=installed / "numpy/__init__.py")
     check(root, json=Path(json.__file__), seqbench=copy / "seqbench/__init__.py")
     check(root, types=Path(types.__file__), wandb=installed / "wandb/__init__.py")
+    check(root, lent=installed / "lent/__init__.py")
     check(root, sitecustomize=Path("/etc/python3/sitecustomize.py"))
     check(root, torch=installed / "torch/__init__.py", torch__made=tmp_path / "cache/made.py")
     for modules in (
@@ -229,9 +235,38 @@ def test_code_that_comes_from_elsewhere_is_not_taken_for_the_versions(tmp_path: 
         {"mini__harness": copy / "mini/harness.py"},
         {"mini": installed / "mini/__init__.py"},  # it has that itself
         {"other": copy / "other.py"},
+        {"own": installed / "own/__init__.py"},
     ):
-        with pytest.raises(ForeignCodeError, match=r"(mini|other) comes from .* not from the ver"):
+        with pytest.raises(
+            ForeignCodeError, match=r"(mini|other|own) comes from .* not from the ver"
+        ):
             check(root, **modules)
+
+
+def test_compiled_code_of_the_working_copy_is_not_taken_for_the_versions(tmp_path: Path) -> None:
+    library = next(Path(sys.prefix).rglob("*.so"))
+    copies = {name: tmp_path / name / "lib.so" for name in ("version", "copy", "elsewhere")}
+    for each in copies.values():
+        each.parent.mkdir()
+        shutil.copyfile(library, each)
+    (tmp_path / "version" / ".git").write_text(f"gitdir: {tmp_path}/copy/.git/worktrees/version\n")
+    (tmp_path / "copy" / "site-packages").mkdir()
+    inside = tmp_path / "copy" / "site-packages" / "lib.so"
+    shutil.copyfile(library, inside)
+
+    def look(*loaded: Path) -> subprocess.CompletedProcess[str]:
+        script = "import mmap, sys\nfrom pathlib import Path\n"
+        script += "from seqbench.gate.origins import check_origin\n"
+        script += "files = [open(each, 'rb') for each in sys.argv[2:]]\n"
+        script += "prot = mmap.PROT_READ | mmap.PROT_EXEC\n"
+        script += "kept = [mmap.mmap(each.fileno(), 0, prot=prot) for each in files]\n"
+        script += "check_origin(Path(sys.argv[1]), [Path(sys.argv[1])], set())"
+        words = [sys.executable, "-c", script, tmp_path / "version", *loaded]
+        return subprocess.run(list(map(str, words)), capture_output=True, text=True, check=False)
+
+    fine = look(copies["version"], copies["elsewhere"], inside)
+    assert fine.returncode == 0, fine.stderr
+    assert f"{copies['copy']} was loaded" in look(copies["copy"]).stderr
 
 
 def load(file: Path, name: str = "loaded") -> object:

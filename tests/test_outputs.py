@@ -50,6 +50,21 @@ def test_the_check_leaves_files_as_they_are(tmp_path: Path) -> None:
     assert [each.name for each in tmp_path.iterdir()] == ["there"]
 
 
+def test_a_pipe_that_nobody_reads_is_not_waited_for(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with pytest.raises(UsageError, match="it is a pipe that nobody reads; --evidence names it"):
+        check_outputs([Output("--evidence", pipe)])
+    assert "nobody reads" in write_outputs([(Output("--evidence", pipe), "lost\n")])[0]
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        check_outputs([Output("--evidence", pipe)])
+        assert write_outputs([(Output("--evidence", pipe), "read\n")]) == []
+        assert os.read(reader, 100) == b"read\n"
+    finally:
+        os.close(reader)
+
+
 def test_two_outputs_are_two_files(tmp_path: Path) -> None:
     link = tmp_path / "link"
     link.symlink_to(tmp_path / "one")

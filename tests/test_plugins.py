@@ -224,6 +224,7 @@ def fresh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     [
         "import sys; sys.exit(0)",
         "import sys; sys.exit(1)",
+        "import os; os._exit(0)",
         "import sys; sys.exit('enough')",
         "raise SystemExit",
         "raise GeneratorExit",
@@ -263,8 +264,12 @@ def test_an_interruption_is_not_the_plugins_fault(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("command", ["list", "run"])
-def test_a_plugin_that_ends_the_process_ends_no_command_well(tmp_path: Path, command: str) -> None:
-    file = write(tmp_path / "mine.py", "import sys; sys.exit(0)")
+@pytest.mark.parametrize("leave", ["import sys; sys.exit(0)", "import helper"])
+def test_a_plugin_that_ends_the_process_ends_no_command_well(
+    tmp_path: Path, command: str, leave: str
+) -> None:
+    write(tmp_path / "helper.py", "import os\nos._exit(0)")
+    file = write(tmp_path / "mine.py", leave)
     done = seqbench(command, "--plugin", file, cwd=tmp_path)
     assert done.returncode == ExitCode.BAD_USE, done.stderr
     (told,) = [line for line in done.stderr.splitlines() if line]

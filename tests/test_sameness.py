@@ -90,11 +90,28 @@ def test_all_else_may_not(differ: Make, file: str, text: str | None) -> None:
 
 
 @pytest.mark.parametrize(
-    "reader", ["open('README.md')", "glob('*.md')", "Path('docs') / 'index.rst'"]
+    ("reader", "read"),
+    [
+        ("open('README.md')", "README.md"),
+        ("glob('*.md')", "README.md"),
+        ("open(f'{name}.md')", "README.md"),
+        ("open('%s.md' % name)", "README.md"),
+        ("open(name + '.md')", "README.md"),
+        ("open(f'{name}ME.md')", "README.md"),
+        ("Path('docs') / 'index.rst'", "docs/index.rst"),
+        ("(root / 'docs').iterdir()", "docs/index.rst"),
+        ("open(f'docs/{name}')", "docs/index.rst"),
+    ],
 )
-def test_documentation_that_code_names_may_not(differ: Make, reader: str) -> None:
-    prose = {"README.md": "more\n", "docs/index.rst": "more\n"}
-    assert len(differ({"mini/harness.py": f"{HARNESS}{reader}\n", **prose})) == 2
+def test_documentation_that_code_names_may_not(differ: Make, reader: str, read: str) -> None:
+    prose: dict[str, str | None] = {"README.md": "more\n", "docs/index.rst": "more\n"}
+    assert differ(prose) == []
+    assert read in differ({"mini/harness.py": f"{HARNESS}{reader}\n", **prose})
+
+
+def test_documentation_of_another_name_may(differ: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(FILES, "mini/other.py", '"""See docs/index.rst."""\nopen("CHANGES.md")\n')
+    assert differ({"README.md": "more\n", "docs/index.rst": "more\n"}) == []
 
 
 @pytest.mark.parametrize(
@@ -105,6 +122,11 @@ def test_documentation_that_code_names_may_not(differ: Make, reader: str) -> Non
         "from inspect import getsource",
         "x = [] # type: List[int]",
         "    import doctest",
+        "open(__file__).read()",
+        "import tokenize",
+        "pydoc.getdoc(run)",
+        "print(run.__code__.co_firstlineno)",
+        "sys._getframe().f_lineno",
     ],
 )
 def test_docstrings_that_code_looks_at_may_not(

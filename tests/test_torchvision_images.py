@@ -83,6 +83,8 @@ LAYOUTS: dict[str, tuple[Callable[[str], str], str]] = {
     "a folder for each file": (lambda file: f"{file}/{file}", ""),
     "a folder for each file, dots": (lambda file: f"{file}/{dotted(file)}", ""),
     "underscores": (lambda file: f"data/{file.replace('-', '_')}", ""),
+    "another ending": (lambda file: f"{file}.idx", ""),
+    "shortened": (lambda file: f"{file[:12]}.gz", ""),
     "two folders deep": (lambda file: f"downloads/archive/{file}.gz", ""),
     "the set's folder named": (lambda file: f"MNIST/raw/{file}.gz", "MNIST"),
     "raw named": (lambda file: f"MNIST/raw/{file}", "MNIST/raw"),

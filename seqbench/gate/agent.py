@@ -141,7 +141,15 @@ class Agent:
         benchmark = self.benchmarks[name]
         trained = benchmark.train(seed=seed, **benchmark.settings)
         self.check_origin()
-        return float(trained.score), tuple(map(float, trained.trace))
+        figures = [_figure(each) for each in (trained.score, *trained.trace)]
+        return figures[0], tuple(figures[1:])
+
+
+def _figure(value: Any) -> float:
+    """Return a number as Python's float; a text or what is masked is none, whatever it says."""
+    if isinstance(value, str | bytes) or getattr(value, "mask", False) is True:
+        raise TypeError(f"a score, and what is in a trace, is a number, not {value!r}")
+    return float(value)
 
 
 def _number(value: float | None) -> float | None:

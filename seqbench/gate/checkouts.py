@@ -101,11 +101,18 @@ def _list_submodules(repository: Path, commit: str | None) -> Iterator[tuple[str
 
 
 def _list_changed(repository: Path) -> set[str]:
-    """Return the paths of what is not committed: changed, removed, new and staged."""
+    """Return the paths of what is not committed: changed, removed, new and staged.
+
+    Also of what git was told not to look at (``--assume-unchanged``, ``--skip-worktree``), where it
+    is there.
+    """
     listed = list_paths(
         repository, "ls-files", "-z", "--modified", "--others", "--exclude-standard"
     )
-    return {*listed, *list_paths(repository, "diff", "-z", "--name-only", "--cached")}
+    flags = (entry.partition(" ") for entry in list_paths(repository, "ls-files", "-v", "-z"))
+    hidden = {path for flag, _, path in flags if flag == "S" or flag.islower()}
+    there = {path for path in hidden if os.path.lexists(repository / path)}
+    return {*listed, *there, *list_paths(repository, "diff", "-z", "--name-only", "--cached")}
 
 
 def _copy_changes(repository: Path, folder: Path) -> bool:

@@ -22,7 +22,8 @@ CONSTRAINTS = "constraints.txt"
 _LOCKS = (
     *("poetry.lock", "uv.lock", "pdm.lock", "pylock.toml", "pixi.lock", "pixi.toml"),
     *("Pipfile", "Pipfile.lock", "environment*.yml", "environment*.yaml", "conda*.yml"),
-    "conda*.yaml",
+    *("conda*.yaml", "conda/meta.yaml", "recipe/meta.yaml", "pylock.*.toml", "requirements*.in"),
+    *("requirements/*.in", "Cargo.toml", "Cargo.lock", ".python-version"),
 )
 _NOT_FOLLOWED = (
     *("project.optional-dependencies", "dependency-groups", "tool.poetry.group"),
@@ -81,7 +82,7 @@ def find_environments(
 def _list_ignored(base: Path, head: Path) -> list[str]:
     """Return the files and tables that differ, and that no environment is made by."""
     names = {
-        file.name: None
+        file.relative_to(side).as_posix(): None
         for glob in _LOCKS
         for side in (base, head)
         for file in sorted(side.glob(glob))

@@ -5,9 +5,12 @@ the standard library.
 """
 
 import gc
+import os
+import re
 import sys
 import sysconfig
 from collections.abc import Iterator, Sequence, Set
+from functools import cache
 from pathlib import Path
 from types import FunctionType
 
@@ -16,6 +19,9 @@ LENT = "seqbench"
 
 _NOBODYS = ("__main__", "__mp_main__", "sitecustomize", "usercustomize", "seqbench_gate_")
 """How the names begin of what belongs to the interpreter, or to the agent itself."""
+
+_NOT_OWN = re.compile(r"\.|_?vendor|third_?party|extern|node_modules|site-packages|tests?$|docs?$")
+"""How folders are called in which a version has what is not its own."""
 
 _INSTALLED = {"site-packages", "dist-packages"}
 
@@ -51,11 +57,39 @@ def check_origin(root: Path, folders: Sequence[Path], checked: set[tuple[str, st
         if not place.is_relative_to(whole):
             installed = package == LENT or is_installed(place) or _belongs(package)
             named_alike = package in sys.stdlib_module_names  # "types.py" shadows nothing here
-            if not installed or (not named_alike and _has_itself(name, folders)):
+            own = _has_itself(name, folders) or package in _list_packages(whole)
+            if not installed or (not named_alike and own):
                 raise ForeignCodeError(
                     f"{package} comes from {origin}, not from the version in {root}"
                 )
         checked.add((name, origin))
+    for library in _list_libraries():
+        if library.is_relative_to(_find_working_copy(whole)) and not (
+            library.is_relative_to(whole) or is_installed(library)
+        ):
+            raise ForeignCodeError(f"{library} was loaded, not what the version in {root} has")
+
+
+def _list_libraries() -> set[Path]:
+    """Return the files of compiled code that this process has loaded, where the system tells."""
+    try:
+        lines = Path("/proc/self/maps").read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return set()
+    mapped = (line.split(maxsplit=5) for line in lines)
+    return {
+        Path(each[5]) for each in mapped if len(each) == 6 and "x" in each[1] and "/" in each[5]
+    }
+
+
+@cache
+def _find_working_copy(root: Path) -> Path:
+    """Return the folder that a version was checked out from; a place that is nowhere for none."""
+    try:
+        told = (root / ".git").read_text(encoding="utf-8", errors="surrogateescape")
+    except OSError:
+        return root / ".git"
+    return Path(told.removeprefix("gitdir:").strip().partition("/.git/")[0]).resolve()
 
 
 def _list_origins(checked: Set[tuple[str, str]]) -> Iterator[tuple[str, str]]:
@@ -82,6 +116,17 @@ def _has_itself(name: str, folders: Sequence[Path]) -> bool:
     ends = (".py", "/__init__.py")
     files = (each / f"{path}{end}" for each in folders for path in paths for end in ends)
     return any(each.is_file() for each in files)
+
+
+@cache
+def _list_packages(root: Path) -> frozenset[str]:
+    """Return the packages of a version, wherever they lie, but for tests and vendored ones."""
+    found = set()
+    for place, folders, files in os.walk(root):
+        folders[:] = [each for each in folders if not _NOT_OWN.match(each)]
+        if "__init__.py" in files and not Path(place, "..", "__init__.py").is_file():
+            found.add(Path(place).name)
+    return frozenset(found)
 
 
 def _belongs(package: str) -> bool:

@@ -3,7 +3,8 @@
 All files of both are compared, not only those that a benchmark is known to import: what it reads,
 or imports by a name that it makes up, counts too. Two files are the same if their bytes are; a
 Python file also if its syntax tree is, without comments and docstrings, in a project that does not
-look at them; and documentation may differ that lies beside no code and that no Python file names.
+look at them; and documentation may differ that lies beside no code and that no text in the code
+names: the file, its folder, or the end of its name.
 """
 
 import ast
@@ -11,7 +12,7 @@ import filecmp
 import os
 import re
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from pathlib import Path
 
 from seqbench.gate.layouts import read_text
@@ -23,7 +24,8 @@ _NOT_RUN = {*_DOCS, "tests", "test"}
 _BUILDS = {"setup.py", "noxfile.py", "conftest.py"}
 _LOOKS_AT_WORDS = re.compile(
     r"__doc__|getsource|^\s*(?:import|from) +(?:inspect|linecache|doctest|docopt)\b"
-    r"|# *type:(?! *ignore)",
+    r"|# *type:(?! *ignore)|pydoc|getdoc|tokenize|lineno|co_lines|co_positions"
+    r"|^(?!.*(?:parent|dirname|with_name)).*__file__",
     re.MULTILINE,
 )
 """What a Python file has that makes something of docstrings, comments or lines."""
@@ -41,9 +43,10 @@ def find_differences(base: Path, head: Path) -> Iterator[Path]:
     """Yield the files of two folders that differ in what they do, relative to the folders."""
     changed = [each for each in _list_files(base, head) if _differ(base / each, head / each)]
     sources = list(_read_sources(head)) if changed else []
+    named = {text for source in sources for text in _list_texts(source)} if changed else set()
     wordless = not any(map(_LOOKS_AT_WORDS.search, sources))
     for each in changed:
-        if _is_prose(each) and not _may_be_read(each, head, sources):
+        if _is_prose(each) and not _may_be_read(each, head, named):
             continue
         alike = wordless and each.suffix == ".py" and _compute_the_same(base / each, head / each)
         if not alike:
@@ -92,12 +95,32 @@ def _is_prose(file: Path) -> bool:
     return in_docs or file.suffix.lower() in _PROSE
 
 
-def _may_be_read(file: Path, root: Path, sources: list[str]) -> bool:
+def _list_texts(source: str) -> Iterator[str]:
+    """Yield the texts in a Python file but docstrings, also the parts of f-strings."""
+    try:
+        tree = _strip_docstrings(ast.parse(source))
+    except (SyntaxError, ValueError, RecursionError):
+        yield source
+        return
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield node.value
+
+
+def _may_be_read(file: Path, root: Path, named: Set[str]) -> bool:
     """Tell whether code may read a file: it lies beside code, or is named in some."""
     folders = [each for each in file.parents if each.parts and not _NOT_RUN & set(each.parts)]
     if any((root / each).is_dir() and any((root / each).glob("*.py")) for each in folders):
         return True
-    return any(name in text for name in (file.name, f"*{file.suffix}") for text in sources)
+    end = re.compile(rf"(?:^|[^\w-]|%[sd]){re.escape(file.suffix)}")
+    parts = set(file.parts[:-1])
+    return any(
+        file.name in text
+        or end.search(text)
+        or (len(text) > len(file.suffix) and file.name.endswith(text) and file.suffix in text)
+        or parts & set(re.split(r"[/\\]", text))
+        for text in named
+    )
 
 
 def _compute_the_same(one: Path, other: Path) -> bool:
@@ -111,9 +134,12 @@ def _compute_the_same(one: Path, other: Path) -> bool:
 
 
 def _dump(file: Path) -> str:
-    tree = ast.parse(file.read_bytes())
+    return ast.dump(_strip_docstrings(ast.parse(file.read_bytes())))
+
+
+def _strip_docstrings(tree: ast.Module) -> ast.Module:
     documented = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
     for node in ast.walk(tree):
         if isinstance(node, documented) and ast.get_docstring(node, clean=False) is not None:
             node.body = node.body[1:] or [ast.Pass()]
-    return ast.dump(tree)
+    return tree

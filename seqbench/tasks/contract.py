@@ -104,6 +104,8 @@ def as_score(name: str, metric: str, value: object, *, finite: bool = True) -> f
         bounds. The message names the task ``name``.
     """
     given = value.item() if isinstance(value, Tensor | np.ndarray) and not value.ndim else value
+    if np.ma.is_masked(value):  # whose item is 0
+        given = value
     if isinstance(given, bool) or not isinstance(given, Real):  # such as "all right"
         shape = f" of shape {tuple(given.shape)}" if isinstance(given, Tensor | np.ndarray) else ""
         came = f"{type(value).__name__}{shape}" if shape else repr(given)

@@ -28,7 +28,8 @@ _changes: ContextVar[list[str] | None] = ContextVar("changes", default=None)
 def locate_data(chosen: Path | None = None) -> Path:
     """Return the data folder: the chosen one, else ``$SEQBENCH_DATA``, else the user's cache.
 
-    ``~`` and variables in it are what a shell would take them for. An empty variable is none.
+    ``~``, quotes and variables in it are what a shell would take them for, ``file://`` is left out.
+    An empty variable is none.
 
     Raises
     ------
@@ -38,6 +39,11 @@ def locate_data(chosen: Path | None = None) -> Path:
     named = os.environ.get(VARIABLE, "").strip() if chosen is None else str(chosen)
     if not named:
         return user_cache_path("seqbench") / "data"
+    if (
+        len(named) > 2 and named[0] == named[-1] and named[0] in "\"'"
+    ):  # a shell would take them off
+        named = named[1:-1]
+    named = named.removeprefix("file://")
     told = f"the data folder {named}" + (f", from {VARIABLE}," if chosen is None else "")
     try:
         folder = Path(os.path.expandvars(named)).expanduser()

@@ -157,6 +157,8 @@ def _find(wanted: Wanted, foreign: frozenset[str], name: str, data_dir: Path) ->
         if checksum in wanted.checksums:
             return Found(path, content, published=True)
         told = _set_of(path)
+        if not _is_called_so(wanted, path):
+            continue
         if other is None and (told == name or (told is None and checksum not in foreign)):
             other = Found(path, content, published=False)
     return other
@@ -164,13 +166,17 @@ def _find(wanted: Wanted, foreign: frozenset[str], name: str, data_dir: Path) ->
 
 def _list_candidates(wanted: Wanted, raw: Path, data_dir: Path) -> Iterator[Path]:
     """Yield the files that are called so, or nearly so, those in the set's own folder first."""
-    yield from (path for path in (raw / f"{wanted.name}.gz", raw / wanted.name) if path.is_file())
+    own = [path for path in (raw / f"{wanted.name}.gz", raw / wanted.name) if path.is_file()]
+    yield from own
+    split, kind, *_ = wanted.name.split("-")
     for path in walk_files(data_dir):
-        if (
-            _plain(path.name.lower().removesuffix(".gz")) == _plain(wanted.name)
-            and path.parent != raw
-        ):
+        plain = _plain(path.name)
+        if split in plain and kind in plain and path not in own:
             yield path
+
+
+def _is_called_so(wanted: Wanted, path: Path) -> bool:
+    return _plain(path.name.lower().removesuffix(".gz")) == _plain(wanted.name)
 
 
 def _plain(name: str) -> str:
@@ -225,9 +231,11 @@ def _download(dataset: Any, data_dir: Path) -> None:
                 Path(folder, name, "raw", file).replace(raw / file)
     except (OSError, RuntimeError) as error:
         files = ", ".join(file for file, _ in dataset.resources)
+        near = [path.name for path in walk_files(data_dir) if _plain(name) in _plain(path.name)]
+        seen = f"; {', '.join(near[:3])} in {data_dir} cannot be read as these" if near else ""
         raise missing_data(
             name,
-            looked_for=f"{raw} (torchvision's layout: {files})",
+            looked_for=f"{raw} (torchvision's layout: {files}){seen}",
             folder=f"{name}/raw",
             error=error,
         ) from error
