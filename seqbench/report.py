@@ -26,6 +26,7 @@ from seqbench.markdown import escape, format_markdown
 from seqbench.printable import shorten
 from seqbench.provenance import describe_provenance
 from seqbench.reader import Results
+from seqbench.records import DIGEST_SCHEMA
 from seqbench.spec import RunSpec
 from seqbench.speed_findings import describe_speed
 from seqbench.tables import format_summary, format_table
@@ -90,6 +91,8 @@ def _format_page(results: Results, analysis: Analysis, captions: Mapping[str, st
         command=environment.get("command", "seqbench run"),
         plugins=list(_list_plugins(environment)),
         commit=commit if re.fullmatch("[0-9a-f]{7,64}", str(commit)) else None,
+        undigested=int((runs["schema_version"] < DIGEST_SCHEMA).sum()),
+        digest_schema=DIGEST_SCHEMA,
         dirty=_find(environment, "code.dirty"),
     )
 

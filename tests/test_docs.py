@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from typer.main import get_group
 
@@ -123,3 +124,21 @@ def test_sessions_commands_and_options_that_are_named_exist() -> None:
     wanted = set(re.findall(r"--(?:base|head|summary|evidence)\b", gate))
     assert len(wanted) == 4
     assert wanted <= {option for each in commands["gate"].params for option in each.opts}
+
+
+@pytest.mark.parametrize("file", sorted((ROOT / "results").glob("*/runs.csv")), ids=str)
+def test_a_report_says_how_many_runs_have_no_digests(file: Path) -> None:
+    page = (ROOT / "reports" / file.parent.name / "README.md").read_text()
+    without = (pd.read_csv(file)["schema_version"] < 7).sum()
+    assert ("runs are of a schema before 7" in page) is bool(without)
+    assert not without or f"{without} of " in page
+
+
+def test_the_counts_of_hostile_trials_are_those_of_the_last_run() -> None:
+    rows = pd.read_csv(ROOT / "results/hostile/trials.csv", keep_default_na=False)
+    page = (ROOT / "docs/reliability.md").read_text()
+    section = " ".join(page.split("`nox -s hostile` gives")[1].split("\n\n")[0].split())
+    assert f"{len(rows):,} trials" in section
+    assert f"{(rows['faults'] != '').sum()} with a fault" in section
+    for fault in ("a traceback", "no end", "a lost row"):
+        assert f"{rows['faults'].str.contains(fault).sum()} with {fault}" in section
