@@ -93,6 +93,10 @@ def _run() -> Any:
         told = "matplotlib cannot be imported: a matplotlibrc is not UTF-8 text, in this folder or "
         told += "where `MATPLOTLIBRC` or the user's configuration has one; move it away"
         code = ExitCode.BAD_USE
+    except (ImportError, MemoryError) as error:
+        reason = (str(error).strip() or type(error).__name__).splitlines()[-1]
+        told = f"what seqbench needs cannot be imported, or memory is not enough: {reason}"
+        code = ExitCode.BAD_USE
     except OSError as error:
         console.flush()
         if console.lost is not None:  # help, which typer prints

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from seqbench.cli import main
 from seqbench.commands.console import Screen
 from seqbench.errors import ExitCode
 from seqbench.reader import load_results
@@ -184,3 +185,26 @@ def test_files_that_cannot_be_are_one_message(
     assert done.returncode in (ExitCode.RESULTS_UNREADABLE, ExitCode.BAD_USE)
     assert told in done.stderr.decode()
     assert b"Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (ImportError("long story\n\nlib.so: failed to map segment\n"), "failed to map segment"),
+        (MemoryError(), "MemoryError"),
+    ],
+)
+def test_a_package_that_cannot_be_imported_is_one_message(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], error: Exception, told: str
+) -> None:
+    def fail() -> None:
+        raise error
+
+    monkeypatch.setattr("seqbench.cli.app", fail)
+    monkeypatch.setattr("sys.argv", ["seqbench", "list"])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == ExitCode.BAD_USE
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("error: ")
+    assert line.endswith(told)
