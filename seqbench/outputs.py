@@ -15,6 +15,8 @@ from pathlib import Path
 
 from seqbench.errors import ExitCode, SeqbenchError, UsageError
 
+_kept_open: list[int] = []
+
 
 class OutputError(SeqbenchError):
     """Something that a command was asked to write cannot be written."""
@@ -46,7 +48,7 @@ class Output:
             if self.path.exists() and not self.path.is_file():  # a device or a pipe may be written
                 if self.path.is_dir() or not os.access(self.path, os.W_OK):
                     raise PermissionError(0, "it is a folder, or may not be written to")
-                os.close(_open_at_once(self.path))
+                _kept_open.append(_open_at_once(self.path))  # or who reads a pipe would go
                 return
             new = not self.path.exists()
             with self.path.open("ab"):

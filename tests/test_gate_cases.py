@@ -227,7 +227,12 @@ def test_code_that_comes_from_elsewhere_is_not_taken_for_the_versions(tmp_path: 
     check(root, mini=root / "src/mini/__init__.py", numpy=installed / "numpy/__init__.py")
     check(root, json=Path(json.__file__), seqbench=copy / "seqbench/__init__.py")
     check(root, types=Path(types.__file__), wandb=installed / "wandb/__init__.py")
-    check(root, lent=installed / "lent/__init__.py")
+    for name in ("own/__init__.py", "lent/__init__.py", "big/__init__.py", "big/version.py"):
+        (installed / name).parent.mkdir(parents=True, exist_ok=True)
+        (installed / name).touch()
+    (root / "backends" / "big").mkdir(parents=True)
+    (root / "backends" / "big" / "__init__.py").touch()  # called like another package
+    check(root, lent=installed / "lent/__init__.py", big=installed / "big/__init__.py")
     check(root, sitecustomize=Path("/etc/python3/sitecustomize.py"))
     check(root, torch=installed / "torch/__init__.py", torch__made=tmp_path / "cache/made.py")
     for modules in (

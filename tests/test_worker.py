@@ -384,3 +384,33 @@ def test_data_that_cannot_be_loaded_again_ends_the_runs_that_need_it(
     assert runs.loc["rnn", "status"] == status
     assert told in runs.loc["rnn", "error"]
     assert "Traceback" not in errors
+
+
+PATCHES = {
+    "optimiser": "torch.optim.Adam.step = lambda *a, **k: None",
+    "hook": "torch.nn.modules.module.register_module_forward_hook("
+    "lambda m, i, o: o * 2 if isinstance(m, nn.Linear) else None)",
+    "device": "torch.set_default_device('meta')",
+}
+
+
+@pytest.mark.parametrize("patch", PATCHES)
+def test_what_a_variant_patches_reaches_no_other(tmp_path: Path, patch: str) -> None:
+    (tmp_path / "patching.py").write_text(
+        "import torch\nfrom torch import nn\n"
+        "from seqbench.models.model import VARIANTS\n"
+        "from seqbench.models.native import NativeEncoder\n"
+        "@VARIANTS.variant('patching')\n"
+        "def patching(sizes):\n"
+        f"    {PATCHES[patch]}\n"
+        "    return NativeEncoder(nn.RNN, sizes)\n"
+    )
+    words = ["--plugin", "patching.py", "--epochs", "1", "--batch-size", "32", "--seeds", "1"]
+    losses = {}
+    for variants in ("rnn", "patching,rnn"):
+        process = start(tmp_path, *words, "--variant", variants, "--name", "a", "--restart")
+        _, errors = process.communicate(timeout=300)
+        epochs = load_results(tmp_path / "results" / "a").epochs
+        losses[variants] = epochs[epochs["run_id"].str.contains("-rnn-")]["train_loss"].tolist()
+        assert len(losses[variants]) == 1, errors
+    assert losses["rnn"] == losses["patching,rnn"]

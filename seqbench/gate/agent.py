@@ -146,8 +146,9 @@ class Agent:
 
 
 def _figure(value: Any) -> float:
-    """Return a number as Python's float; a text or what is masked is none, whatever it says."""
-    if isinstance(value, str | bytes) or getattr(value, "mask", False) is True:
+    """Return a number as Python's float; a text, a truth value or what is masked is none."""
+    kind = type(value).__name__
+    if isinstance(value, str | bytes) or kind in ("bool", "bool_", "MaskedConstant"):
         raise TypeError(f"a score, and what is in a trace, is a number, not {value!r}")
     return float(value)
 

@@ -57,7 +57,7 @@ def check_origin(root: Path, folders: Sequence[Path], checked: set[tuple[str, st
         if not place.is_relative_to(whole):
             installed = package == LENT or is_installed(place) or _belongs(package)
             named_alike = package in sys.stdlib_module_names  # "types.py" shadows nothing here
-            own = _has_itself(name, folders) or package in _list_packages(whole)
+            own = _has_itself(name, folders) or _has_copy(whole, package, place)
             if not installed or (not named_alike and own):
                 raise ForeignCodeError(
                     f"{package} comes from {origin}, not from the version in {root}"
@@ -119,14 +119,29 @@ def _has_itself(name: str, folders: Sequence[Path]) -> bool:
 
 
 @cache
-def _list_packages(root: Path) -> frozenset[str]:
+def _list_packages(root: Path) -> frozenset[Path]:
     """Return the packages of a version, wherever they lie, but for tests and vendored ones."""
     found = set()
     for place, folders, files in os.walk(root):
         folders[:] = [each for each in folders if not _NOT_OWN.match(each)]
         if "__init__.py" in files and not Path(place, "..", "__init__.py").is_file():
-            found.add(Path(place).name)
+            found.add(Path(place))
     return frozenset(found)
+
+
+def _has_copy(root: Path, package: str, place: Path) -> bool:
+    """Tell whether a version has what is installed as ``package``: most of its files, by name.
+
+    A folder that is merely called like another package, such as a back end, has few of them.
+    """
+    for here in _list_packages(root):
+        if here.name == package and package in place.parts[:-1]:
+            depth = len(place.parts) - 1 - place.parts[:-1][::-1].index(package)
+            installed = {each.name for each in Path(*place.parts[:depth]).glob("*.py")}
+            there = {each.name for each in here.glob("*.py")}
+            if 2 * len(installed & there) > len(installed | there):
+                return True
+    return False
 
 
 def _belongs(package: str) -> bool:

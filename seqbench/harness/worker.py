@@ -2,7 +2,9 @@
 
 The worker has the data and does the runs; the process that asked for them has the results and
 writes them. Between epochs the worker waits until its last one is kept. A worker whose asker is
-gone ends; one that dies, or takes too long, is replaced when the next run is asked for.
+gone ends; one that dies, or takes too long, is replaced when the next run is asked for. So is one
+that has done runs of a plugin's variant when another variant's turn has come: whatever the former
+patched in its process reaches no other's numbers.
 """
 
 import multiprocessing
@@ -75,6 +77,7 @@ class Worker:
         self._wanted: tuple[RunSpec, ...] = ()
         self._problems: dict[ProblemKey, Problem] = {}
         self._process: Any = None
+        self._last: str | None = None
 
     def __enter__(self) -> "Worker":
         self._start()
@@ -110,6 +113,9 @@ class Worker:
         from seqbench.harness.saving import begin_traces, load_saved
 
         traces, last = job.saved.traces if job.saved else begin_traces(), None
+        if self._last not in (None, job.spec.variant) and _is_of_a_plugin(self._last):
+            self._end()
+        self._last = job.spec.variant
         if self._process is None:
             self._start()
             try:
@@ -230,3 +236,14 @@ def _worker_environment(path: list[str]) -> Iterator[None]:
 
 def _in_main_thread() -> bool:
     return threading.current_thread() is threading.main_thread()
+
+
+def _is_of_a_plugin(variant: str | None) -> bool:
+    """Tell whether a variant's code is not of this package."""
+    from seqbench.models.model import VARIANTS
+
+    if variant is None or variant not in VARIANTS:
+        return False
+    build = VARIANTS[variant].build
+    module = getattr(build, "func", build).__module__  # of a partial function, what it calls
+    return module.partition(".")[0] != "seqbench"
