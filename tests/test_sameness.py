@@ -109,6 +109,14 @@ def test_documentation_that_code_names_may_not(differ: Make, reader: str, read: 
     assert read in differ({"mini/harness.py": f"{HARNESS}{reader}\n", **prose})
 
 
+@pytest.mark.parametrize("file", ["tests/gate.py", "docs/helper.py", "tests/deep/util.py"])
+def test_code_among_tests_and_docs_counts_too(
+    differ: Make, monkeypatch: pytest.MonkeyPatch, file: str
+) -> None:
+    monkeypatch.setitem(FILES, file, "open('notes/size.md')\n")
+    assert differ({"notes/size.md": "2\n"}) == ["notes/size.md"]
+
+
 def test_documentation_of_another_name_may(differ: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(FILES, "mini/other.py", '"""See docs/index.rst."""\nopen("CHANGES.md")\n')
     assert differ({"README.md": "more\n", "docs/index.rst": "more\n"}) == []

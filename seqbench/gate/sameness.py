@@ -21,6 +21,7 @@ from seqbench.gate.versions import Versions
 _PROSE = {".md", ".rst", ".adoc"}
 _DOCS = {"docs", "doc"}
 _NOT_RUN = {*_DOCS, "tests", "test"}
+_TEST = re.compile(r"test_.*|.*_test\.py|conf\.py")
 _BUILDS = {"setup.py", "noxfile.py", "conftest.py"}
 _LOOKS_AT_WORDS = re.compile(
     r"__doc__|getsource|^\s*(?:import|from) +(?:inspect|linecache|doctest|docopt)\b"
@@ -86,7 +87,8 @@ def _read_sources(root: Path) -> Iterator[str]:
     """Yield the text of each Python file that a benchmark may run."""
     for file in sorted(root.rglob("*.py")):
         place = file.relative_to(root)
-        if file.is_file() and not (_NOT_RUN & set(place.parts[:-1]) or place.name in _BUILDS):
+        test = _NOT_RUN & set(place.parts[:-1]) and _TEST.fullmatch(place.name)
+        if file.is_file() and not (test or place.name in _BUILDS):
             yield read_text(file)
 
 

@@ -1,7 +1,7 @@
 """Where data sets lie on this machine, whether they are the published ones, what is said if not.
 
-A file counts by its content: one with the checksum that was published is taken in whatever folder it
-lies and, about, however it is called, and any other is refused, or named in every row.
+A file counts by its content: one with the checksum that was published is taken in whatever folder
+it lies and, about, however it is called, and any other is refused, or named in every row.
 """
 
 import hashlib
