@@ -21,8 +21,8 @@ from seqbench.csv_files import make_frame, read_csv, read_text
 from seqbench.environment_shape import parse_environment
 from seqbench.errors import ResultsError, SettingError
 from seqbench.folder_lock import heal_folder
-from seqbench.records import EPOCHS, FILES, ORDER, PARTS, PHASES, RUNS, RunRecord
-from seqbench.row_digests import find_edits
+from seqbench.records import EPOCHS, FILES, PARTS, RUNS, RunRecord
+from seqbench.row_digests import find_edits, put_in_order
 from seqbench.spec import RunSpec
 
 ENVIRONMENT = "environment.json"
@@ -149,24 +149,12 @@ def read_results(folder: Path, parts: Collection[str] = tuple(PARTS)) -> Results
         for name in dict.fromkeys((EPOCHS, *parts)):
             frame = read_csv(folder / name, PARTS[name], optional=name != EPOCHS)
             known = frame[frame["run_id"].isin(runs["run_id"])]
-            frames[name] = _put_in_order(name, known)
+            frames[name] = put_in_order(name, known)
     if runs.empty:
         raise ResultsError(f"{folder / RUNS} has no row: whoever wrote it wrote some")
     if fault := find_inconsistency(runs, frames[EPOCHS]):
         raise ResultsError(_name_place(folder, fault))
     return Results.of_frames(folder.name, environment, frames)
-
-
-def _put_in_order(name: str, rows: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows of a file with those of a run together, and in the order of writing."""
-    keys = rows[["run_id", *ORDER[name]]].copy()
-    keys["run_id"] = pd.factorize(keys["run_id"])[0]
-    if "phase" in keys:
-        keys["phase"] = keys["phase"].map(PHASES.index)
-    if "seconds" in keys:
-        keys["seconds"] = -keys["seconds"]
-    order = keys.reset_index(drop=True).sort_values(list(keys.columns), kind="stable").index
-    return rows.iloc[order].reset_index(drop=True)
 
 
 def _check_environments(folder: Path, runs: pd.DataFrame, environment: Mapping[str, Any]) -> None:

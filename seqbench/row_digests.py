@@ -1,7 +1,7 @@
 """Digests of a run's rows: they tell what was edited after it was written.
 
-Values are told to nine significant digits, not cells: what pandas and spreadsheets do to the form
-of a file, or to the last digit of a number, is no edit. What names the folder rather than the run,
+Values are told to nine significant digits, not cells, and rows in one order: what pandas and
+spreadsheets do to the form of a file, or to the last digit of a number, is no edit. What names the folder rather than the run,
 its environment's id, is left out, and so are the digests themselves.
 """
 
@@ -13,7 +13,7 @@ import pandas as pd
 
 from seqbench.columns import Column, columns
 from seqbench.consistency import Fault
-from seqbench.records import DIGEST_SCHEMA, FILES, RUNS
+from seqbench.records import DIGEST_SCHEMA, FILES, ORDER, PHASES, RUNS
 
 _LEFT_OUT = {"environment_id", "edited_at", "rows_digest", "runs_digest"}
 _SHOWN = 8
@@ -79,6 +79,18 @@ def find_edits(frames: Mapping[str, pd.DataFrame]) -> list[Fault]:
     return edits
 
 
+def put_in_order(name: str, rows: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of a file, those of a run together and in the order of `records.ORDER`."""
+    keys = rows[["run_id", *ORDER[name]]].copy()
+    keys["run_id"] = pd.factorize(keys["run_id"])[0]
+    if "phase" in keys:
+        keys["phase"] = keys["phase"].map(PHASES.index)
+    if "seconds" in keys:
+        keys["seconds"] = -keys["seconds"]
+    order = keys.reset_index(drop=True).sort_values(list(keys.columns), kind="stable").index
+    return rows.iloc[order].reset_index(drop=True)
+
+
 def _describe_ids(stored: object, now: int) -> str:
     if not isinstance(stored, str):
         return "how many runs the file had is not said any more"
@@ -89,7 +101,13 @@ def _describe_ids(stored: object, now: int) -> str:
 def _digest_files(frames: Mapping[str, pd.DataFrame]) -> dict[str, dict[str, str]]:
     """Return a digest of the rows of each run that has any, by file and ``run_id``."""
     schemas = dict(zip(frames[RUNS]["run_id"], frames[RUNS]["schema_version"], strict=True))
-    return {name: dict(_digest_runs(FILES[name], frame, schemas)) for name, frame in frames.items()}
+    ordered = {
+        name: put_in_order(name, frame) if name in ORDER else frame
+        for name, frame in frames.items()
+    }
+    return {
+        name: dict(_digest_runs(FILES[name], frame, schemas)) for name, frame in ordered.items()
+    }
 
 
 def _digest_runs(
