@@ -2,7 +2,7 @@
 
 Values are told to nine significant digits, not cells, and rows in one order: what pandas and
 spreadsheets do to the form of a file, or to the last digit of a number, is no edit. What names
-the folder rather than the run, its environment's id, is left out, and so are the digests themselves.
+the folder rather than the run, its environment's id, is left out, and so are the digests.
 """
 
 import hashlib
