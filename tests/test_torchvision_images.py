@@ -100,6 +100,7 @@ def test_files_are_taken_wherever_they_lie_and_nothing_is_written(
     place, named = LAYOUTS[layout]
     for file, content in small.items():
         write(tmp_path / place(file), content)
+    (tmp_path / "train-images.old").symlink_to(tmp_path / "gone")
     before = read_folder(tmp_path)
     with reading_data(allow_changed=True) as changes:
         train, test = load_images("MNIST", tmp_path / named)

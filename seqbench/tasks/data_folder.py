@@ -39,9 +39,7 @@ def locate_data(chosen: Path | None = None) -> Path:
     named = os.environ.get(VARIABLE, "").strip() if chosen is None else str(chosen)
     if not named:
         return user_cache_path("seqbench") / "data"
-    if (
-        len(named) > 2 and named[0] == named[-1] and named[0] in "\"'"
-    ):  # a shell would take them off
+    if len(named) > 2 and named[0] == named[-1] and named[0] in "\"'":
         named = named[1:-1]
     named = named.removeprefix("file://")
     told = f"the data folder {named}" + (f", from {VARIABLE}," if chosen is None else "")

@@ -173,7 +173,7 @@ def _list_candidates(wanted: Wanted, raw: Path, data_dir: Path) -> Iterator[Path
     split, kind, *_ = wanted.name.split("-")
     for path in walk_files(data_dir):
         nearly = split in _plain(path.name) and kind in _plain(path.name)
-        small = nearly and path.stat().st_size <= _LARGEST
+        small = nearly and path.is_file() and path.stat().st_size <= _LARGEST
         if path not in own and (small or _is_called_so(wanted, path)):
             yield path
 
