@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from seqbench.errors import UsageError
-from seqbench.gate.sameness import find_differences
+from seqbench.gate.sameness import Differences, find_differences
 from seqbench.gate.versions import Versions, check_out_versions
 from tests.repositories import Repository
 
@@ -130,7 +130,7 @@ def test_changes_of_every_kind_come(repository: Repository) -> None:
     os.mkfifo(folder / "pipe")
     with check_out(repository, "main") as versions:
         head = versions.head.folder
-        assert list(find_differences(folder, head)) == [Path("pipe")]
+        assert find_differences(folder, head) == Differences(others=("pipe",))
         assert (head / strange).read_text() == "bytes\n"
         assert not (head / "old.py").exists()
         assert (head / "x.py").stat().st_mode & 0o100

@@ -16,7 +16,7 @@ import psutil
 import pytest
 
 from seqbench.errors import ExitCode
-from tests.repositories import HARNESS, OWN_CLOCK, Repository
+from tests.repositories import BENCHMARKS, HARNESS, OWN_CLOCK, Repository
 
 SOON = ("--error-rate", "0.9")  # fewer pairs, and so a shorter test
 
@@ -165,6 +165,38 @@ def test_the_same_code_is_the_same_at_once(repository: Repository, change: dict[
     assert told in done.stdout
     assert "pair" not in done.stdout.split("###")[0]
     assert {row[0] for row in rows_of(done.stdout).values()} == {"same"}
+
+
+@pytest.mark.parametrize(
+    ("reader", "change", "told"),
+    [
+        ("Path('README' + '.md').exists()", {"README.md": "more\n"}, "read README.md"),
+        (
+            "pkgutil.get_data('mini.harness', 'harness.py')",
+            {"mini/harness.py": f"# now\n{HARNESS}"},
+            "read mini/harness.py",
+        ),
+        (
+            "print.__doc__",
+            {"mini/harness.py": HARNESS.replace('"""A harness', '"""The harness')},
+            "gate.py has __doc__",
+        ),
+        ("subprocess.run(['true'])", {"README.md": "more\n"}, "read another process"),
+        ("1 / 0", {"README.md": "more\n"}, "ZeroDivisionError"),
+    ],
+)
+def test_words_that_a_benchmark_reads_are_measured(
+    repository: Repository, reader: str, change: dict[str, str], told: str
+) -> None:
+    imports = "import pkgutil, subprocess\nfrom pathlib import Path\n"
+    repository.commit("Read", {"benchmarks/gate.py": f"{imports}{BENCHMARKS}"})
+    repository.replace(
+        "Read", "benchmarks/gate.py", "    return lambda", f"    {reader}\n    return lambda"
+    )
+    repository.write(change)
+    done = gate(repository, "--base", "main", "--only", "elman", "--budget", "1")
+    assert "same code" not in done.stdout
+    assert told in done.stdout, done.stdout
 
 
 def test_the_same_code_is_measured_all_the_same_if_that_is_asked_for(

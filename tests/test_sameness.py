@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from seqbench.gate.sameness import are_same_code, find_differences
+from seqbench.gate.sameness import Differences, are_same_code, find_differences
 from seqbench.gate.versions import Version, Versions
 
 HARNESS = '''"""Run."""
@@ -30,21 +30,21 @@ FILES: dict[str, str | None] = {
     "mini/notes.md": "used\n",
     "benchmarks/gate.py": "from mini import harness\n",
 }
-Make = Callable[[dict[str, str | None]], list[str]]
+Make = Callable[[dict[str, str | None]], Differences]
 
 
 @pytest.fixture
 def differ(tmp_path: Path) -> Make:
     """Return what tells the differences between the files above and changed ones; None: removed."""
 
-    def make(changes: dict[str, str | None]) -> list[str]:
+    def make(changes: dict[str, str | None]) -> Differences:
         for side, files in (("base", FILES), ("head", FILES | changes)):
             for name, text in files.items():
                 path = tmp_path / side / name
                 path.parent.mkdir(parents=True, exist_ok=True)
                 if text is not None:
                     path.write_text(text)
-        return list(map(str, find_differences(tmp_path / "base", tmp_path / "head")))
+        return find_differences(tmp_path / "base", tmp_path / "head")
 
     return make
 
@@ -62,8 +62,13 @@ def differ(tmp_path: Path) -> Make:
         {"mini/harness.py": HARNESS.replace("return 1", "return (\n        1\n    )")},
     ],
 )
-def test_documentation_may_differ(differ: Make, changes: dict[str, str | None]) -> None:
-    assert differ(changes) == []
+def test_words_may_differ(differ: Make, changes: dict[str, str | None]) -> None:
+    found = differ(changes)
+    assert found.others == ()
+    assert set(found.words) == set(changes)
+    assert set(found.lone) == set(changes) - set(FILES) | {"README.md"} & {
+        name for name, text in changes.items() if text is None
+    }
 
 
 @pytest.mark.parametrize(
@@ -73,11 +78,9 @@ def test_documentation_may_differ(differ: Make, changes: dict[str, str | None]) 
         ("mini/harness.py", HARNESS.replace("return 1", "return globals()['one']")),
         ("mini/harness.py", "def broken(:\n"),
         ("mini/table.csv", "1,3\n"),
-        ("mini/notes.md", "lies in a package\n"),
         ("mini/new.py", ""),
         ("mini/__init__.py", None),
         ("mini/table.csv", None),
-        ("benchmarks/notes.md", "lies beside code\n"),
         ("data.bin", "at the top\n"),
         ("docs/conf.py", "x = 1\n"),
         ("pyproject.toml", "[project]\n"),
@@ -86,77 +89,21 @@ def test_documentation_may_differ(differ: Make, changes: dict[str, str | None]) 
     ],
 )
 def test_all_else_may_not(differ: Make, file: str, text: str | None) -> None:
-    assert differ({file: text}) == [file]
-
-
-@pytest.mark.parametrize(
-    ("reader", "read"),
-    [
-        ("open('README.md')", "README.md"),
-        ("glob('*.md')", "README.md"),
-        ("open(f'{name}.md')", "README.md"),
-        ("open('%s.md' % name)", "README.md"),
-        ("open(name + '.md')", "README.md"),
-        ("open(f'{name}ME.md')", "README.md"),
-        ("Path('docs') / 'index.rst'", "docs/index.rst"),
-        ("(root / 'docs').iterdir()", "docs/index.rst"),
-        ("open(f'docs/{name}')", "docs/index.rst"),
-    ],
-)
-def test_documentation_that_code_names_may_not(differ: Make, reader: str, read: str) -> None:
-    prose: dict[str, str | None] = {"README.md": "more\n", "docs/index.rst": "more\n"}
-    assert differ(prose) == []
-    assert read in differ({"mini/harness.py": f"{HARNESS}{reader}\n", **prose})
-
-
-@pytest.mark.parametrize("file", ["tests/gate.py", "docs/helper.py", "tests/deep/util.py"])
-def test_code_among_tests_and_docs_counts_too(
-    differ: Make, monkeypatch: pytest.MonkeyPatch, file: str
-) -> None:
-    monkeypatch.setitem(FILES, file, "open('notes/size.md')\n")
-    assert differ({"notes/size.md": "2\n"}) == ["notes/size.md"]
-
-
-def test_documentation_of_another_name_may(differ: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(FILES, "mini/other.py", '"""See docs/index.rst."""\nopen("CHANGES.md")\n')
-    assert differ({"README.md": "more\n", "docs/index.rst": "more\n"}) == []
-
-
-@pytest.mark.parametrize(
-    "reader",
-    [
-        "print(run.__doc__)",
-        "import inspect",
-        "from inspect import getsource",
-        "x = [] # type: List[int]",
-        "    import doctest",
-        "open(__file__).read()",
-        "import tokenize",
-        "pydoc.getdoc(run)",
-        "print(run.__code__.co_firstlineno)",
-        "sys._getframe().f_lineno",
-    ],
-)
-def test_docstrings_that_code_looks_at_may_not(
-    differ: Make, reader: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setitem(FILES, "mini/other.py", f"if 1:\n    pass\n{reader}\n")
-    changed = HARNESS.replace('"""Run."""', '"""Run it."""')
-    assert differ({"mini/harness.py": changed}) == ["mini/harness.py"]
+    assert differ({file: text}) == Differences(others=(file,))
 
 
 def test_kinds_of_files_and_permissions_may_not_differ(differ: Make, tmp_path: Path) -> None:
-    assert differ({}) == []
+    assert differ({}) == Differences()
     head = tmp_path / "head" / "mini"
     (head / "harness.py").chmod(0o755)
     (head / "table.csv").unlink()
     (head / "table.csv").symlink_to("notes.md")
     (head / "more").symlink_to(tmp_path)
     (head / os.fsdecode(b"gr\xf6\xdfe.bin")).touch()
-    assert differ({}) == [
+    assert differ({}).others == (
         *("mini/" + os.fsdecode(b"gr\xf6\xdfe.bin"), "mini/harness.py", "mini/more"),
         "mini/table.csv",
-    ]
+    )
 
 
 def test_environments_may_not_differ(tmp_path: Path) -> None:
@@ -164,7 +111,10 @@ def test_environments_may_not_differ(tmp_path: Path) -> None:
         one = Version("main", "c" * 40, "", False, tmp_path)
         return Versions(one, Version("main", "c" * 40, "", False, tmp_path, **head))
 
-    assert are_same_code(make())
-    assert not are_same_code(make(python="/other/python"))
+    def judge(versions: Versions) -> bool:
+        return are_same_code(versions, Differences())
+
+    assert judge(make())
+    assert not judge(make(python="/other/python"))
     same = make()
-    assert not are_same_code(Versions(same.base, same.head, (), ("torch==2.12.0",)))
+    assert not judge(Versions(same.base, same.head, (), ("torch==2.12.0",)))

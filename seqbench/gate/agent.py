@@ -1,8 +1,8 @@
 """One side of a gate: a process that has one version of the code and does what it is told.
 
 It is run as a script by the Python of that version's environment, so it imports nothing but the
-standard library, two files beside it and the benchmark file, and takes the folders of that version
-as its first places to import from.
+standard library, three files beside it and the benchmark file, and takes the folders of that
+version as its first places to import from.
 """
 
 import gc
@@ -39,6 +39,7 @@ def import_file(name: str, file: Path, folder: Path | None = None) -> ModuleType
 # what lies beside this file, though the environment may have no seqbench
 peaks: Any = import_file("seqbench_gate_peaks", Path(__file__).with_name("peaks.py"))
 origins: Any = import_file("seqbench_gate_origins", Path(__file__).with_name("origins.py"))
+reading: Any = import_file("seqbench_gate_reading", Path(__file__).with_name("reading.py"))
 
 
 class Agent:
@@ -52,10 +53,15 @@ class Agent:
         Those of its folders that its packages lie in.
     file
         Its benchmark file.
+    watched
+        Arguments of a `reading.Reading`: files that are watched, relative to ``root``.
     """
 
-    def __init__(self, root: Path, folders: Sequence[Path], file: Path) -> None:
+    def __init__(
+        self, root: Path, folders: Sequence[Path], file: Path, watched: Sequence[Sequence[str]] = ()
+    ) -> None:
         self.root, self.folders = root, folders
+        self._reading = reading.Reading(root, *watched) if watched else None
         self._checked: set[tuple[str, str]] = set()
         module = import_file("gate_benchmarks", file)
         self.check_origin()
@@ -69,7 +75,8 @@ class Agent:
 
     def check_origin(self) -> None:
         """Raise if code was imported that is neither this version's nor installed."""
-        origins.check_origin(self.root, self.folders, self._checked)
+        if self._reading is None:  # to look means to read
+            origins.check_origin(self.root, self.folders, self._checked)
 
     def describe(self) -> list[dict[str, Any]]:
         """Return what is declared of each benchmark, in words and numbers."""
@@ -88,6 +95,19 @@ class Agent:
             }
             for each in self.benchmarks.values()
         ]
+
+    def rehearse(self, name: str) -> None:
+        """Do once all that is done of a benchmark."""
+        self.prepare(name)
+        if self.benchmarks[name].train is not None:
+            self.train(name, 0)
+
+    def tell_reading(self) -> tuple[list[str], list[str]]:
+        """Return which of the watched files were read, and the version's files that were run."""
+        assert self._reading is not None
+        found, self._reading = sorted(self._reading.found), None
+        self.check_origin()
+        return found, sorted(origins.list_own(self.root))
 
     def prepare(self, name: str) -> float:
         """Make a benchmark's work and warm it up; return the seconds that a call then takes."""
@@ -188,7 +208,7 @@ def main() -> None:
             os._exit(0)
         try:
             if question == "load":
-                agent = Agent(Path(root), list(map(Path, folders)), Path(file))
+                agent = Agent(Path(root), list(map(Path, folders)), Path(file), arguments)
                 answer = None
             else:
                 answer = getattr(agent, question)(*arguments)

@@ -70,6 +70,13 @@ def check_origin(root: Path, folders: Sequence[Path], checked: set[tuple[str, st
             raise ForeignCodeError(f"{library} was loaded, not what the version in {root} has")
 
 
+def list_own(root: Path) -> set[str]:
+    """Return the files of a version that code of this process came from."""
+    whole = root.resolve()
+    files = {Path(file) for _, file in _list_origins(set())}
+    return {str(each) for each in files if each.resolve().is_relative_to(whole)}
+
+
 def _list_libraries() -> set[Path]:
     """Return the files of compiled code that this process has loaded, where the system tells."""
     try:

@@ -11,9 +11,9 @@ from seqbench.gate.cases import Case
 from seqbench.gate.declarations import pair_declarations
 from seqbench.gate.pairs import blaming, measure_pair
 from seqbench.gate.peaks import RESIDENT
-from seqbench.gate.processes import EndedError
+from seqbench.gate.processes import EndedError, ForeignVersionError, VersionError
 from seqbench.gate.rules import Rules
-from seqbench.gate.sameness import are_same_code
+from seqbench.gate.sameness import Differences, are_same_code, find_differences, find_readers
 from seqbench.gate.sides import Sides, allow, draw_order, start_sides
 from seqbench.gate.versions import Versions
 
@@ -81,10 +81,10 @@ def run_gate(versions: Versions, file: Path, rules: Rules, say: Say = lambda tex
         If the head has no benchmark file, or the rules name an unknown benchmark.
     """
     start = time.monotonic()
-    same_code = not rules.measure_same and are_same_code(versions)  # before anything runs there
+    found = find_differences(versions.base.folder, versions.head.folder)  # before anything runs
     cases = _find_cases(versions, file, rules)
-    for case in cases:
-        case.same_code = same_code
+    if not rules.measure_same and are_same_code(versions, found):
+        _rehearse(versions, file, cases, found, rules.budget_s, say)
     _compare_scores(versions, file, cases, start + _SCORES_UNTIL * rules.budget_s, say)
     _compare_memory(versions, file, cases, start + _MEMORY_UNTIL * rules.budget_s, say)
     pairs, sampled_s = _compare_times(versions, file, cases, start + rules.budget_s, say)
@@ -105,6 +105,28 @@ def _find_cases(versions: Versions, file: Path, rules: Rules) -> list[Case]:
             sides.ask("head", "load", within_s=within_s)
             base, head = [], sides.ask("head", "describe")
     return pair_declarations((versions.base, base), (versions.head, head), file, rules)
+
+
+def _rehearse(
+    versions: Versions,
+    file: Path,
+    cases: Sequence[Case],
+    found: Differences,
+    within_s: float,
+    say: Say,
+) -> None:
+    """Call cases the same if no benchmark reads the words in which the versions differ."""
+    names = [case.name for case in cases]
+    try:
+        readers = find_readers(versions, file, names, found, max(_LOADING_S, within_s))
+    except ForeignVersionError:
+        raise
+    except VersionError as error:
+        readers = error.brief
+    if readers:
+        say(f"only words differ, but {readers}: it is measured")
+    for case in cases:
+        case.same_code = not readers
 
 
 def _compare_scores(

@@ -1,10 +1,9 @@
 """Whether two versions are the same code, so that there is nothing to measure.
 
 All files of both are compared, not only those that a benchmark is known to import: what it reads,
-or imports by a name that it makes up, counts too. Two files are the same if their bytes are; a
-Python file also if its syntax tree is, without comments and docstrings, in a project that does not
-look at them; and documentation may differ that lies beside no code and that no text in the code
-names: the file, its folder, or the end of its name.
+or imports by a name that it makes up, counts too. Files that differ in words alone, documentation
+and comments and docstrings of Python, are watched while each benchmark is done once: whoever reads
+them may do something else in the other version.
 """
 
 import ast
@@ -12,46 +11,107 @@ import filecmp
 import os
 import re
 import stat
-from collections.abc import Iterator, Set
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
+from seqbench.formatting import join_words
 from seqbench.gate.layouts import read_text
+from seqbench.gate.sides import start_sides
 from seqbench.gate.versions import Versions
 
 _PROSE = {".md", ".rst", ".adoc"}
 _DOCS = {"docs", "doc"}
-_NOT_RUN = {*_DOCS, "tests", "test"}
-_TEST = re.compile(r"test_.*|.*_test\.py|conf\.py")
-_BUILDS = {"setup.py", "noxfile.py", "conftest.py"}
 _LOOKS_AT_WORDS = re.compile(
-    r"__doc__|getsource|^\s*(?:import|from) +(?:inspect|linecache|doctest|docopt)\b"
-    r"|# *type:(?! *ignore)|pydoc|getdoc|tokenize|lineno|co_lines|co_positions"
-    r"|^(?!.*(?:parent|dirname|with_name)).*__file__",
-    re.MULTILINE,
+    r"__doc__|getdoc|pydoc|doctest|docopt|lineno|co_lines|co_positions|co_linetable|co_consts"
 )
-"""What a Python file has that makes something of docstrings, comments or lines."""
+"""What a Python file has that makes something of docstrings or lines that are imported already."""
 
 
-def are_same_code(versions: Versions) -> bool:
-    """Tell whether two versions have the same code, data and environment."""
-    base, head = versions.base, versions.head
-    if versions.base_env or base.python != head.python:
-        return False
-    return not any(find_differences(base.folder, head.folder))
+@dataclass(frozen=True)
+class Differences:
+    """Files in which two versions differ, relative to their folders.
+
+    Parameters
+    ----------
+    words
+        Those that differ in words alone.
+    lone
+        Those of them that one of the versions lacks.
+    others
+        All that differ otherwise.
+    """
+
+    words: tuple[str, ...] = ()
+    lone: tuple[str, ...] = ()
+    others: tuple[str, ...] = ()
 
 
-def find_differences(base: Path, head: Path) -> Iterator[Path]:
-    """Yield the files of two folders that differ in what they do, relative to the folders."""
-    changed = [each for each in _list_files(base, head) if _differ(base / each, head / each)]
-    sources = list(_read_sources(head)) if changed else []
-    named = {text for source in sources for text in _list_texts(source)} if changed else set()
-    wordless = not any(map(_LOOKS_AT_WORDS.search, sources))
-    for each in changed:
-        if _is_prose(each) and not _may_be_read(each, head, named):
+def find_differences(base: Path, head: Path) -> Differences:
+    """Return the files that differ in two folders, but for those of git."""
+    words, lone, others = [], [], []
+    for each in _list_files(base, head):
+        one, other = base / each, head / each
+        if not _differ(one, other):
             continue
-        alike = wordless and each.suffix == ".py" and _compute_the_same(base / each, head / each)
-        if not alike:
-            yield each
+        if _is_prose(each) and not (one.is_symlink() or other.is_symlink()):
+            words.append(str(each))
+            lone += [str(each)] if not (one.exists() and other.exists()) else []
+        elif each.suffix == ".py" and _compute_the_same(one, other):
+            words.append(str(each))
+        else:
+            others.append(str(each))
+    return Differences(tuple(words), tuple(lone), tuple(others))
+
+
+def are_same_code(versions: Versions, found: Differences) -> bool:
+    """Tell whether two versions have the same code, data and environment, but for words.
+
+    Parameters
+    ----------
+    versions
+        What is compared.
+    found
+        From `find_differences`, before anything ran in the folders.
+    """
+    base, head = versions.base, versions.head
+    return not (versions.base_env or base.python != head.python or found.others)
+
+
+def find_readers(
+    versions: Versions, file: Path, names: Sequence[str], found: Differences, within_s: float
+) -> str:
+    """Return what may make something of words that differ; nothing if they do not count.
+
+    Parameters
+    ----------
+    versions, file, names
+        What is compared: the benchmark file, relative to a version's folder, and the benchmarks,
+        which are all done once, by both versions.
+    found
+        From `find_differences`.
+    within_s
+        Longest that a benchmark may take, in seconds.
+
+    Raises
+    ------
+    VersionError
+        If a version fails, or runs code that is neither its own nor installed.
+    """
+    if not found.words:
+        return ""
+    with start_sides(versions, file) as sides:
+        sides.ask_both("load", found.words, found.lone, within_s=within_s)
+        for name in names:
+            sides.ask_both("rehearse", name, within_s=within_s)
+        answers = sides.ask_both("tell_reading")
+    if read := sorted({each for reads, _ in answers for each in reads}):
+        return f"the benchmarks read {join_words(read)}"
+    if any(each.endswith(".py") for each in found.words):
+        for each in sorted(each for _, files in answers for each in files):
+            if match := _LOOKS_AT_WORDS.search(read_text(Path(each))):
+                return f"{Path(each).name} has {match[0]}"
+    return ""
 
 
 def _list_files(base: Path, head: Path) -> list[Path]:
@@ -83,46 +143,9 @@ def _are_of_a_kind(one: Path, other: Path) -> bool:
     )
 
 
-def _read_sources(root: Path) -> Iterator[str]:
-    """Yield the text of each Python file that a benchmark may run."""
-    for file in sorted(root.rglob("*.py")):
-        place = file.relative_to(root)
-        test = _NOT_RUN & set(place.parts[:-1]) and _TEST.fullmatch(place.name)
-        if file.is_file() and not (test or place.name in _BUILDS):
-            yield read_text(file)
-
-
 def _is_prose(file: Path) -> bool:
     in_docs = len(file.parts) > 1 and file.parts[0] in _DOCS and file.suffix != ".py"
     return in_docs or file.suffix.lower() in _PROSE
-
-
-def _list_texts(source: str) -> Iterator[str]:
-    """Yield the texts in a Python file but docstrings, also the parts of f-strings."""
-    try:
-        tree = _strip_docstrings(ast.parse(source))
-    except (SyntaxError, ValueError, RecursionError):
-        yield source
-        return
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Constant) and isinstance(node.value, str):
-            yield node.value
-
-
-def _may_be_read(file: Path, root: Path, named: Set[str]) -> bool:
-    """Tell whether code may read a file: it lies beside code, or is named in some."""
-    folders = [each for each in file.parents if each.parts and not _NOT_RUN & set(each.parts)]
-    if any((root / each).is_dir() and any((root / each).glob("*.py")) for each in folders):
-        return True
-    end = re.compile(rf"(?:^|[^\w-]|%[sd]){re.escape(file.suffix)}")
-    parts = set(file.parts[:-1])
-    return any(
-        file.name in text
-        or end.search(text)
-        or (len(text) > len(file.suffix) and file.name.endswith(text) and file.suffix in text)
-        or parts & set(re.split(r"[/\\]", text))
-        for text in named
-    )
 
 
 def _compute_the_same(one: Path, other: Path) -> bool:
