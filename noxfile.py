@@ -119,7 +119,7 @@ def stats_trials(session: nox.Session) -> None:
 
 @nox.session
 def stress(session: nox.Session) -> None:
-    """Kill the main job at 50 random instants and see that nothing is lost; takes minutes.
+    """Kill the main job at random instants and see that nothing is lost; takes minutes.
 
     Arguments are those of `tests/stress.py`.
     """

@@ -3,12 +3,15 @@
 import ast
 import importlib
 import importlib.util
+import shutil
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+import seqbench
 from seqbench.environments import same_code
 from seqbench.gate.sources import digest_benchmark
 from seqbench.harness import source_digest
@@ -25,7 +28,9 @@ from seqbench.harness.source_digest import (
 from seqbench.models.model import VARIANTS
 from seqbench.plugins import load_plugins
 from seqbench.spec import RunSpec
+from seqbench.tasks.task import TASKS
 
+PACKAGE = Path(seqbench.__file__).parent
 SOURCE = '''"""A module."""
 
 from dataclasses import dataclass
@@ -130,6 +135,59 @@ def test_the_gate_leaves_out_what_rows_leave_out(tmp_path: Path) -> None:
     assert digest(SOURCE.replace("units in a layer", "units")) == digest(SOURCE)
     assert digest(SOURCE.replace('"""How many."""\n', "")) == digest(SOURCE)
     assert digest(SOURCE.replace("2 * x", "3 * x")) != digest(SOURCE)
+
+
+PRINT = """
+from seqbench.harness.code_version import version_code
+from seqbench.spec import RunSpec
+import seqbench.catalog
+spec = RunSpec(task="row-digits", variant="lstm", seed=0, device="cpu", threads=1)
+print(seqbench.__file__, version_code(spec, measured=True))
+"""
+
+
+def test_where_in_seqbench_something_is_defined_is_no_part_of_a_code_version(
+    tmp_path: Path,
+) -> None:
+    package = tmp_path / "seqbench"
+    shutil.copytree(
+        Path(seqbench.__file__).parent, package, ignore=shutil.ignore_patterns("__pycache__")
+    )
+
+    def version() -> str:
+        done = subprocess.run(
+            [sys.executable, "-c", PRINT], cwd=tmp_path, capture_output=True, text=True
+        )
+        place, told = done.stdout.split()
+        assert Path(place).is_relative_to(tmp_path)
+        return told
+
+    before = version()
+    (package / "models" / "reading").mkdir()
+    (package / "models" / "readout.py").rename(package / "models" / "reading" / "out.py")
+    for file in package.rglob("*.py"):
+        text = file.read_text()
+        file.write_text(text.replace("seqbench.models.readout", "seqbench.models.reading.out"))
+    assert version() == before
+    (package / "models" / "reading" / "more.py").write_text("FORGOTTEN = 1.0\n")
+    moved = package / "models" / "reading" / "out.py"
+    moved.write_text(f"from seqbench.models.reading.more import FORGOTTEN\n{moved.read_text()}")
+    assert version() != before
+
+
+def test_a_name_that_runs_import_within_seqbench_means_one_thing() -> None:
+    """So imports tell as much without their modules as with them."""
+    members = {registry.origin(name) for registry in (TASKS, VARIANTS) for name in registry}
+    reached = collect_sources(["seqbench.harness.run", "seqbench.harness.measuring", *members])
+    homes: dict[str, set[str | None]] = {}
+    for file in PACKAGE.rglob("*.py"):
+        if ".".join(file.relative_to(PACKAGE.parent).with_suffix("").parts) in reached:
+            for node in ast.walk(ast.parse(file.read_text())):
+                if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("seqbench"):
+                    for each in node.names:
+                        homes.setdefault(each.name, set()).add(node.module)
+    assert len(homes) > 100
+    assert {name: modules for name, modules in homes.items() if len(modules) > 1} == {}
 
 
 @pytest.fixture(autouse=True)

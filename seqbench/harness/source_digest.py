@@ -2,7 +2,8 @@
 
 Two sources are the same if their syntax trees are, with comments, docstrings, the words of errors
 and the arguments in `DESCRIPTIONS` left out. It serves rows, which name the code that they went
-through, and the gate, which compares benchmarks of two versions.
+through, and the gate, which compares benchmarks of two versions. In which module of seqbench
+something is defined does not count, so that moving it changes no digest.
 """
 
 import ast
@@ -10,7 +11,7 @@ import builtins
 import hashlib
 import importlib.util
 import sys
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Iterable, Iterator, Mapping, Set
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
@@ -36,6 +37,7 @@ DESCRIPTIONS: Mapping[str, tuple[int, str]] = {
 }
 """Arguments that describe, of what is seqbench's own: by its name, their place and their name."""
 
+_HOUSE = "seqbench"
 _INSTALLED = {"site-packages", "dist-packages"}
 _IMPLIED = {"ctx", "kind"}  # by where a name stands, and by the quotes of a string
 _SHOWN = 12
@@ -57,12 +59,12 @@ def is_remark(node: object) -> bool:
 
 def list_describing(tree: ast.Module, module: str = "") -> frozenset[str]:
     """Return the names in `DESCRIPTIONS` that a module has from seqbench."""
-    if module.startswith("seqbench."):
+    if _is_house(module):
         return frozenset(DESCRIPTIONS)
     return frozenset(
         each.name
         for node in tree.body
-        if isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] == "seqbench"
+        if isinstance(node, ast.ImportFrom) and _is_house(node.module)
         for each in node.names
         if each.name in DESCRIPTIONS and each.asname is None
     )
@@ -91,6 +93,8 @@ def dump_source(node: object, describing: Set[str], *, wordless: bool = False) -
         return "text"
     wordless = wordless or _is_error(node)
     fields = {name: value for name, value in ast.iter_fields(node) if name not in _IMPLIED}
+    if isinstance(node, ast.ImportFrom) and _is_house(node.module):
+        fields = {"names": [each for each in node.names if each.asname]}
     if isinstance(node, ast.Call) and _name_of(node.func) in describing:
         fields |= _leave_out_description(node)
     told = (  # empty fields are left out: later versions of Python have more of them
@@ -99,6 +103,11 @@ def dump_source(node: object, describing: Set[str], *, wordless: bool = False) -
         if value is not None and value != []
     )
     return f"{type(node).__name__}({', '.join(told)})"
+
+
+def _is_house(module: str | None) -> bool:
+    """Tell whether a module is seqbench's own."""
+    return (module or "").partition(".")[0] == _HOUSE
 
 
 def _is_text(node: ast.AST) -> bool:
@@ -130,9 +139,9 @@ def _name_of(node: ast.expr) -> str:
 
 @dataclass(frozen=True)
 class Source:
-    """One module: what it computes, as text, and the names of all that it may import."""
+    """One module: what it computes, as texts, and the names of all that it may import."""
 
-    text: str
+    texts: tuple[str, ...]
     imports: tuple[str, ...] = ()
 
 
@@ -167,8 +176,8 @@ def list_packages(sources: Mapping[str, Source]) -> set[str]:
 def digest_sources(sources: Mapping[str, Source], packages: Iterable[str] = ()) -> str:
     """Return 12 hexadecimal digits that change with modules and with versions of packages."""
     digest = hashlib.sha256()
-    for name in sorted(sources):
-        digest.update(f"{name} {sources[name].text}\n".encode())
+    for text in sorted({text for each in sources.values() for text in each.texts}):
+        digest.update(f"{text}\n".encode())
     for name in sorted(packages):
         digest.update(f"{name} {_versions_of(name)}\n".encode())
     return digest.hexdigest()[:_SHOWN]
@@ -201,18 +210,30 @@ def read_source(name: str) -> Source | None:
     try:
         tree = ast.parse(content if found.origin.endswith(".py") else b"\0")
     except (SyntaxError, ValueError):  # compiled, or for another Python
-        return Source(hashlib.sha256(content).hexdigest())
+        return Source((f"{name} {hashlib.sha256(content).hexdigest()}",))
     is_package = found.submodule_search_locations is not None
     package = name if is_package else name.rpartition(".")[0]
-    text = dump_source(tree, list_describing(tree, name))
+    describing = list_describing(tree, name)
     imports = list(list_imports(tree, package))
-    if name.partition(".")[0] != "seqbench":
-        folder = Path(found.origin).parent
-        imports += list_dynamic_imports(tree, package, folder)
-        for named in read_named_files(tree, folder):
-            text += dump_source(named, list_describing(named))
-            imports += list_imports(named, package)
-    return Source(text, tuple(dict.fromkeys(imports)))
+    if _is_house(name):
+        return Source(tuple(_dump_statements(tree, describing)), tuple(dict.fromkeys(imports)))
+    text = f"{name} {dump_source(tree, describing)}"
+    folder = Path(found.origin).parent
+    imports += list_dynamic_imports(tree, package, folder)
+    for named in read_named_files(tree, folder):
+        text += dump_source(named, list_describing(named))
+        imports += list_imports(named, package)
+    return Source((text,), tuple(dict.fromkeys(imports)))
+
+
+def _dump_statements(tree: ast.Module, describing: Set[str]) -> Iterator[str]:
+    """Yield a module's statements as text, but for imports of seqbench's own without an alias."""
+    for node in tree.body:
+        typing = isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+        plain = isinstance(node, ast.ImportFrom) and _is_house(node.module)
+        renamed = isinstance(node, ast.ImportFrom) and any(each.asname for each in node.names)
+        if not (is_remark(node) or typing or (plain and not renamed)):
+            yield dump_source(node, describing)
 
 
 def _find_module(name: str) -> ModuleSpec | None:
@@ -227,7 +248,7 @@ def _find_module(name: str) -> ModuleSpec | None:
 def _list_announced() -> set[str]:
     """Return the packages that register members, and seqbench."""
     entries = (entry for group in GROUPS for entry in entry_points(group=group))
-    return {"seqbench", *(entry.module.partition(".")[0] for entry in entries)}
+    return {_HOUSE, *(entry.module.partition(".")[0] for entry in entries)}
 
 
 def _versions_of(package: str) -> list[str]:
