@@ -10,10 +10,10 @@ from random import Random
 from typing import Any
 
 from seqbench.errors import SettingError, UsageError
+from seqbench.harness.compatibility import check_model, fits_task
 from seqbench.harness.device import default_threads, resolve_device
 from seqbench.matching import match_hidden_sizes
-from seqbench.models.model import VARIANTS, fastest_implementation, fits_task, select_variants
-from seqbench.models.sequence_model import check_model
+from seqbench.models.model import VARIANTS, fastest_implementation, select_variants
 from seqbench.spec import FASTEST, RunSpec, expand
 from seqbench.suites import MATCH_TOLERANCE
 from seqbench.tasks.task import Task, build_task, make_task

@@ -27,7 +27,7 @@ PIECES = 4  # together more than glibc keeps by itself
 ROUNDS = f"""
 import json, resource
 import numpy
-from seqbench.harness.memory import keep_freed_memory
+from seqbench.harness.allocator import keep_freed_memory
 
 def count_pages():
     asked = []

@@ -1,9 +1,8 @@
-"""Memory of one run: the peak of a training step, and keeping what steps free."""
+"""The most memory that a training step takes at once."""
 
-import ctypes
 import gc
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -11,16 +10,12 @@ import torch
 from torch import Tensor
 from torch.profiler import ProfilerActivity, profile, record_function
 
-from seqbench.harness.profiling import silence_kineto
+from seqbench.harness.kineto import silence_kineto
 
 Result = TypeVar("Result")
 
 _MARK = "seqbench: a part of a training step"
 _ALLOCATION = "[memory]"  # the profiler's name, of what is freed too
-
-_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # glibc's malloc.h
-_KEPT_BYTES = 2**28
-_LARGEST_KEPT_BYTES = 2**25  # the largest that glibc takes
 
 
 @dataclass(frozen=True)
@@ -163,16 +158,3 @@ def _list_events(tree: Iterable[Any]) -> list[Any]:
         if event.name in (_MARK, _ALLOCATION):
             found.append(event)
     return sorted(found, key=lambda event: event.start_time_ns)
-
-
-def keep_freed_memory() -> None:
-    """Let the process keep what a training step frees, up to 256 MiB, for the next one.
-
-    Left to itself glibc gives large tensors back to the system when they are freed; at the next
-    step each page has to be had anew, which takes up to a tenth of the time of a step, and more or
-    less of it as chance lays the tensors out.
-    """
-    with suppress(AttributeError, OSError, TypeError):  # not glibc: it keeps to its own rules
-        malloc = ctypes.CDLL(None)
-        malloc.mallopt(_MMAP_THRESHOLD, _LARGEST_KEPT_BYTES)
-        malloc.mallopt(_TRIM_THRESHOLD, _KEPT_BYTES)

@@ -1,6 +1,5 @@
 """Profiles: which operators the time of a step goes into, by torch's own profiler."""
 
-import os
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -10,10 +9,10 @@ import torch
 from torch._C._autograd import DeviceType
 from torch.profiler import ProfilerActivity, profile
 
+from seqbench.harness.kineto import silence_kineto
 from seqbench.harness.timing import SampleClock
 
 STEPS = 2
-_QUIET = "99"  # Kineto would report its own stages
 
 
 class Event(Protocol):
@@ -68,11 +67,6 @@ def profile_steps(work: Callable[[], object], clock: SampleClock) -> Profile:
     after = clock.time(work, STEPS)
     events: Any = profiler.key_averages()
     return Profile(STEPS, min(before, after), list_operators(events, on_gpu=on_gpu))
-
-
-def silence_kineto() -> None:
-    """Keep the profiler's library from reporting its own stages, if it has not been used yet."""
-    os.environ.setdefault("KINETO_LOG_LEVEL", _QUIET)
 
 
 def list_operators(events: Iterable[Event], *, on_gpu: bool) -> list[OperatorTime]:

@@ -14,6 +14,7 @@ from seqbench.errors import (
     read_message,
 )
 from seqbench.harness.checkpoint import dump_checkpoint
+from seqbench.harness.compatibility import check_model
 from seqbench.harness.determinism import Determinism
 from seqbench.harness.equivalence import check_equivalence
 from seqbench.harness.fitting import check_memory
@@ -31,7 +32,6 @@ from seqbench.models.products import count_flops
 from seqbench.models.sequence_model import (
     SequenceModel,
     build_model,
-    check_model,
     count_parameters,
 )
 from seqbench.models.unseen_work import find_unseen_work

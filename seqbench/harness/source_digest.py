@@ -227,13 +227,19 @@ def read_source(name: str) -> Source | None:
 
 
 def _dump_statements(tree: ast.Module, describing: Set[str]) -> Iterator[str]:
-    """Yield a module's statements as text, but for imports of seqbench's own without an alias."""
+    """Yield a module's statements as text, and name by name what it imports from elsewhere."""
     for node in tree.body:
-        typing = isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
-        plain = isinstance(node, ast.ImportFrom) and _is_house(node.module)
-        renamed = isinstance(node, ast.ImportFrom) and any(each.asname for each in node.names)
-        if not (is_remark(node) or typing or (plain and not renamed)):
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            module = getattr(node, "module", None) or ""
+            named = (each for each in node.names if each.asname or not _is_house(module))
+            home = "" if _is_house(module) else module
+            yield from (f"{home} {each.name} {each.asname or ''}" for each in named)
+        elif not (is_remark(node) or _is_for_types(node)):
             yield dump_source(node, describing)
+
+
+def _is_for_types(node: ast.stmt) -> bool:
+    return isinstance(node, ast.If) and _name_of(node.test) == "TYPE_CHECKING"
 
 
 def _find_module(name: str) -> ModuleSpec | None:

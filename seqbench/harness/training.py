@@ -10,7 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from seqbench.harness.memory import keep_freed_memory, measure_step_memory
+from seqbench.harness.allocator import keep_freed_memory
+from seqbench.harness.memory import measure_step_memory
 from seqbench.harness.precision import autocast, check_precision, products_in
 from seqbench.harness.seeding import GlobalStream, derive_seed
 from seqbench.harness.sharing import Sharing

@@ -18,7 +18,6 @@ from seqbench.errors import UnknownNameError
 from seqbench.models.readout import Encoding
 from seqbench.registry import Registry
 from seqbench.spec import IMPLEMENTATIONS
-from seqbench.tasks.task import Task
 
 
 @dataclass(frozen=True)
@@ -214,8 +213,3 @@ def list_projections(model: nn.Module) -> list[Callable[[], None]]:
         if hasattr(type(module), "project")  # of the class: a layer may have that name as well
     ]
     return [module.project for module in bounded]
-
-
-def fits_task(variant: Variant, task: Task) -> bool:
-    """Tell whether a variant reads no more of a sequence than the task allows."""
-    return task.looks_ahead or not variant.bidirectional

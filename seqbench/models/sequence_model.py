@@ -6,28 +6,11 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from seqbench.errors import ContractError, SettingError, UnsupportedError
-from seqbench.models.model import VARIANTS, Encoder, EncoderSizes, fits_task
+from seqbench.errors import ContractError, UnsupportedError
+from seqbench.models.model import VARIANTS, Encoder, EncoderSizes
 from seqbench.models.products import Product, apply_weight, list_products
 from seqbench.models.readout import READOUTS, Encoding, Readout
 from seqbench.spec import RunSpec
-from seqbench.tasks.task import Task
-
-
-def check_model(spec: RunSpec, task: Task) -> None:
-    """Raise `UsageError` if the model that ``spec`` names does not exist or does not fit ``task``.
-
-    An `UnknownNameError` for a variant or a read-out that is not registered, a `SettingError` for
-    a read-out that does not give what the task takes, and for a bidirectional variant where it
-    would read the answer.
-    """
-    variant = VARIANTS[spec.variant]
-    _ = READOUTS[spec.readout]
-    if spec.readout not in task.readouts:
-        raise SettingError("readout", spec.readout, f"{' or '.join(task.readouts)} for {spec.task}")
-    if not fits_task(variant, task):
-        expected = f"one that reads forwards for {spec.task}: what comes next is the answer there"
-        raise SettingError("variant", spec.variant, expected)
 
 
 def encode_checked(spec: RunSpec, encoder: Encoder, inputs: Tensor) -> Encoding:
