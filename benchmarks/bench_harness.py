@@ -13,11 +13,11 @@ import torch
 from torch import nn
 
 from benchmarks.conftest import Compare
-from seqbench.harness.observation import observe
-from seqbench.harness.training import Training
 from seqbench.models.sequence_model import build_model
 from seqbench.spec import RunSpec
 from seqbench.tasks.task import TASKS, Task, TaskData
+from seqbench.training.loop import Training
+from seqbench.training.observation import observe
 
 
 class BareLoop:

@@ -15,11 +15,11 @@ from torch import Tensor
 
 from benchmarks.conftest import Compare
 from benchmarks.rows import Rows
-from seqbench.harness.observation import observe
-from seqbench.harness.training import Training
 from seqbench.models.model import VARIANTS
 from seqbench.models.sequence_model import SequenceModel, build_model
 from seqbench.spec import RunSpec
+from seqbench.training.loop import Training
+from seqbench.training.observation import observe
 
 BATCH = 128
 ROUNDS = 5

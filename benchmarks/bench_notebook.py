@@ -20,14 +20,14 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from benchmarks.conftest import Compare, note_ratios
-from seqbench.harness.observation import observe
-from seqbench.harness.training import Training
-from seqbench.plan import plan_runs
+from seqbench.harness.plan import plan_runs
+from seqbench.harness.suites import SUITES
 from seqbench.spec import RunSpec
-from seqbench.suites import SUITES
 from seqbench.tasks.row_mnist import RowMnist
 from seqbench.tasks.task import Split, TaskData, cut_training
 from seqbench.tasks.torchvision_images import import_datasets
+from seqbench.training.loop import Training
+from seqbench.training.observation import observe
 
 EVAL_EVERY = 59  # batches, as in the suite `speedrun`
 

@@ -10,11 +10,11 @@ from pathlib import Path
 
 from benchmarks.rows import Rows
 from seqbench.gate.benchmark import Benchmark, Trained
-from seqbench.harness.sharing import prepare_thread
-from seqbench.harness.training import Training
 from seqbench.models.model import fastest_implementation
 from seqbench.spec import RunSpec
 from seqbench.tasks.task import TASKS
+from seqbench.training.loop import Training
+from seqbench.training.threads import prepare_thread
 
 BATCH = 32
 EPOCHS = 5

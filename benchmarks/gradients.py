@@ -16,12 +16,12 @@ import torch
 from torch import Tensor, nn
 
 from seqbench.errors import UnsupportedError
-from seqbench.harness.observation import choose_shares
-from seqbench.harness.seeding import derive_seed
-from seqbench.harness.training import Training
 from seqbench.models.model import VARIANTS
 from seqbench.spec import RunSpec
 from seqbench.tasks.task import Classification, Split, TaskData
+from seqbench.training.loop import Training
+from seqbench.training.observation import choose_shares
+from seqbench.training.random_streams import derive_seed
 
 DTYPES = {"float64": torch.float64, "float32": torch.float32}
 TOLERANCES = {"float64": 1e-9, "float32": 2e-4, "bfloat16": 0.1}

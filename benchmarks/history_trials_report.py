@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from seqbench.markdown import format_markdown
+from seqbench.report.markdown import format_markdown
 
 METHODS = {
     "history": "seqbench history",

@@ -2,8 +2,9 @@
 
 `python -m benchmarks.stats_trials` writes ``results/stats-trials/trials.csv`` and
 ``reports/stats-trials/``. Seeds are fixed and nothing is timed, so the same counts come out again.
-The functions on trial are those of the reports, `seqbench.significance` and `seqbench.intervals`;
-beside them stands what reports did before: paired t tests of the best with the rest, by Holm.
+The functions on trial are those of the reports, `seqbench.analysis.significance` and
+`seqbench.intervals`; beside them stands what reports did before: paired t tests of the best with
+the rest, by Holm.
 """
 
 import argparse
@@ -19,8 +20,8 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from benchmarks.stats_trials_report import write_report
+from seqbench.analysis.significance import SIGNIFICANCE, compare_means, count_pairs
 from seqbench.intervals import find_resolution, half_width
-from seqbench.significance import SIGNIFICANCE, compare_means, count_pairs
 
 RESULTS = Path("results/stats-trials")
 REPORT = Path("reports/stats-trials")

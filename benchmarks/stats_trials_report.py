@@ -9,8 +9,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MultipleLocator, PercentFormatter
 from scipy.stats import binomtest
 
-from seqbench.markdown import format_markdown
-from seqbench.plots import save_figure, themed
+from seqbench.report.markdown import format_markdown
+from seqbench.report.plots import save_figure, themed
 
 FIGURE = "false_differences.png"
 _NOISES = {

@@ -8,15 +8,15 @@ from pathlib import Path
 
 from rich.console import Console
 
+from seqbench.commands.progress import show_progress
 from seqbench.harness.environment import describe_environment
-from seqbench.harness.resuming import make_jobs
+from seqbench.harness.plan import plan_runs
+from seqbench.harness.plugins import load_plugins
+from seqbench.harness.resume import make_jobs
 from seqbench.harness.runner import InThisProcess, load_problems, run_jobs
-from seqbench.plan import plan_runs
-from seqbench.plugins import load_plugins
-from seqbench.progress import show_progress
-from seqbench.suites import SUITES
+from seqbench.harness.suites import SUITES
+from seqbench.results.writer import ResultWriter
 from seqbench.tasks.data_folder import locate_data
-from seqbench.writer import ResultWriter
 
 
 def main(suite: str, folder: Path) -> None:

@@ -17,12 +17,12 @@ from seqbench.commands.console import complain, console, end_output, replace_une
 from seqbench.commands.explain import app as explain
 from seqbench.commands.gate import gate
 from seqbench.commands.history import history
+from seqbench.commands.options import option_of
 from seqbench.commands.registered import env, list_, show
 from seqbench.commands.results import accept, compare, pool, report
 from seqbench.commands.run import run
 from seqbench.commands.verify import verify
 from seqbench.errors import ExitCode, SeqbenchError, SettingError, UsageError
-from seqbench.options import option_of
 from seqbench.printable import shorten
 
 app = typer.Typer(

@@ -16,12 +16,12 @@ import torch
 from hypothesis import settings
 from torch import Tensor
 
-from seqbench.harness import limits
-from seqbench.records import EpochRecord, RunRecord
+from seqbench.results.records import EpochRecord, RunRecord
+from seqbench.results.writer import ResultWriter
 from seqbench.spec import RunSpec
 from seqbench.tasks.data_folder import reading_data
 from seqbench.tasks.task import Classification, Split, Task, TaskData
-from seqbench.writer import ResultWriter
+from seqbench.timing import peak as limits
 
 settings.register_profile("seqbench", deadline=None)  # no test asks how long something takes
 settings.load_profile("seqbench")

@@ -28,9 +28,9 @@ import psutil
 
 from seqbench.columns import flatten
 from seqbench.errors import ExitCode
-from seqbench.folder_lock import heal_folder
-from seqbench.reader import load_results
-from seqbench.records import Load
+from seqbench.results.folder_lock import heal_folder
+from seqbench.results.reader import load_results
+from seqbench.results.records import Load
 
 SETTINGS = {
     "task": "row-digits",

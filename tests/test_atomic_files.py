@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from seqbench.errors import ResultsError
-from seqbench.reader import list_results, load_results, load_unfinished, select_runs
-from seqbench.records import EpochRecord, RunRecord
-from seqbench.writer import ResultWriter
+from seqbench.results.reader import list_results, load_results, load_unfinished, select_runs
+from seqbench.results.records import EpochRecord, RunRecord
+from seqbench.results.writer import ResultWriter
 
 MakeRun = Callable[..., tuple[RunRecord, list[EpochRecord]]]
 STEPS = ("rename", "replace", "mkdir", "unlink", "rmdir")

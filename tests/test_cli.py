@@ -16,7 +16,7 @@ import pytest
 import seqbench as seqbench_package
 from seqbench.cli import main
 from seqbench.errors import ExitCode
-from seqbench.reader import load_results
+from seqbench.results.reader import load_results
 
 FAST = ("--hidden-size", "4", "--epochs", "1", "--threads", "1")
 

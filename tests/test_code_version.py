@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 
 import seqbench
-from seqbench.environments import same_code
 from seqbench.gate.sources import digest_benchmark
 from seqbench.harness import source_digest
 from seqbench.harness.code_version import digest_run, version_code
+from seqbench.harness.plugins import load_plugins
 from seqbench.harness.source_digest import (
     collect_sources,
     digest_sources,
@@ -26,7 +26,7 @@ from seqbench.harness.source_digest import (
     read_source,
 )
 from seqbench.models.model import VARIANTS
-from seqbench.plugins import load_plugins
+from seqbench.results.environments import same_code
 from seqbench.spec import RunSpec
 from seqbench.tasks.task import TASKS
 
@@ -36,7 +36,7 @@ SOURCE = '''"""A module."""
 from dataclasses import dataclass
 
 from seqbench.columns import Check, column, matching
-from seqbench.suites import Suite
+from seqbench.harness.suites import Suite
 
 LIMIT = 3
 """How many."""
@@ -140,7 +140,7 @@ def test_the_gate_leaves_out_what_rows_leave_out(tmp_path: Path) -> None:
 PRINT = """
 from seqbench.harness.code_version import version_code
 from seqbench.spec import RunSpec
-import seqbench.catalog
+import seqbench.commands.catalog
 spec = RunSpec(task="row-digits", variant="lstm", seed=0, device="cpu", threads=1)
 print(seqbench.__file__, version_code(spec, measured=True))
 """
@@ -178,7 +178,7 @@ def test_where_in_seqbench_something_is_defined_is_no_part_of_a_code_version(
 def test_a_name_that_runs_import_within_seqbench_means_one_thing() -> None:
     """So imports tell as much without their modules as with them."""
     members = {registry.origin(name) for registry in (TASKS, VARIANTS) for name in registry}
-    reached = collect_sources(["seqbench.harness.run", "seqbench.harness.measuring", *members])
+    reached = collect_sources(["seqbench.harness.run", "seqbench.timing.speed", *members])
     homes: dict[str, set[str | None]] = {}
     for file in PACKAGE.rglob("*.py"):
         if ".".join(file.relative_to(PACKAGE.parent).with_suffix("").parts) in reached:

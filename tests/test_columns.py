@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seqbench.columns import Column, at_least, columns
-from seqbench.records import EpochRecord, RunRecord
+from seqbench.results.records import EpochRecord, RunRecord
 from seqbench.spec import RunSpec
 
 

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from scipy import stats as scipy_stats
 
-from seqbench.comparing import compare_results, describe_comparison
+from seqbench.analysis.comparison import compare_results, describe_comparison
 from seqbench.errors import UsageError
-from seqbench.reader import Results, load_results
-from seqbench.records import EpochRecord, Load, RunRecord
-from seqbench.writer import ResultWriter
+from seqbench.results.reader import Results, load_results
+from seqbench.results.records import EpochRecord, Load, RunRecord
+from seqbench.results.writer import ResultWriter
 
 MakeRun = Callable[..., tuple[RunRecord, list[EpochRecord]]]
 Gather = Callable[..., Results]

@@ -10,13 +10,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from seqbench.harness.training import Training
+from seqbench.harness.plan import plan_runs
+from seqbench.harness.suites import SUITES
 from seqbench.models.model import VARIANTS, Encoder, EncoderSizes, list_projections
 from seqbench.models.readout import READOUTS
-from seqbench.plan import plan_runs
 from seqbench.spec import RunSpec
-from seqbench.suites import SUITES
 from seqbench.tasks.task import TASKS, Task, TaskData
+from seqbench.training.loop import Training
 
 pytestmark = pytest.mark.conformance
 

@@ -15,7 +15,7 @@ import pytest
 from seqbench.cli import main
 from seqbench.commands.console import Screen
 from seqbench.errors import ExitCode
-from seqbench.reader import load_results
+from seqbench.results.reader import load_results
 
 FULL = Path("/dev/full")
 TEXT = "best: 95 % ± 2, 3.1 ×, é ☃ \x1b[31mred\x1b[0m \udc80 \x07[bold]x[/bold] :smile:"

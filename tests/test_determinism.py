@@ -6,7 +6,6 @@ from collections.abc import Callable
 import pytest
 import torch
 
-from seqbench.harness.determinism import Determinism
 from seqbench.harness.job import Job
 from seqbench.harness.run import Run
 from seqbench.models.model import VARIANTS
@@ -14,6 +13,7 @@ from seqbench.models.native import NativeEncoder
 from seqbench.models.readout import Encoding
 from seqbench.spec import RunSpec
 from seqbench.tasks.task import Task, TaskData
+from seqbench.training.determinism import Determinism
 
 
 def warn_of(operator: str) -> None:

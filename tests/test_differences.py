@@ -10,11 +10,11 @@ import pandas as pd
 import pytest
 from scipy import stats as scipy_stats
 
-from seqbench.differences import compare_settings, compare_times, compare_with_best
-from seqbench.reader import Results, load_results
-from seqbench.records import EpochRecord, RunRecord
-from seqbench.stats import select_finished, summarise_groups, time_runs
-from seqbench.writer import ResultWriter
+from seqbench.analysis.differences import compare_settings, compare_times, compare_with_best
+from seqbench.analysis.stats import select_finished, summarise_groups, time_runs
+from seqbench.results.reader import Results, load_results
+from seqbench.results.records import EpochRecord, RunRecord
+from seqbench.results.writer import ResultWriter
 
 MakeRun = Callable[..., tuple[RunRecord, list[EpochRecord]]]
 Gather = Callable[[list[dict[str, Any]]], Results]

@@ -10,7 +10,13 @@ from typer.main import get_group
 from seqbench.cli import app
 from seqbench.columns import Column, columns
 from seqbench.errors import ExitCode
-from seqbench.records import EpochRecord, EvaluationRecord, ProfileRecord, RunRecord, TimingRecord
+from seqbench.results.records import (
+    EpochRecord,
+    EvaluationRecord,
+    ProfileRecord,
+    RunRecord,
+    TimingRecord,
+)
 
 ROOT = Path(__file__).parents[1]
 

@@ -13,13 +13,13 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from seqbench.accepting import accept_edits
+from seqbench.analysis.comparison import compare_results, describe_comparison
 from seqbench.columns import Column, columns
-from seqbench.comparing import compare_results, describe_comparison
 from seqbench.errors import ResultsError, UsageError
-from seqbench.provenance import describe_provenance
-from seqbench.reader import Results, load_results, select_runs
-from seqbench.records import (
+from seqbench.report.provenance import describe_provenance
+from seqbench.results.accepting import accept_edits
+from seqbench.results.reader import Results, load_results, select_runs
+from seqbench.results.records import (
     EPOCHS,
     EVALUATIONS,
     FILES,
@@ -32,7 +32,7 @@ from seqbench.records import (
     RunRecord,
     TimingRecord,
 )
-from seqbench.writer import ResultWriter
+from seqbench.results.writer import ResultWriter
 
 MakeRun = Callable[..., tuple[RunRecord, list[EpochRecord]]]
 Rows = list[list[str]]

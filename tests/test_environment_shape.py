@@ -10,12 +10,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from seqbench.comparing import compare_results, describe_comparison
-from seqbench.environment_shape import parse_environment
+from seqbench.analysis.comparison import compare_results, describe_comparison
 from seqbench.errors import ResultsError
 from seqbench.history.revisions import read_folders
 from seqbench.history.trends import trace_history
-from seqbench.reader import load_results
+from seqbench.results.environment_shape import parse_environment
+from seqbench.results.reader import load_results
 
 DATA = Path(__file__).parent / "data" / "schema-5" / "environment.json"
 DEEP = "[" * 100_000

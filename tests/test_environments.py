@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 import seqbench
-from seqbench.environments import OF_TIMES, digest_environment, list_decisive_differences
 from seqbench.harness.environment import describe_environment
 from seqbench.harness.packages import list_versions
+from seqbench.results.environments import OF_TIMES, digest_environment, list_decisive_differences
 
 ROOM = "seqbench.harness.environment"
 Change = Callable[[dict[str, Any]], None]

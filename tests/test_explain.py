@@ -57,7 +57,7 @@ def test_gradients_are_those_of_a_loss_at_the_end() -> None:
 def test_the_gradients_of_one_step_by_hand() -> None:
     """With two steps the chain rule can be written down."""
     from seqbench.explain.gradients import EXAMPLES, _start
-    from seqbench.plan import plan_runs
+    from seqbench.harness.plan import plan_runs
 
     axes = {"task": ("adding",), "variant": ("rnn",), "seed": (0,), "device": ("cpu",),
             "length": (2,), "num_layers": (1,), "hidden_size": (64,)}  # fmt: skip
@@ -91,9 +91,9 @@ def test_gates_are_those_of_the_equations() -> None:
     assert set(measured["gate"]) == {"forget", "input", "output"}
     assert len(measured) == 3 * 8 * 32
     # at the first step of an untrained model, from the weights alone
-    from seqbench.harness.training import Training
-    from seqbench.plan import plan_runs
+    from seqbench.harness.plan import plan_runs
     from seqbench.tasks.task import make_task
+    from seqbench.training.loop import Training
 
     axes = {"task": ("row-digits",), "variant": ("lstm",), "seed": (0,), "device": ("cpu",),
             "num_layers": (1,), "hidden_size": (32,)}  # fmt: skip

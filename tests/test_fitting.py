@@ -4,12 +4,12 @@ from collections.abc import Callable
 
 import pytest
 
-from seqbench.harness import fitting
+from seqbench.harness import capacity as fitting
 from seqbench.harness.job import Job
 from seqbench.harness.run import Run
 from seqbench.models import sequence_model
 from seqbench.models.sequence_model import build_model
-from seqbench.records import RunRecord
+from seqbench.results.records import RunRecord
 from seqbench.spec import MOST_LAYERS, RunSpec
 from seqbench.tasks.task import Task, TaskData
 

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from seqbench.errors import ResultsError, UsageError
-from seqbench.folder_lock import FolderLock, heal_folder
-from seqbench.reader import list_results
-from seqbench.records import EpochRecord, RunRecord
-from seqbench.writer import ResultWriter
+from seqbench.results.folder_lock import FolderLock, heal_folder
+from seqbench.results.reader import list_results
+from seqbench.results.records import EpochRecord, RunRecord
+from seqbench.results.writer import ResultWriter
 
 MakeRun = Callable[..., tuple[RunRecord, list[EpochRecord]]]
 

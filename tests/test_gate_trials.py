@@ -123,13 +123,13 @@ def test_a_step_is_slowed_in_a_commit_by_a_share_of_its_own_time(
     harness = (
         "class Training:\n    def step(self, clock):\n        clock.now += 1\n        return 7\n"
     )
-    repository.commit("Harness", {"seqbench/harness/training.py": harness})
+    repository.commit("Harness", {"seqbench/training/loop.py": harness})
     commit = slow_down(repository.folder, 0.1)
     subject = "A training step takes 10% longer"
     assert repository.git("log", "-1", "--format=%H %s") == f"{commit} {subject}"
     clock, names = Clock(), dict[str, Any]()
     monkeypatch.setattr("time.perf_counter", clock.read)
-    exec((repository.folder / "seqbench/harness/training.py").read_text(), names)
+    exec((repository.folder / "seqbench/training/loop.py").read_text(), names)
     assert names["Training"]().step(clock) == 7
     assert clock.now == pytest.approx(1.1, abs=0.005)
 

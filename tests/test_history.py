@@ -20,8 +20,8 @@ from seqbench.history.findings import describe_history
 from seqbench.history.report import write_history
 from seqbench.history.revisions import read_folders
 from seqbench.history.trends import ALL_MACHINES, CHANGE, NONE, TOO_FEW, History, trace_history
-from seqbench.records import EpochRecord, Load, RunRecord
-from seqbench.writer import ResultWriter
+from seqbench.results.records import EpochRecord, Load, RunRecord
+from seqbench.results.writer import ResultWriter
 from tests.test_gate_summary import strip_code
 
 MakeRun = Callable[..., tuple[RunRecord, list[EpochRecord]]]

@@ -9,14 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seqbench.harness.load import (
+from seqbench.results.records import Load
+from seqbench.timing.contention import (
     Counters,
     LoadWatch,
     compare_counters,
     list_usable_cores,
     read_counters,
 )
-from seqbench.records import Load
 
 BEFORE = Counters(
     at_s=10.0,

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from seqbench.markdown import format_block, format_code
+from seqbench.report.markdown import format_block, format_code
 
 HOSTILE = st.lists(
     st.sampled_from(["\n", "\n", "```", "`", " ", *"ab~|<>[]()*_\\!#-\x1b\u202e"]), max_size=20

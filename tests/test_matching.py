@@ -9,12 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seqbench.errors import SettingError
-from seqbench.matching import Sizes, find_common, match_hidden_sizes
+from seqbench.harness.matching import Sizes, find_common, match_hidden_sizes
+from seqbench.harness.plan import plan_runs
+from seqbench.harness.suites import MATCH_TOLERANCE
 from seqbench.models.model import VARIANTS
 from seqbench.models.sequence_model import build_model, count_parameters
-from seqbench.plan import plan_runs
 from seqbench.spec import RunSpec
-from seqbench.suites import MATCH_TOLERANCE
 from seqbench.tasks.task import make_task
 
 HERE = {"device": ("cpu",), "threads": (1,), "seed": (0,)}

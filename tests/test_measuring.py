@@ -8,20 +8,20 @@ import pytest
 import torch
 
 from seqbench.errors import DisagreementError, UnsupportedError
-from seqbench.harness import equivalence
-from seqbench.harness.equivalence import check_equivalence
 from seqbench.harness.job import Job
-from seqbench.harness.load import Counters, LoadWatch
-from seqbench.harness.measuring import Measuring, fastest_product, median_rate
 from seqbench.harness.run import Run
-from seqbench.harness.sampling import Sampling
-from seqbench.harness.timing import SampleClock
-from seqbench.harness.training import Training
 from seqbench.models.products import count_flops
 from seqbench.models.sequence_model import build_model
-from seqbench.records import PHASES, Load, TimingRecord
+from seqbench.results.records import PHASES, Load, TimingRecord
 from seqbench.spec import RunSpec
 from seqbench.tasks.task import Task, TaskData
+from seqbench.timing.contention import Counters, LoadWatch
+from seqbench.timing.sampler import Sampling
+from seqbench.timing.speed import Measuring, fastest_product, median_rate
+from seqbench.training import equivalence
+from seqbench.training.clock import SampleClock
+from seqbench.training.equivalence import check_equivalence
+from seqbench.training.loop import Training
 
 MakeSpec = Callable[..., RunSpec]
 BRIEF = Sampling(budget_s=0.01, least=2, most=3)

@@ -12,11 +12,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from seqbench.harness.memory import measure_step_memory
-from seqbench.harness.observation import observe
-from seqbench.harness.training import Training
 from seqbench.spec import RunSpec
 from seqbench.tasks.task import Split, Task, TaskData
+from seqbench.training.loop import Training
+from seqbench.training.observation import observe
+from seqbench.training.peak_memory import measure_step_memory
 
 MakeSpec = Callable[..., RunSpec]
 
@@ -27,7 +27,7 @@ PIECES = 4  # together more than glibc keeps by itself
 ROUNDS = f"""
 import json, resource
 import numpy
-from seqbench.harness.allocator import keep_freed_memory
+from seqbench.training.allocator import keep_freed_memory
 
 def count_pages():
     asked = []

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from seqbench.analysis import analyse
-from seqbench.figures import draw_figures
-from seqbench.reader import Results, load_results
-from seqbench.records import EpochRecord, RunRecord
-from seqbench.report import write_report
+from seqbench.analysis.analysis import analyse
+from seqbench.report.figures import draw_figures
+from seqbench.report.page import write_report
+from seqbench.results.reader import Results, load_results
+from seqbench.results.records import EpochRecord, RunRecord
+from seqbench.results.writer import ResultWriter
 from seqbench.tasks.faults import find_unit_fault
-from seqbench.writer import ResultWriter
 
 MakeRun = Callable[..., tuple[RunRecord, list[EpochRecord]]]
 

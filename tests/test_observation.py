@@ -11,15 +11,15 @@ from torch import Tensor, nn
 
 from seqbench.errors import ContractError
 from seqbench.harness.job import Job
-from seqbench.harness.observation import Observation, observe
 from seqbench.harness.run import Run
-from seqbench.harness.sharing import Sharing
-from seqbench.harness.training import Training
 from seqbench.models.model import VARIANTS, EncoderSizes
 from seqbench.models.native import NativeEncoder
 from seqbench.models.readout import Encoding
 from seqbench.spec import RunSpec
 from seqbench.tasks.task import Task, TaskData
+from seqbench.training.loop import Training
+from seqbench.training.observation import Observation, observe
+from seqbench.training.threads import Sharing
 
 MakeSpec = Callable[..., RunSpec]
 

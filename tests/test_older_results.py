@@ -10,19 +10,19 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from seqbench.comparing import compare_results
+from seqbench.analysis.comparison import compare_results
 from seqbench.harness.job import Problem, describe_problem
-from seqbench.harness.resuming import Remainder, find_remainder, make_jobs
+from seqbench.harness.plan import plan_runs
+from seqbench.harness.resume import Remainder, find_remainder, make_jobs
 from seqbench.harness.runner import problem_of
-from seqbench.harness.sampling import Sampling
-from seqbench.plan import plan_runs
-from seqbench.pooling import pool_results
-from seqbench.reader import index_runs, load_results
-from seqbench.records import SCHEMA_VERSION, EpochRecord, RunRecord
-from seqbench.report import write_report
+from seqbench.report.page import write_report
+from seqbench.results.pooling import pool_results
+from seqbench.results.reader import index_runs, load_results
+from seqbench.results.records import SCHEMA_VERSION, EpochRecord, RunRecord
+from seqbench.results.writer import ResultWriter
 from seqbench.spec import RunSpec
 from seqbench.tasks.task import make_task
-from seqbench.writer import ResultWriter
+from seqbench.timing.sampler import Sampling
 
 MakeRun = Callable[..., tuple[RunRecord, list[EpochRecord]]]
 DATA = Path(__file__).parent / "data"

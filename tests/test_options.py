@@ -9,14 +9,14 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from seqbench.cli import app, main
-from seqbench.errors import ExitCode, SettingError, UsageError
-from seqbench.options import (
+from seqbench.commands.options import (
     check_folder_name,
     check_timeout,
     format_command,
     list_seeds,
     parse_axes,
 )
+from seqbench.errors import ExitCode, SettingError, UsageError
 
 OPTIONAL = ("length", "train_examples", "clip_norm", "eval_every", "target")
 AXES = st.fixed_dictionaries(

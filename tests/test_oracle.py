@@ -7,9 +7,9 @@ import torch
 from torch import Tensor
 
 from benchmarks.gradients import default_dtype
-from seqbench.harness.training import Training
 from seqbench.spec import RunSpec
 from seqbench.tasks.task import Classification, Regression, Split, Task, TaskData
+from seqbench.training.loop import Training
 from tests.oracle import Trained, train
 
 VARIANTS = ("rnn", "birnn", "lstm", "bilstm", "gru", "bigru")

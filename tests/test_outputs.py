@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from seqbench.cli import main
+from seqbench.commands.outputs import Output, check_folder, check_outputs, write_outputs
 from seqbench.errors import ExitCode, UsageError
-from seqbench.outputs import Output, check_folder, check_outputs, write_outputs
 from tests.repositories import OWN_CLOCK, Repository
 
 FULL = Path("/dev/full")

@@ -3,9 +3,9 @@
 import pytest
 
 from seqbench.errors import SettingError, UnknownNameError, UsageError
+from seqbench.harness.plan import plan_runs
+from seqbench.harness.suites import SUITES
 from seqbench.models.model import VARIANTS
-from seqbench.plan import plan_runs
-from seqbench.suites import SUITES
 
 HERE = {"device": ("cpu",), "threads": (1,), "seed": (0,)}
 

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from seqbench.plots import (
+from seqbench.report.plots import (
     color_labels,
     plot_final_scores,
     plot_learning_curves,

@@ -13,13 +13,13 @@ from pathlib import Path
 
 import pytest
 
-from seqbench import plugins
-from seqbench.catalog import describe_variant
+from seqbench.commands.catalog import describe_variant
 from seqbench.errors import ContractError, ExitCode, PluginError
+from seqbench.harness import plugins
+from seqbench.harness.plan import plan_runs
+from seqbench.harness.plugins import load_plugins
 from seqbench.models.model import VARIANTS
-from seqbench.plan import plan_runs
-from seqbench.plugins import load_plugins
-from seqbench.reader import load_results
+from seqbench.results.reader import load_results
 from seqbench.tasks.task import TASKS
 
 PAGE = Path(__file__).parents[1] / "docs" / "plugins.md"

@@ -9,15 +9,15 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from seqbench.accepting import accept_edits
-from seqbench.environments import list_differences
+from seqbench.analysis.stats import learning_curves, summarise_groups
 from seqbench.errors import ResultsError, UsageError
-from seqbench.pooling import pool_results
-from seqbench.provenance import describe_provenance
-from seqbench.reader import Results, load_results
-from seqbench.records import EpochRecord, RunRecord, TimingRecord
-from seqbench.stats import learning_curves, summarise_groups
-from seqbench.writer import ResultWriter
+from seqbench.report.provenance import describe_provenance
+from seqbench.results.accepting import accept_edits
+from seqbench.results.environments import list_differences
+from seqbench.results.pooling import pool_results
+from seqbench.results.reader import Results, load_results
+from seqbench.results.records import EpochRecord, RunRecord, TimingRecord
+from seqbench.results.writer import ResultWriter
 
 MakeRun = Callable[..., tuple[RunRecord, list[EpochRecord]]]
 HERE = {

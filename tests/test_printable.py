@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from seqbench.markdown import escape
 from seqbench.printable import join_lines, quote_code, quote_comment, shorten, strip_controls
-from seqbench.templating import guard_sentence
+from seqbench.report.markdown import escape
+from seqbench.report.templating import guard_sentence
 
 ANY_TEXT = st.text(st.characters(categories=None), max_size=40)
 HOSTILE = st.text(st.sampled_from("`<>[]()!\\*_&|#~-= \n\r\t\x1b\x00ab/:;\"'$"), max_size=40)

@@ -9,19 +9,19 @@ import pytest
 import torch
 from torch._C._autograd import DeviceType
 
-from seqbench.analysis import Analysis
-from seqbench.harness.measuring import Measuring
-from seqbench.harness.profiling import OperatorTime, list_operators, profile_steps, shorten_name
-from seqbench.harness.sharing import Sharing
-from seqbench.harness.timing import SampleClock
+from seqbench.analysis.analysis import Analysis
+from seqbench.analysis.profiles import KINDS, kind_of, summarise_profiles
 from seqbench.models.model import VARIANTS
-from seqbench.profiles import KINDS, kind_of, summarise_profiles
-from seqbench.reader import load_results
-from seqbench.records import EpochRecord, ProfileRecord, RunRecord
+from seqbench.report.speed_findings import describe_speed
+from seqbench.results.reader import load_results
+from seqbench.results.records import EpochRecord, ProfileRecord, RunRecord
+from seqbench.results.writer import ResultWriter
 from seqbench.spec import RunSpec
-from seqbench.speed_findings import describe_speed
 from seqbench.tasks.task import Task, TaskData
-from seqbench.writer import ResultWriter
+from seqbench.timing.profiler import OperatorTime, list_operators, profile_steps, shorten_name
+from seqbench.timing.speed import Measuring
+from seqbench.training.clock import SampleClock
+from seqbench.training.threads import Sharing
 
 MakeRun = Callable[..., tuple[RunRecord, list[EpochRecord]]]
 MakeSpec = Callable[..., RunSpec]

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from seqbench.progress import show_progress
-from seqbench.records import EpochRecord, RunRecord
+from seqbench.commands.progress import show_progress
+from seqbench.results.records import EpochRecord, RunRecord
 
 MakeRun = Callable[..., tuple[RunRecord, list[EpochRecord]]]
 

@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from seqbench.published import load_published
+from seqbench.analysis.published import load_published
 from seqbench.tasks.task import TASKS
 
 

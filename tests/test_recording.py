@@ -12,21 +12,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from seqbench.csv_files import format_records
 from seqbench.errors import UnsupportedError
 from seqbench.harness.job import Job, Problem
-from seqbench.harness.recording import record_checked
 from seqbench.harness.run import Run
-from seqbench.harness.saving import Traces, begin_traces
+from seqbench.harness.run_row import record_checked
+from seqbench.harness.state import Traces, begin_traces
 from seqbench.models.model import VARIANTS
 from seqbench.models.native import NativeEncoder
 from seqbench.models.products import Product
 from seqbench.models.readout import Encoding
-from seqbench.reader import load_results
-from seqbench.records import EpochRecord, RunRecord
+from seqbench.results.csv_files import format_records
+from seqbench.results.reader import load_results
+from seqbench.results.records import EpochRecord, RunRecord
+from seqbench.results.writer import ResultWriter
 from seqbench.spec import RunSpec
 from seqbench.tasks.task import Task, TaskData
-from seqbench.writer import ResultWriter
 
 PROBLEM = Problem("accuracy", True, 0.1, "fingerprint", 40, 20, 20)
 SPEC = RunSpec(task="a-task", variant="rnn", seed=0, device="cpu", threads=1)

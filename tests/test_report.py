@@ -12,10 +12,10 @@ import pytest
 from matplotlib.image import imread
 
 from seqbench.errors import ExitCode
-from seqbench.reader import Results, load_results
-from seqbench.records import EpochRecord, RunRecord
-from seqbench.report import write_report
-from seqbench.writer import ResultWriter
+from seqbench.report.page import write_report
+from seqbench.results.reader import Results, load_results
+from seqbench.results.records import EpochRecord, RunRecord
+from seqbench.results.writer import ResultWriter
 
 MakeRun = Callable[..., tuple[RunRecord, list[EpochRecord]]]
 

@@ -14,9 +14,9 @@ from markdown_it import MarkdownIt
 from matplotlib import rc_context
 from scipy import stats as scipy_stats
 
-from seqbench import differences, speed, stats
-from seqbench.analysis import analyse
-from seqbench.figures import (
+from seqbench.analysis import differences, speed, stats
+from seqbench.analysis.analysis import analyse
+from seqbench.report.figures import (
     FIGURES,
     MOST_BEST,
     MOST_QUICK,
@@ -25,11 +25,11 @@ from seqbench.figures import (
     choose_trained,
     draw_figures,
 )
-from seqbench.plots import themed
-from seqbench.reader import load_results
-from seqbench.records import EpochRecord, RunRecord
-from seqbench.report import write_report
-from seqbench.writer import ResultWriter
+from seqbench.report.page import write_report
+from seqbench.report.plots import themed
+from seqbench.results.reader import load_results
+from seqbench.results.records import EpochRecord, RunRecord
+from seqbench.results.writer import ResultWriter
 
 MakeRun = Callable[..., tuple[RunRecord, list[EpochRecord]]]
 MARKDOWN = MarkdownIt("commonmark").enable("table")

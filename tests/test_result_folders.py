@@ -18,9 +18,9 @@ from hypothesis import strategies as st
 
 from seqbench.columns import columns, flatten
 from seqbench.errors import ExitCode, ResultsError, UsageError
-from seqbench.reader import Results, load_results, load_unfinished
-from seqbench.records import EPOCHS, RUNS, SCHEMA_VERSION, EpochRecord, RunRecord
-from seqbench.writer import ResultWriter
+from seqbench.results.reader import Results, load_results, load_unfinished
+from seqbench.results.records import EPOCHS, RUNS, SCHEMA_VERSION, EpochRecord, RunRecord
+from seqbench.results.writer import ResultWriter
 
 MakeRun = Callable[..., tuple[RunRecord, list[EpochRecord]]]
 
@@ -165,7 +165,7 @@ def test_kills_at_any_byte_lose_and_double_nothing(
             pytest.MonkeyPatch.context() as patch,
             ResultWriter(folder, {"environment_id": "abc"}) as writer,
         ):
-            patch.setattr("seqbench.writer.replace_file", Killing(after))
+            patch.setattr("seqbench.results.writer.replace_file", Killing(after))
             writer.resume(earlier, order, load_unfinished(folder))
             for run, epochs in records:
                 if run.run_id not in there:

@@ -8,17 +8,17 @@ from typing import Any
 
 import pytest
 
-from seqbench.accepting import accept_edits
 from seqbench.errors import ResultsError
 from seqbench.harness.job import Job, Problem, describe_problem
-from seqbench.harness.resuming import Remainder, find_remainder
+from seqbench.harness.resume import Remainder, find_remainder
 from seqbench.harness.runner import InThisProcess, ProblemKey, problem_of, run_jobs
-from seqbench.harness.sampling import Sampling
-from seqbench.reader import load_results
-from seqbench.records import SCHEMA_VERSION, EpochRecord, RunRecord
+from seqbench.results.accepting import accept_edits
+from seqbench.results.reader import load_results
+from seqbench.results.records import SCHEMA_VERSION, EpochRecord, RunRecord
+from seqbench.results.writer import ResultWriter
 from seqbench.spec import RunSpec
 from seqbench.tasks.task import Task, TaskData
-from seqbench.writer import ResultWriter
+from seqbench.timing.sampler import Sampling
 
 MakeSpec = Callable[..., RunSpec]
 ENVIRONMENT = {"environment_id": "abc", "machine": {"cpu": "A"}, "code": {"commit": "1"}}

@@ -10,9 +10,9 @@ import pandas as pd
 import pytest
 
 from seqbench.errors import ResultsError
-from seqbench.reader import load_results
-from seqbench.records import EPOCHS, FILES, RUNS, EpochRecord, RunRecord
-from seqbench.writer import ResultWriter
+from seqbench.results.reader import load_results
+from seqbench.results.records import EPOCHS, FILES, RUNS, EpochRecord, RunRecord
+from seqbench.results.writer import ResultWriter
 
 MakeRun = Callable[..., tuple[RunRecord, list[EpochRecord]]]
 Change = Callable[[str], str]

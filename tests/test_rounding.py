@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 
 from seqbench.columns import flatten
-from seqbench.harness.rounding import LOSS_BOUND, find_deviation
-from seqbench.records import EpochRecord, RunRecord
+from seqbench.results.records import EpochRecord, RunRecord
+from seqbench.verification.rounding import LOSS_BOUND, find_deviation
 
 MakeRun = Callable[..., tuple[RunRecord, list[EpochRecord]]]
 

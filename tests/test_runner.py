@@ -12,21 +12,21 @@ import torch
 from torch import nn
 
 from seqbench.errors import UsageError
-from seqbench.harness.checkpoint import load_checkpoint
-from seqbench.harness.device import resolve_device
 from seqbench.harness.environment import describe_environment
 from seqbench.harness.job import Job
 from seqbench.harness.runner import InThisProcess, problem_of, run_jobs
-from seqbench.harness.training import Training
 from seqbench.models.model import VARIANTS, Encoder, EncoderSizes
 from seqbench.models.native import NativeEncoder
 from seqbench.models.readout import Encoding
 from seqbench.models.sequence_model import build_model
-from seqbench.reader import load_results, load_unfinished
-from seqbench.records import EpochRecord, RunRecord
+from seqbench.results.reader import load_results, load_unfinished
+from seqbench.results.records import EpochRecord, RunRecord
+from seqbench.results.writer import ResultWriter
 from seqbench.spec import RunSpec
 from seqbench.tasks.task import Task, TaskData
-from seqbench.writer import ResultWriter
+from seqbench.training.checkpoint import load_checkpoint
+from seqbench.training.device import resolve_device
+from seqbench.training.loop import Training
 
 MakeSpec = Callable[..., RunSpec]
 

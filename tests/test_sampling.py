@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from scipy.signal import lfilter
 
-from seqbench.harness.load import Counters, LoadWatch
-from seqbench.harness.sampling import Sampler, Sampling
-from seqbench.harness.timing import SampleClock
 from seqbench.intervals import median_interval
+from seqbench.timing.contention import Counters, LoadWatch
+from seqbench.timing.sampler import Sampler, Sampling
+from seqbench.training.clock import SampleClock
 
 
 class FakeMachine:

@@ -14,11 +14,11 @@ from seqbench.columns import flatten
 from seqbench.errors import ResultsError
 from seqbench.harness.job import Job
 from seqbench.harness.run import Run
-from seqbench.harness.sampling import Sampling
-from seqbench.harness.saving import Saved, Traces, dump_saved, load_saved
-from seqbench.records import EpochRecord, Load
+from seqbench.harness.state import Saved, Traces, dump_saved, load_saved
+from seqbench.results.records import EpochRecord, Load
 from seqbench.spec import RunSpec
 from seqbench.tasks.task import Task, TaskData
+from seqbench.timing.sampler import Sampling
 
 MakeSpec = Callable[..., RunSpec]
 TIMES = {"epoch_time_s", "train_samples_per_s", "eval_time_s", "eval_samples_per_s"}

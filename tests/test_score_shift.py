@@ -8,8 +8,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from scipy import stats
 
-from seqbench.harness.outcomes import Outcome, ScoreCheck
-from seqbench.score_shift import POWER, ScoreShift
+from seqbench.verification.outcome import Outcome, ScoreCheck
+from seqbench.verification.score_shift import POWER, ScoreShift
 
 SHIFTS = st.lists(st.floats(-1, 1), min_size=2, max_size=8)
 

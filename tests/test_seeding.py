@@ -4,7 +4,7 @@ import itertools
 
 import torch
 
-from seqbench.harness.seeding import GlobalStream, Stream, derive_seed
+from seqbench.training.random_streams import GlobalStream, Stream, derive_seed
 
 STREAMS: tuple[Stream, ...] = ("initialisation", "order", "dropout")
 

@@ -6,11 +6,11 @@ from collections.abc import Callable
 import pytest
 import torch
 
-from seqbench.harness.observation import observe
-from seqbench.harness.sharing import Sharing, count_shares
-from seqbench.harness.training import Training
 from seqbench.spec import RunSpec
 from seqbench.tasks.task import Task, TaskData
+from seqbench.training.loop import Training
+from seqbench.training.observation import observe
+from seqbench.training.threads import Sharing, count_shares
 
 MakeSpec = Callable[..., RunSpec]
 

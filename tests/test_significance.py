@@ -6,8 +6,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from scipy import stats as scipy_stats
 
+from seqbench.analysis.significance import adjust_holm, compare_means, compare_pairs, count_pairs
 from seqbench.intervals import find_resolution
-from seqbench.significance import adjust_holm, compare_means, compare_pairs, count_pairs
 
 Scores = list[float]
 scores = st.lists(st.integers(0, 1000).map(lambda count: count / 1000), min_size=2, max_size=6)

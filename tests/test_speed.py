@@ -10,18 +10,18 @@ import pandas as pd
 import pytest
 from scipy import stats as scipy_stats
 
-from seqbench.reader import Results, load_results
-from seqbench.records import EpochRecord, EvaluationRecord, Load, RunRecord, TimingRecord
-from seqbench.speed import (
+from seqbench.analysis.speed import (
     measure_limits,
     race_implementations,
     summarise_speed,
     tabulate_phases,
 )
-from seqbench.speed_plots import plot_latency
-from seqbench.tables import SPEED, TARGETS, format_table
-from seqbench.targets import summarise_targets
-from seqbench.writer import ResultWriter
+from seqbench.analysis.targets import summarise_targets
+from seqbench.report.speed_plots import plot_latency
+from seqbench.report.tables import SPEED, TARGETS, format_table
+from seqbench.results.reader import Results, load_results
+from seqbench.results.records import EpochRecord, EvaluationRecord, Load, RunRecord, TimingRecord
+from seqbench.results.writer import ResultWriter
 
 MakeRun = Callable[..., tuple[RunRecord, list[EpochRecord]]]
 Samples = dict[str, list[tuple[float, bool]]]

@@ -11,11 +11,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from seqbench import stats
-from seqbench.published import join_published
-from seqbench.reader import Results, load_results
-from seqbench.records import EpochRecord, Load, RunRecord
-from seqbench.writer import ResultWriter
+from seqbench.analysis import stats
+from seqbench.analysis.published import join_published
+from seqbench.results.reader import Results, load_results
+from seqbench.results.records import EpochRecord, Load, RunRecord
+from seqbench.results.writer import ResultWriter
 
 MakeRun = Callable[..., tuple[RunRecord, list[EpochRecord]]]
 Gather = Callable[[list[dict[str, Any]]], Results]

@@ -22,8 +22,8 @@ from benchmarks.stats_trials import (
     try_condition,
 )
 from benchmarks.stats_trials_report import describe, write_report
-from seqbench.differences import compare_with_best
-from seqbench.significance import adjust_holm
+from seqbench.analysis.differences import compare_with_best
+from seqbench.analysis.significance import adjust_holm
 
 
 def test_every_number_of_groups_and_seeds_is_tried_with_every_spread() -> None:

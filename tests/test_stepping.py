@@ -8,13 +8,13 @@ import pytest
 import torch
 
 from seqbench.harness.job import Job
-from seqbench.harness.observation import Observation
 from seqbench.harness.run import Run
-from seqbench.harness.stepping import CapturedStep, Update
-from seqbench.harness.timing import Stopwatch
-from seqbench.harness.training import Evaluation, Training
 from seqbench.spec import RunSpec
 from seqbench.tasks.task import Split, Task, TaskData
+from seqbench.training.clock import Stopwatch
+from seqbench.training.loop import Evaluation, Training
+from seqbench.training.observation import Observation
+from seqbench.training.optimizer import CapturedStep, Update
 
 MakeSpec = Callable[..., RunSpec]
 
@@ -116,7 +116,7 @@ class Scripted:
         seen = lambda *settings: Observation(shares=1)  # noqa: E731
         monkeypatch.setattr("seqbench.harness.run.observe", seen)
         watch = partial(Stopwatch, now=lambda: now[0], wait=lambda device: None)
-        monkeypatch.setattr("seqbench.harness.training.Stopwatch", watch)
+        monkeypatch.setattr("seqbench.training.loop.Stopwatch", watch)
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 import pytest
 
-from seqbench.harness.timing import Stopwatch
+from seqbench.training.clock import Stopwatch
 
 
 class FakeMachine:

@@ -7,13 +7,13 @@ import pytest
 import torch
 from torch import nn
 
-from seqbench.harness.observation import observe
-from seqbench.harness.seeding import derive_seed
-from seqbench.harness.training import Training
 from seqbench.models.model import VARIANTS
 from seqbench.models.sequence_model import build_model
 from seqbench.spec import RunSpec
 from seqbench.tasks.task import Split, Task, TaskData
+from seqbench.training.loop import Training
+from seqbench.training.observation import observe
+from seqbench.training.random_streams import derive_seed
 
 MakeSpec = Callable[..., RunSpec]
 

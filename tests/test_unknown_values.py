@@ -8,18 +8,23 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from seqbench import tables
+from seqbench.analysis.differences import compare_settings
+from seqbench.analysis.profiles import summarise_profiles
+from seqbench.analysis.speed import (
+    measure_limits,
+    race_implementations,
+    summarise_speed,
+    tabulate_phases,
+)
+from seqbench.analysis.stats import summarise_groups
+from seqbench.analysis.targets import summarise_targets
 from seqbench.columns import columns
-from seqbench.differences import compare_settings
-from seqbench.profiles import summarise_profiles
-from seqbench.reader import Results, load_results
-from seqbench.records import EpochRecord, ProfileRecord, RunRecord, TimingRecord
-from seqbench.report import write_report
+from seqbench.report import tables
+from seqbench.report.page import write_report
+from seqbench.results.reader import Results, load_results
+from seqbench.results.records import EpochRecord, ProfileRecord, RunRecord, TimingRecord
+from seqbench.results.writer import ResultWriter
 from seqbench.spec import RunSpec
-from seqbench.speed import measure_limits, race_implementations, summarise_speed, tabulate_phases
-from seqbench.stats import summarise_groups
-from seqbench.targets import summarise_targets
-from seqbench.writer import ResultWriter
 
 MakeRun = Callable[..., tuple[RunRecord, list[EpochRecord]]]
 

@@ -8,7 +8,6 @@ from torch import Tensor, nn
 
 from seqbench.harness.job import Job
 from seqbench.harness.run import Run
-from seqbench.harness.sampling import Sampling
 from seqbench.models.model import VARIANTS, Encoder, EncoderSizes
 from seqbench.models.native import NativeEncoder
 from seqbench.models.readout import READOUTS, Encoding
@@ -16,6 +15,7 @@ from seqbench.models.sequence_model import SequenceModel
 from seqbench.models.unseen_work import find_unseen_work
 from seqbench.spec import RunSpec
 from seqbench.tasks.task import Task, TaskData
+from seqbench.timing.sampler import Sampling
 
 SIZES = EncoderSizes(features=28, hidden=128, layers=2, time=28)
 

@@ -13,22 +13,22 @@ from typing import ClassVar
 import pytest
 from rich.console import Console
 
-from seqbench.accepting import accept_edits
 from seqbench.cli import main
 from seqbench.columns import columns
+from seqbench.commands.progress import LogProgress
 from seqbench.errors import ExitCode
 from seqbench.harness.environment import describe_environment
 from seqbench.harness.job import Ended, EpochFinished, Job, Problem, describe_problem
-from seqbench.harness.outcomes import PublishedRun
-from seqbench.harness.resuming import make_jobs
+from seqbench.harness.resume import make_jobs
 from seqbench.harness.runner import InThisProcess, ProblemKey, load_problems, problem_of, run_jobs
-from seqbench.harness.verifying import choose_rows
-from seqbench.progress import LogProgress
-from seqbench.reader import load_results, read_results
-from seqbench.records import EpochRecord, RunRecord
+from seqbench.results.accepting import accept_edits
+from seqbench.results.reader import load_results, read_results
+from seqbench.results.records import EpochRecord, RunRecord
+from seqbench.results.writer import ResultWriter
 from seqbench.spec import RunSpec
 from seqbench.tasks.task import Task, TaskData
-from seqbench.writer import ResultWriter
+from seqbench.verification.outcome import PublishedRun
+from seqbench.verification.verify import choose_rows
 
 Row = dict[str, str]
 

@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from seqbench.errors import ExitCode
-from seqbench.reader import load_results
+from seqbench.results.reader import load_results
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals as Unix has them")
 

@@ -15,9 +15,9 @@ from seqbench.columns import columns, flatten
 from seqbench.errors import ContractError
 from seqbench.harness.job import Ended, EpochFinished, Job
 from seqbench.harness.runner import run_jobs
-from seqbench.harness.saving import Traces
-from seqbench.reader import load_results
-from seqbench.records import (
+from seqbench.harness.state import Traces
+from seqbench.results.reader import load_results
+from seqbench.results.records import (
     EPOCHS,
     EVALUATIONS,
     PROFILE,
@@ -29,8 +29,8 @@ from seqbench.records import (
     RunRecord,
     TimingRecord,
 )
+from seqbench.results.writer import ResultWriter
 from seqbench.spec import RunSpec
-from seqbench.writer import ResultWriter
 
 MakeRun = Callable[..., tuple[RunRecord, list[EpochRecord]]]
 

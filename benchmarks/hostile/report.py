@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from seqbench.markdown import escape, format_markdown
+from seqbench.report.markdown import escape, format_markdown
 
 _HEAD = """\
 <!-- Made by `nox -s hostile`; edits are lost. -->

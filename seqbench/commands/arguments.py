@@ -45,7 +45,7 @@ ReportsRoot = Annotated[Path, typer.Option("--reports", help="Folder that holds 
 
 def find_folder(name: str, results: Path) -> Path:
     """Return a result folder for its path or its name, which need not be there."""
-    from seqbench.folder_lock import heal_folder
+    from seqbench.results.folder_lock import heal_folder
 
     heal_folder(Path(name))
     with suppress(OSError):  # such as a name that is too long for one

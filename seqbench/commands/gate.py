@@ -9,9 +9,9 @@ import typer
 
 from seqbench.commands.arguments import NUMBER
 from seqbench.commands.console import complain, interruptible, say, tell_progress
+from seqbench.commands.outputs import Output, check_outputs, speak_freely, write_outputs
 from seqbench.errors import ExitCode, SettingError, UsageError
 from seqbench.gate.benchmark import DEFAULT_FILE
-from seqbench.outputs import Output, check_outputs, speak_freely, write_outputs
 
 STEP_SUMMARY = "GITHUB_STEP_SUMMARY"
 """Variable with the file whose Markdown GitHub Actions shows on a run's page."""

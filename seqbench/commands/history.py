@@ -8,8 +8,8 @@ import typer
 
 from seqbench.commands.arguments import ReportsRoot, ResultsRoot, find_folder
 from seqbench.commands.console import say
+from seqbench.commands.outputs import check_folder, writing
 from seqbench.errors import UsageError
-from seqbench.outputs import check_folder, writing
 
 
 def history(
@@ -30,7 +30,7 @@ def history(
     from seqbench.history.revisions import read_folders, read_revisions
     from seqbench.history.tables import CHANGES
     from seqbench.history.trends import trace_history
-    from seqbench.tables import format_table
+    from seqbench.report.tables import format_table
 
     check_folder("--reports", reports)
     if folder is not None and name is None:

@@ -13,8 +13,8 @@ from seqbench.errors import UnknownNameError
 
 def list_(plugin: Plugins = None) -> None:
     """List the registered variants, tasks, read-outs and suites."""
-    from seqbench.catalog import explain_members
-    from seqbench.plugins import load_plugins
+    from seqbench.commands.catalog import explain_members
+    from seqbench.harness.plugins import load_plugins
 
     load_plugins(plugin or ())
     for kind, members in explain_members().items():
@@ -33,8 +33,8 @@ def show(
     plugin: Plugins = None,
 ) -> None:
     """Explain one variant, task, read-out or suite."""
-    from seqbench.catalog import describe_task, describe_variant, explain_members
-    from seqbench.plugins import load_plugins
+    from seqbench.commands.catalog import describe_task, describe_variant, explain_members
+    from seqbench.harness.plugins import load_plugins
 
     load_plugins(plugin or ())
     explained = explain_members()

@@ -11,9 +11,9 @@ from seqbench.commands.arguments import (
     find_folder,
 )
 from seqbench.commands.console import complain, say
+from seqbench.commands.options import check_folder_name
+from seqbench.commands.outputs import check_folder, writing
 from seqbench.errors import ExitCode, ResultsError, UsageError
-from seqbench.options import check_folder_name
-from seqbench.outputs import check_folder, writing
 
 
 def report(
@@ -28,7 +28,7 @@ def report(
 
     A result that cannot be read does not stop the others.
     """
-    from seqbench.reader import list_results
+    from seqbench.results.reader import list_results
 
     folders = [find_folder(each, results) for each in names] if names else list_results(results)
     if not folders:
@@ -52,7 +52,7 @@ def accept(
     results: ResultsRoot = Path("results"),
 ) -> None:
     """Say that an edit of a result's CSV was meant: it is read again, and rows say that it was."""
-    from seqbench.accepting import accept_edits
+    from seqbench.results.accepting import accept_edits
 
     folder = find_folder(name, results)
     edits = accept_edits(folder)
@@ -69,8 +69,8 @@ def pool(
     results: ResultsRoot = Path("results"),
 ) -> None:
     """Put several results together: scores of all of them, times of the first one's machine."""
-    from seqbench.pooling import pool_results
-    from seqbench.reader import load_results
+    from seqbench.results.pooling import pool_results
+    from seqbench.results.reader import load_results
 
     folders = [find_folder(each, results) for each in parts]
     target = results / check_folder_name(name)
@@ -87,9 +87,9 @@ def compare(
 
     Where they have no settings in common but for one that differs, it is compared along that one.
     """
-    from seqbench.comparing import compare_results, describe_comparison
-    from seqbench.reader import load_results
-    from seqbench.tables import COMPARISON, format_table
+    from seqbench.analysis.comparison import compare_results, describe_comparison
+    from seqbench.report.tables import COMPARISON, format_table
+    from seqbench.results.reader import load_results
 
     one, other = (load_results(find_folder(each, results)) for each in (first, second))
     found = compare_results(one, other)
@@ -100,8 +100,8 @@ def compare(
 
 def write_page(folder: Path, reports: Path) -> None:
     """Make the report of a result folder, and say where it is."""
-    from seqbench.reader import load_results
-    from seqbench.report import write_report
+    from seqbench.report.page import write_report
+    from seqbench.results.reader import load_results
 
     found = load_results(folder)
     with writing("--reports", reports):

@@ -8,9 +8,7 @@ import typer
 
 from seqbench.commands.arguments import COUNT, NUMBER, DataFolder, Plugins, ReportsRoot, ResultsRoot
 from seqbench.commands.console import complain, console, interruptible, say
-from seqbench.commands.results import write_page
-from seqbench.errors import ExitCode, SettingError, UsageError
-from seqbench.options import (
+from seqbench.commands.options import (
     check_folder_name,
     check_timeout,
     format_command,
@@ -18,14 +16,16 @@ from seqbench.options import (
     parse_axes,
     split_list,
 )
-from seqbench.outputs import check_folder
-from seqbench.suites import MATCH_TOLERANCE, SUITES, Suite
+from seqbench.commands.outputs import check_folder
+from seqbench.commands.results import write_page
+from seqbench.errors import ExitCode, SettingError, UsageError
+from seqbench.harness.suites import MATCH_TOLERANCE, SUITES, Suite
 
 if TYPE_CHECKING:
     from seqbench.harness.job import Job, Problem
     from seqbench.harness.runner import ProblemKey
     from seqbench.harness.worker import Worker
-    from seqbench.writer import ResultWriter
+    from seqbench.results.writer import ResultWriter
 
 CUSTOM = "custom"  # what a run is called that belongs to no suite
 
@@ -185,13 +185,13 @@ def run(
     tolerance = _choose_tolerance(match_tolerance, matched)
     serving = Worker(data, plugin or (), timeout, allow_changed_data=allow_changed_data)
     with interruptible("nothing was begun"), serving as worker:
-        from seqbench.harness.device import explain_auto, resolve_device
         from seqbench.harness.environment import describe_environment
-        from seqbench.harness.resuming import make_jobs
-        from seqbench.harness.sampling import Sampling
-        from seqbench.plan import plan_runs
-        from seqbench.plugins import digest_plugins, load_plugins
-        from seqbench.writer import ResultWriter
+        from seqbench.harness.plan import plan_runs
+        from seqbench.harness.plugins import digest_plugins, load_plugins
+        from seqbench.harness.resume import make_jobs
+        from seqbench.results.writer import ResultWriter
+        from seqbench.timing.sampler import Sampling
+        from seqbench.training.device import explain_auto, resolve_device
 
         if (told := explain_auto()) and "auto" in split_list(device or ["auto"]):
             say(told)
@@ -250,7 +250,7 @@ def _go_on(
     retry_failed: bool,
 ) -> "list[Job]":
     """Return what is left to do in the writer's folder, and say what counts and what does not."""
-    from seqbench.harness.resuming import find_remainder
+    from seqbench.harness.resume import find_remainder
 
     left = find_remainder(
         jobs, problems, writer.folder, writer.environment, retry_failed=retry_failed
@@ -264,8 +264,8 @@ def _go_on(
 
 def _do(jobs: "list[Job]", worker: "Worker", writer: "ResultWriter", runs: int) -> None:
     """Do the jobs, with their progress on the screen; of an interruption tell what is kept."""
+    from seqbench.commands.progress import show_progress
     from seqbench.harness.runner import run_jobs
-    from seqbench.progress import show_progress
 
     try:
         with show_progress(console, [job.spec for job in jobs]) as progress:

@@ -15,8 +15,8 @@ from seqbench.formatting import join_words
 
 # torch is imported within functions, so that the worker can be started first
 if TYPE_CHECKING:
-    from seqbench.harness.outcomes import PublishedRun
     from seqbench.spec import RunSpec
+    from seqbench.verification.outcome import PublishedRun
 
 _EXIT_CODES = (
     ExitCode.OK,
@@ -55,12 +55,12 @@ def verify(
         interruptible("nothing was compared"),
         Worker(data, plugin or (), allow_changed_data=True) as worker,
     ):
-        from seqbench.commands.verification_summary import describe_verification
-        from seqbench.harness.device import resolve_device
         from seqbench.harness.environment import describe_environment
-        from seqbench.harness.verifying import choose_rows, verify_runs
-        from seqbench.plugins import load_plugins
-        from seqbench.reader import load_results
+        from seqbench.harness.plugins import load_plugins
+        from seqbench.results.reader import load_results
+        from seqbench.training.device import resolve_device
+        from seqbench.verification.summary import describe_verification
+        from seqbench.verification.verify import choose_rows, verify_runs
 
         load_plugins(plugin or ())
         folder = find_folder(name, results)

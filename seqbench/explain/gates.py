@@ -9,13 +9,13 @@ import seaborn as sns
 import torch
 from matplotlib.figure import Figure
 
-from seqbench.harness.training import Training
+from seqbench.harness.plan import plan_runs
 from seqbench.models.reference import ReferenceEncoder
 from seqbench.models.sequence_model import build_model
-from seqbench.plan import plan_runs
-from seqbench.plots import themed
+from seqbench.report.plots import themed
 from seqbench.tasks.data_folder import locate_data
 from seqbench.tasks.task import make_task
+from seqbench.training.loop import Training
 
 GATES = ("forget", "input", "output")
 UNITS = 32

@@ -7,12 +7,12 @@ import seaborn as sns
 import torch
 from matplotlib.figure import Figure
 
-from seqbench.harness.training import Training
-from seqbench.plan import plan_runs
-from seqbench.plots import color_labels, themed
+from seqbench.harness.plan import plan_runs
+from seqbench.report.plots import color_labels, themed
 from seqbench.spec import RunSpec
 from seqbench.tasks.data_folder import locate_data
 from seqbench.tasks.task import cut_training, make_task
+from seqbench.training.loop import Training
 
 EXAMPLES = 256
 BEFORE, AFTER = "at initialisation", "after training"

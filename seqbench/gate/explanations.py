@@ -6,7 +6,7 @@ from typing import get_args
 from seqbench.formatting import join_words
 from seqbench.gate.cases import Case, Part
 from seqbench.gate.verdicts import LEAST_BYTES, Verdict
-from seqbench.markdown import escape, format_block
+from seqbench.report.markdown import escape, format_block
 
 
 def explain(cases: Sequence[Case]) -> Iterator[str]:

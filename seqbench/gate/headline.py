@@ -7,7 +7,7 @@ from seqbench.errors import ExitCode
 from seqbench.formatting import format_difference, join_words
 from seqbench.gate.cases import Case
 from seqbench.gate.verdicts import Finding, Verdict
-from seqbench.markdown import escape
+from seqbench.report.markdown import escape
 
 _TOLD_IN_FULL = 3
 """Benchmarks; of more that changed, one line would have too many figures to be read."""

@@ -19,7 +19,7 @@ from seqbench.gate.headline import format_headline, format_percent, rank, sort_w
 from seqbench.gate.rules import Rules, join_names
 from seqbench.gate.running import Outcome
 from seqbench.gate.verdicts import Verdict
-from seqbench.markdown import escape, format_code, format_markdown
+from seqbench.report.markdown import escape, format_code, format_markdown
 
 _TIME_HEADERS = (
     "benchmark",

@@ -1,1 +1,1 @@
-"""The harness: the only training loop, its clock, its random streams, and the runner of specs."""
+"""The harness: from a suite to runs, and the life of a run, however it ends."""

@@ -15,7 +15,7 @@ from seqbench.spec import RunSpec
 from seqbench.tasks.task import TASKS
 
 _RUN = "seqbench.harness.run"
-_TIMING = ("seqbench.harness.measuring", "seqbench.harness.sampling")
+_TIMING = ("seqbench.timing.speed", "seqbench.timing.sampler")
 """What a run that is not measured goes through for the machine's limits alone."""
 
 

@@ -14,12 +14,12 @@ import psutil
 import torch
 
 import seqbench
-from seqbench.environments import digest_environment
 from seqbench.errors import UsageError
 from seqbench.git import run_git
 from seqbench.harness.control_group import read_cpu_quota
-from seqbench.harness.load import list_usable_cores
 from seqbench.harness.packages import list_versions
+from seqbench.results.environments import digest_environment
+from seqbench.timing.contention import list_usable_cores
 
 _VARIABLES = (
     "OMP_NUM_THREADS",

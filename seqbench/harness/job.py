@@ -5,13 +5,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from seqbench.errors import ContractError, SeqbenchError, describe_error
-from seqbench.harness.process_settings import settings_kept
-from seqbench.harness.sampling import Sampling
-from seqbench.harness.saving import Saved, Traces
-from seqbench.records import EpochRecord, RunRecord
+from seqbench.harness.state import Saved, Traces
+from seqbench.results.records import EpochRecord, RunRecord
 from seqbench.spec import RunSpec
 from seqbench.tasks.contract import check_baseline
 from seqbench.tasks.task import Task, TaskData
+from seqbench.timing.sampler import Sampling
+from seqbench.training.process_settings import settings_kept
 
 EpochFinished = Callable[[EpochRecord, bytes], object]
 """Is told of each epoch, off the clock, with what it takes to go on from there."""

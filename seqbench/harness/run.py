@@ -13,20 +13,11 @@ from seqbench.errors import (
     describe_error,
     read_message,
 )
-from seqbench.harness.checkpoint import dump_checkpoint
+from seqbench.harness.capacity import check_memory
 from seqbench.harness.compatibility import check_model
-from seqbench.harness.determinism import Determinism
-from seqbench.harness.equivalence import check_equivalence
-from seqbench.harness.fitting import check_memory
 from seqbench.harness.job import Ended, EpochFinished, Job, Problem, describe_problem
-from seqbench.harness.load import LoadWatch
-from seqbench.harness.measuring import Measuring, forget_compiled
-from seqbench.harness.observation import observe
-from seqbench.harness.process_settings import settings_kept
-from seqbench.harness.recording import is_out_of_memory, record_checked
-from seqbench.harness.saving import Saved, Traces, begin_traces, dump_saved
-from seqbench.harness.seeding import GlobalStream, derive_seed
-from seqbench.harness.training import Evaluation, Training
+from seqbench.harness.run_row import is_out_of_memory, record_checked
+from seqbench.harness.state import Saved, Traces, begin_traces, dump_saved
 from seqbench.models.model import VARIANTS
 from seqbench.models.products import count_flops
 from seqbench.models.sequence_model import (
@@ -35,9 +26,18 @@ from seqbench.models.sequence_model import (
     count_parameters,
 )
 from seqbench.models.unseen_work import find_unseen_work
-from seqbench.records import EpochRecord, EvaluationRecord
+from seqbench.results.records import EpochRecord, EvaluationRecord
 from seqbench.spec import RunSpec
 from seqbench.tasks.task import Task, TaskData, cut_training, fingerprint
+from seqbench.timing.contention import LoadWatch
+from seqbench.timing.speed import Measuring, forget_compiled
+from seqbench.training.checkpoint import dump_checkpoint
+from seqbench.training.determinism import Determinism
+from seqbench.training.equivalence import check_equivalence
+from seqbench.training.loop import Evaluation, Training
+from seqbench.training.observation import observe
+from seqbench.training.process_settings import settings_kept
+from seqbench.training.random_streams import GlobalStream, derive_seed
 
 log = logging.getLogger(__name__)
 

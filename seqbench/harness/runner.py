@@ -7,14 +7,14 @@ from typing import Protocol
 
 from seqbench.errors import ContractError, SeqbenchError, SettingError, describe_error
 from seqbench.harness.job import Ended, EpochFinished, Job
-from seqbench.harness.process_settings import settings_kept
 from seqbench.harness.run import Run
-from seqbench.records import EpochRecord, RunRecord
+from seqbench.results.records import EpochRecord, RunRecord
+from seqbench.results.writer import ResultWriter
 from seqbench.spec import RunSpec
 from seqbench.tasks.contract import check_data
 from seqbench.tasks.data_folder import reading_data
 from seqbench.tasks.task import Task, TaskData, cut_training, make_task
-from seqbench.writer import ResultWriter
+from seqbench.training.process_settings import settings_kept
 
 
 class Progress(Protocol):

@@ -26,7 +26,7 @@ from seqbench.harness.imported_names import (
     read_named_files,
 )
 from seqbench.harness.packages import find_version, list_providers
-from seqbench.plugins import GROUPS
+from seqbench.harness.plugins import GROUPS
 
 DESCRIPTIONS: Mapping[str, tuple[int, str]] = {
     "column": (0, "meaning"),

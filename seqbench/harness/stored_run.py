@@ -7,10 +7,10 @@ from typing import Any
 
 import pandas as pd
 
-from seqbench.environments import same_code
 from seqbench.harness.job import Job, Problem
-from seqbench.reader import CHECKPOINTS
-from seqbench.records import CODE_DIGEST_SCHEMA
+from seqbench.results.environments import same_code
+from seqbench.results.reader import CHECKPOINTS
+from seqbench.results.records import CODE_DIGEST_SCHEMA
 from seqbench.spec import RunSpec
 
 OLDEST_SCHEMA = 5

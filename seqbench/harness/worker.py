@@ -20,7 +20,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from seqbench.errors import SeqbenchError, read_message
-from seqbench.harness.serving import serve
+from seqbench.harness.worker_process import serve
 from seqbench.spec import RunSpec
 
 # torch is imported within functions, so that a worker can be started first and both processes
@@ -28,7 +28,7 @@ from seqbench.spec import RunSpec
 if TYPE_CHECKING:
     from seqbench.harness.job import Ended, EpochFinished, Job, Problem
     from seqbench.harness.runner import ProblemKey
-    from seqbench.harness.saving import Traces
+    from seqbench.harness.state import Traces
 
 _PATIENCE_S = 10  # for a process that was told to end
 _LONGEST_WAIT_S = 86_400  # that the system takes at once
@@ -110,7 +110,7 @@ class Worker:
     def execute(self, job: "Job", epoch_finished: "EpochFinished") -> "Ended":
         """Do a run; return what came of it, also if the process died or took too long over it."""
         from seqbench.harness.job import Ended
-        from seqbench.harness.saving import begin_traces, load_saved
+        from seqbench.harness.state import begin_traces, load_saved
 
         traces, last = job.saved.traces if job.saved else begin_traces(), None
         if self._last not in (None, job.spec.variant) and _is_of_a_plugin(self._last):
@@ -148,7 +148,7 @@ class Worker:
     def _record(self, job: "Job", traces: "Traces", status: str, error: str) -> "Ended":
         """Return what came of a run that the worker could not end itself."""
         from seqbench.harness.job import Ended
-        from seqbench.harness.recording import record_checked
+        from seqbench.harness.run_row import record_checked
         from seqbench.harness.runner import problem_of
 
         problem = self._problems[problem_of(job.spec)]

@@ -9,7 +9,7 @@ from seqbench.history.change_points import LEAST_POINTS
 from seqbench.history.tables import format_effect, format_range, format_value
 from seqbench.history.trends import CHANGE, FIGURES, NONE, PERHAPS, TOO_FEW, History
 from seqbench.printable import quote_code
-from seqbench.tables import format_p
+from seqbench.report.tables import format_p
 
 
 def describe_history(history: History) -> Iterator[str]:

@@ -9,7 +9,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormat
 
 from seqbench.formatting import format_count, format_seconds
 from seqbench.history.trends import FIGURES, PERHAPS, History
-from seqbench.plots import Palette, color_labels, score_axis, themed
+from seqbench.report.plots import Palette, color_labels, score_axis, themed
 
 _WIDTH = 15.0
 _HEIGHT = 4.2

@@ -8,15 +8,15 @@ from typing import Any
 
 import pandas as pd
 
-from seqbench.environments import (
+from seqbench.analysis.stats import GROUP, name_groups, summarise_times, time_runs
+from seqbench.history.revisions import Line
+from seqbench.results.environments import (
     OF_TIMES,
     compare_decisive,
     format_differences,
     list_differences,
     select_decisive,
 )
-from seqbench.history.revisions import Line
-from seqbench.stats import GROUP, name_groups, summarise_times, time_runs
 
 _IDENTITY = [*GROUP, "seed", "started_at", "final_score", "epoch_time_s"]
 _UNLIKE = ("machine", "threads", "software")

@@ -8,10 +8,10 @@ from seqbench.history.findings import describe_history
 from seqbench.history.plots import plot_history
 from seqbench.history.tables import CHANGES, MACHINES, TRENDS
 from seqbench.history.trends import History
-from seqbench.plots import save_figure
-from seqbench.report import PAGE
-from seqbench.tables import format_table
-from seqbench.templating import render_page
+from seqbench.report.page import PAGE
+from seqbench.report.plots import save_figure
+from seqbench.report.tables import format_table
+from seqbench.report.templating import render_page
 
 FIGURE = "history.png"
 POINTS = "points.csv"

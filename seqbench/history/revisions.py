@@ -8,8 +8,8 @@ from tempfile import TemporaryDirectory
 from seqbench.errors import ResultsError, UsageError
 from seqbench.git import ask_git, find_top, list_paths, run_git
 from seqbench.printable import strip_controls
-from seqbench.reader import ENVIRONMENT, Results, list_results, load_results
-from seqbench.records import EPOCHS, RUNS
+from seqbench.results.reader import ENVIRONMENT, Results, list_results, load_results
+from seqbench.results.records import EPOCHS, RUNS
 
 _NEEDED = (RUNS, EPOCHS, ENVIRONMENT)  # no trend is made of samples and profiles
 _SHOWN_HASH = 9

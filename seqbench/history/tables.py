@@ -13,7 +13,7 @@ from seqbench.formatting import (
     format_seconds,
 )
 from seqbench.history.trends import ALL_MACHINES, FIGURES
-from seqbench.tables import Cells, format_p
+from seqbench.report.tables import Cells, format_p
 
 
 def format_value(row: Any, value: float) -> str:

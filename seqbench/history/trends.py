@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from seqbench.analysis.significance import adjust_holm
+from seqbench.analysis.stats import GROUP
 from seqbench.errors import UsageError
 from seqbench.history.change_points import LEAST_POINTS, Change, Trend, find_changes
 from seqbench.history.points import collect_runs, describe_difference, list_machines, make_points
 from seqbench.history.revisions import Line
 from seqbench.intervals import CONFIDENCE, mean_interval
-from seqbench.significance import adjust_holm
-from seqbench.stats import GROUP
 
 FIGURES = {
     "score": "final score",

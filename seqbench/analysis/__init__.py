@@ -1,0 +1,1 @@
+"""Analysis: the frames that are computed from a result. Nothing is drawn or written here."""

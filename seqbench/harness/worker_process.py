@@ -1,0 +1,82 @@
+"""The worker's side: a process that loads the data, and does the runs that it is asked for."""
+
+import os
+import queue
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from seqbench.errors import SeqbenchError, UsageError, describe_error
+from seqbench.results.records import EpochRecord
+
+if TYPE_CHECKING:
+    from seqbench.harness.job import Job
+
+
+@dataclass(frozen=True)
+class FinishedEpoch:
+    """What a worker says after an epoch; it goes on when it is answered."""
+
+    record: EpochRecord
+    saved: bytes
+
+
+def serve(
+    connection: Connection, data: Path | None, plugins: tuple[Path, ...], allow_changed: bool
+) -> None:
+    """Answer what comes through ``connection`` until nobody is at its other end.
+
+    First it says that it is ready; then it is told what to load, and then job after job.
+    """
+    from seqbench.harness.job import describe_problem
+    from seqbench.harness.plugins import load_plugins
+    from seqbench.harness.run import Run
+    from seqbench.harness.runner import load_problems, problem_of
+    from seqbench.tasks.data_folder import locate_data
+    from seqbench.training.device import default_threads
+    from seqbench.training.process_settings import settings_kept
+    from seqbench.training.threads import prepare_thread
+
+    prepare_thread(default_threads())
+    asked = _listen(connection)
+    connection.send(None)
+    wanted = asked()
+    try:
+        with settings_kept():
+            load_plugins(plugins)
+        problems = load_problems(wanted, locate_data(data), allow_changed=allow_changed)
+        answer = {key: describe_problem(key[0], *each) for key, each in problems.items()}
+    except SeqbenchError as error:
+        connection.send(error)
+        return
+    except BaseException as error:  # a task of the user's may raise anything
+        connection.send(UsageError(f"a task cannot be used: {describe_error(error)}"))
+        return
+    connection.send(answer)
+
+    def epoch_finished(record: EpochRecord, saved: bytes) -> None:
+        connection.send(FinishedEpoch(record, saved))
+        asked()
+
+    while True:
+        job: Job = asked()
+        key = problem_of(job.spec)
+        connection.send(Run(job, *problems[key], answer[key]).execute(epoch_finished))
+
+
+def _listen(connection: Connection) -> Callable[[], Any]:
+    """Return what waits for the next question; the process ends when nobody can ask any more."""
+    questions: queue.SimpleQueue[Any] = queue.SimpleQueue()
+
+    def listen() -> None:
+        try:
+            while True:
+                questions.put(connection.recv())
+        except (EOFError, OSError):
+            os._exit(0)
+
+    threading.Thread(target=listen, name="asker", daemon=True).start()
+    return questions.get

@@ -1,0 +1,160 @@
+"""The report: a result folder, read, becomes ``reports/<name>/README.md`` and its figures.
+
+Everything in it comes from the CSV and ``environment.json``; the same files give the same bytes.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from seqbench.analysis.analysis import Analysis, analyse
+from seqbench.formatting import join_some
+from seqbench.printable import shorten
+from seqbench.report import plots, tables
+from seqbench.report.figures import (
+    FIGURES,
+    PROFILE_FIGURES,
+    SCORE_FIGURES,
+    SPEED_FIGURES,
+    draw_figures,
+)
+from seqbench.report.findings import describe_changed_data, format_findings
+from seqbench.report.markdown import escape, format_markdown
+from seqbench.report.provenance import describe_provenance
+from seqbench.report.speed_findings import describe_speed
+from seqbench.report.tables import format_summary, format_table
+from seqbench.report.templating import render_page
+from seqbench.results.reader import Results
+from seqbench.results.records import DIGEST_SCHEMA
+from seqbench.spec import RunSpec
+
+PAGE = "README.md"
+_MOST_VALUES = 20
+_LONGEST = 200  # characters of a field of the environment
+
+
+def write_report(results: Results, folder: Path) -> Path:
+    """Write the report of ``results`` into ``folder`` and return its page.
+
+    Figures and page replace those of an earlier report; the page is written last.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    analysis = analyse(results)
+    figures = draw_figures(analysis)
+    for name in FIGURES:
+        if name in figures:
+            plots.save_figure(figures[name][0], folder / f"{name}.png")
+        else:
+            (folder / f"{name}.png").unlink(missing_ok=True)
+    page = folder / PAGE
+    captions = {name: caption for name, (_, caption) in figures.items()}
+    page.write_text(_format_page(results, analysis, captions), encoding="utf-8")
+    return page
+
+
+def _format_page(results: Results, analysis: Analysis, captions: Mapping[str, str]) -> str:
+    runs, environment = analysis.runs, results.environment
+    ended = runs["status"]
+    nothing = ["No run ended well, so nothing was found."] if ended.ne("ok").all() else []
+    commit = _find(environment, "code.commit")
+    return render_page(
+        "report.md.j2",
+        name=results.name,
+        runs=len(runs),
+        findings=[
+            *describe_provenance(results),
+            *nothing,
+            *describe_changed_data(runs),
+            *describe_speed(analysis),
+            *format_findings(analysis),
+        ],
+        summary=format_summary(analysis.summary),
+        differences=format_table(analysis.scores, tables.DIFFERENCES),
+        published=format_table(analysis.published, tables.PUBLISHED),
+        speed=format_table(analysis.phases, tables.SPEED),
+        profiles=format_table(analysis.profiles, tables.PROFILES),
+        limits=format_table(analysis.limits, tables.LIMITS),
+        race=format_table(analysis.race, tables.RACE),
+        targets=format_table(analysis.targets, tables.TARGETS),
+        unsupported=format_table(runs[ended == "unsupported"], tables.FAILED),
+        failed=format_table(runs[~ended.isin(["ok", "unsupported"])], tables.FAILED),
+        captions=captions,
+        score_figures=list(SCORE_FIGURES),
+        speed_figures=list(SPEED_FIGURES),
+        profile_figures=list(PROFILE_FIGURES),
+        settings=_format_settings(runs),
+        environment=_format_environment(environment),
+        command=environment.get("command", "seqbench run"),
+        plugins=list(_list_plugins(environment)),
+        commit=commit if re.fullmatch("[0-9a-f]{7,64}", str(commit)) else None,
+        undigested=int((runs["schema_version"] < DIGEST_SCHEMA).sum()),
+        digest_schema=DIGEST_SCHEMA,
+        dirty=_find(environment, "code.dirty"),
+    )
+
+
+def _format_settings(runs: pd.DataFrame) -> str:
+    """Return a table of the settings: what they mean and which values the runs have."""
+    rows = []
+    for field in fields(RunSpec):
+        column = "task_name" if field.name == "task" else field.name
+        values = ["none" if pd.isna(each) else str(each) for each in runs[column].unique()]
+        shown = ", ".join(values) if len(values) <= _MOST_VALUES else join_some(values)
+        rows.append([f"`{field.name}`", escape(shown), field.metadata["meaning"]])
+    return format_markdown(rows, ["setting", "values", "meaning"])
+
+
+def _find(environment: Mapping[str, Any], path: str) -> Any:
+    """Return the field of an environment at a path like ``machine.cpu``, or None."""
+    value: Any = environment
+    for name in path.split("."):
+        value = value.get(name) if isinstance(value, Mapping) else None
+    return value
+
+
+def _format_environment(environment: Mapping[str, Any]) -> str:
+    """Return a table of what matters most of the environment; the rest is in its file."""
+
+    def known(path: str) -> str:
+        value = _find(environment, path)
+        return "not recorded" if value is None else str(value)
+
+    commit, dirty = known("code.commit"), _find(environment, "code.dirty")
+    shown = {
+        "processor": known("machine.cpu"),
+        "cores": f"{known('machine.physical_cores')} ({known('machine.logical_cores')} logical)",
+        "memory": _format_memory(_find(environment, "machine.memory_bytes")),
+        "GPU": ", ".join(_list_gpus(_find(environment, "machine.gpus"))) or "none",
+        "operating system": known("software.os"),
+        "Python": known("software.python"),
+        "torch": f"{known('software.torch.version')}, BLAS {known('software.torch.blas')}, "
+        f"{known('software.torch.cpu_capability')}",
+        "CUDA": _find(environment, "software.torch.cuda") or "not in this build",
+        "torchvision": known("software.packages.torchvision"),
+        "seqbench": known("code.version"),
+        "commit": f"{commit}{' with changes' if dirty else ''}",
+        "environment": known("environment_id"),
+    }
+    cells = [[key, escape(shorten(str(value), _LONGEST))] for key, value in shown.items()]
+    return format_markdown(cells, ["", ""])
+
+
+def _format_memory(size: Any) -> str:
+    known = isinstance(size, int) and 0 < size < 2**63
+    return f"{size / 2**30:.1f} GiB" if known else "not recorded"
+
+
+def _list_gpus(gpus: Any) -> Iterable[str]:
+    for gpu in gpus if isinstance(gpus, list) else ():
+        yield f"{_find(gpu, 'name')}, driver {_find(gpu, 'driver')}"
+
+
+def _list_plugins(environment: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
+    """Yield the names of a result's plugins and the digests of their files."""
+    plugins = environment.get("plugins")
+    for name, digest in plugins.items() if isinstance(plugins, Mapping) else ():
+        yield str(name), str(digest)

@@ -1,0 +1,140 @@
+"""What was found of speed, in sentences: the frames of an `Analysis` in, Markdown out."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pandas as pd
+
+from seqbench.analysis.analysis import Analysis
+from seqbench.analysis.profiles import KINDS
+from seqbench.formatting import (
+    format_count,
+    format_factor,
+    format_score,
+    format_seconds,
+    join_some,
+)
+from seqbench.printable import quote_code
+from seqbench.report.findings import describe_doubts, list_alike
+
+_WORST = 3
+_FAR_FROM_PEAK = 0.5
+
+
+def describe_speed(analysis: Analysis) -> Iterator[str]:
+    """Yield the sentences on speed that open a report."""
+    phases, steps, profiles = analysis.phases, analysis.steps, analysis.profiles
+    race, targets = analysis.race, analysis.targets
+    if not phases.empty:
+        for (task, device), part in phases.groupby(["task", "device"], sort=False):
+            compared = steps
+            if not steps.empty:
+                compared = steps[(steps["task"] == task) & (steps["device"] == device)]
+            where = f"on `{task}` ({device})"
+            yield _describe_fastest(part, compared)
+            timed = part.rename(
+                columns={f"train_step_{each}": each for each in ("unstable", "contended")}
+            )
+            yield from describe_doubts(timed, f"training step {where}", f"training steps {where}")
+    if not profiles.empty:
+        for _, part in profiles.groupby(["task", "device"], sort=False):
+            yield from _describe_worst(part)
+    if not race.empty:
+        for _, part in race.groupby(["task", "device", "threads", "phase"], sort=False):
+            yield _describe_race(part)
+    if not targets.empty:
+        for _, part in targets.groupby(["goal", "device"], sort=False):
+            yield _describe_targets(part)
+
+
+def _describe_fastest(part: pd.DataFrame, compared: pd.DataFrame) -> str:
+    first, last = part.iloc[0], part.iloc[-1]
+    if not compared.empty:  # what is compared is the mean logarithm of the runs' medians
+        first = part[part["label"] == compared["best"].iloc[0]].iloc[0]
+    text = (
+        f"Speed on `{first.task}` ({first.device}): **{first.label}** has the least time for a "
+        f"training step, {format_count(float(first.train_step_samples_per_s))} samples a second"
+    )
+    if len(part) > 1 and last.label != first.label:
+        factor = first.train_step_samples_per_s / last.train_step_samples_per_s
+        text += f", {format_factor(factor)} as many as {last.label}, which has the greatest"
+    text += "."
+    if not compared.empty and (alike := list_alike(compared, compared["label"])):
+        text += f" {alike}"
+    known = part.dropna(subset=["train_step_peak_fraction"])
+    if known.empty:
+        return text
+    ranked = known.sort_values("train_step_peak_fraction", kind="stable")
+    low, high = ranked.iloc[0], ranked.iloc[-1]
+    text += f" Of what the machine does in a large product, {high.label} reaches "
+    text += f"{high.train_step_peak_fraction:.0%}"
+    return text + (f", {low.label} {low.train_step_peak_fraction:.0%}." if len(ranked) > 1 else ".")
+
+
+def _describe_worst(part: pd.DataFrame) -> Iterator[str]:
+    """Say by profile what keeps the groups farthest from the machine's peak so far from it."""
+    first = part.iloc[0]
+    worst = part[part["peak_fraction"] < _FAR_FROM_PEAK].head(_WORST)
+    said = []
+    for row in worst.itertuples():
+        shares = {
+            f"{name} {getattr(row, kind):.0%}": getattr(row, kind) for kind, name in KINDS.items()
+        }
+        ranked = sorted(shares, key=lambda name: -shares[name])
+        text = f"{row.label} ({row.peak_fraction:.0%} of the peak): {', '.join(ranked)}"
+        name, share = row.costliest[0]
+        said.append(f"{text}; costliest {quote_code(name)}, {share:.0%}")
+    if said:
+        yield (
+            f"What holds back those farthest from the peak on `{first.task}` ({first.device}), by "
+            f"profile of a training step: {'. '.join(said)}."
+        )
+
+
+def _describe_race(part: pd.DataFrame) -> str:
+    first = part.iloc[0]
+    phase = {"train_step": "training", "inference": "inference"}[first.phase]
+    said = []
+    for variant, group in part.groupby("variant", sort=False):
+        best = group[group["best"]].iloc[0]
+        base, fastest = best["base"], f"`{best['implementation']}` in {best['precision']}"
+        if best["implementation"] == base and best["precision"] == "float32":
+            said.append(f"`{base}` for {variant}")
+        elif best["speedup_low"] > 1:
+            factor = format_factor(best["speedup"])
+            said.append(f"{fastest} for {variant} ({factor} as fast as `{base}`)")
+        else:
+            known = pd.notna(best["speedup_low"])
+            words = "no significant difference" if known else "too few samples to tell"
+            said.append(f"`{base}` or {fastest} for {variant} ({words})")
+    return (
+        f"Which implementation, for {phase} on `{first.task}` ({first.device}, {first.threads} "
+        f"threads): {join_some(said)}."
+    )
+
+
+def _describe_targets(part: pd.DataFrame) -> str:
+    goal = format_score(*part.iloc[0][["target", "metric", "metric_unit"]])
+    where = f"`{part['goal'].iloc[0]}` ({part['device'].iloc[0]})"
+    done = part.dropna(subset=["target_time_s"])
+    if done.empty:
+        return f"No recipe brought every seed to {goal} on {where}."
+    best = done.sort_values("target_time_s", kind="stable").iloc[0]
+    spacing = format_seconds(best.spacing_s)
+    text = (
+        f"Least training time to {goal} on {where}: {format_seconds(best.target_time_s)} with "
+        f"**{_name_recipe(best)}**, mean of {best.seeds} seeds ({format_seconds(best.least_s)} to "
+        f"{format_seconds(best.most_s)}; evaluations lie {spacing} apart)"
+    )
+    first = part.iloc[0]
+    if pd.notna(first.target_time_s) and _name_recipe(first) != _name_recipe(best):
+        text += f", {format_factor(best.total)} as fast as {_name_recipe(first)}"
+    short = part[part["target_time_s"].isna()]
+    missed = [f"{_name_recipe(row)} ({row.reached} of {row.seeds})" for row in short.itertuples()]
+    return text + (f". Not every seed got there with {join_some(missed)}." if missed else ".")
+
+
+def _name_recipe(row: Any) -> str:
+    """Name a recipe, with the part of the training set that it takes, if not all of it."""
+    part = row.task.removeprefix(row.goal)
+    return f"{row.label}{part}"

@@ -1,0 +1,253 @@
+"""Result folders, written: records to CSV, by one writer. See `reader` for what lies in one."""
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from seqbench.errors import ResultsError
+from seqbench.results.atomic_files import complete_replacement, replace_file, replace_folder
+from seqbench.results.csv_files import format_frame, format_header
+from seqbench.results.folder_lock import FolderLock
+from seqbench.results.reader import CHECKPOINTS, ENVIRONMENT, UNFINISHED, Results, read_run_ids
+from seqbench.results.records import (
+    EPOCHS,
+    EVALUATIONS,
+    FILES,
+    PROFILE,
+    RUNS,
+    TIMINGS,
+    EpochRecord,
+    EvaluationRecord,
+    ProfileRecord,
+    RunRecord,
+    TimingRecord,
+)
+from seqbench.results.row_digests import digest_ids, digest_runs
+from seqbench.results.written_run import check_run, refuse_run
+
+
+class ResultWriter:
+    """The one writer of a result folder, while its ``with`` block lasts.
+
+    What lay in the folder before is gone on with, see `resume`, or else moved aside whole, to
+    ``.earlier`` beside it, once a run has ended and a folder with it is whole; `kept_aside` tells
+    where. Every file is replaced atomically and flushed to the disk, so that a reader, or a power
+    cut, finds the old or the new one and never half of it.
+
+    Parameters
+    ----------
+    folder
+        ``results/<name>``.
+    environment
+        Content of ``environment.json``.
+    wait
+        Is told whom it waits for, if another process is writing there; None to refuse instead.
+
+    Raises
+    ------
+    UsageError
+        On entering, if another process is writing to the same folder.
+    ResultsError
+        On entering and whenever something is written, if the folder cannot be written to.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        environment: Mapping[str, Any],
+        *,
+        wait: Callable[[str], object] | None = None,
+    ) -> None:
+        self.folder = folder
+        self.kept_aside: Path | None = None
+        self.environment = environment
+        self._wait = wait
+        self._lock = FolderLock(folder, str(environment.get("command", "")))
+        self._begun = False
+        self._in_place = False
+        self._order: list[str] = []
+        self._statuses: dict[str, str] = {}
+        self._lines: dict[str, dict[str, str]] = {name: {} for name in FILES}
+        self._unfinished: dict[str, bytes] = {}
+        self._resumed: list[str] = []
+
+    def __enter__(self) -> "ResultWriter":
+        with _explained(self.folder):
+            self._lock.acquire(self._wait)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._lock.release()
+
+    @property
+    def statuses(self) -> list[str]:
+        """How the runs ended that stand in the folder by now."""
+        return list(self._statuses.values())
+
+    def resume(
+        self, earlier: Results, order: Sequence[str], unfinished: Mapping[str, bytes]
+    ) -> None:
+        """Go on with runs of an earlier result.
+
+        Parameters
+        ----------
+        earlier
+            The runs that count, as they were read from this very folder; may be none. Its
+            environment is the same as today's in all that decides, and keeps its id.
+        order
+            Of all runs that are to stand in the folder, by ``run_id``.
+        unfinished
+            What `keep` was given for runs that are to go on, by ``run_id``.
+        """
+        if "environment_id" in earlier.environment:
+            same = {"environment_id": earlier.environment["environment_id"]}
+            self.environment = {**self.environment, **same}
+        self._order = list(order)
+        self._take(earlier)
+        self._unfinished = dict(unfinished)
+        self._resumed = list(earlier.runs["run_id"])
+        there = set(read_run_ids(self.folder))
+        known = {path.name for path in (self.folder / UNFINISHED).glob("[!.]*")} - there
+        self._in_place = there <= set(earlier.runs["run_id"]) and known <= set(unfinished)
+        if there and not self._in_place and self._lines[RUNS]:
+            self._put(lambda folder: None)
+
+    def keep(self, run_id: str, saved: bytes) -> None:
+        """Keep what it takes to go on with a run, in place of what was kept of it before.
+
+        It lies beside what was in the folder: that stays there until a run has ended.
+        """
+        self._unfinished[run_id] = saved
+        with _explained(self.folder):
+            if not _holds_runs(self.folder):
+                self._put(lambda folder: None)
+            _write_into(self.folder / UNFINISHED, run_id, saved)
+
+    def add(
+        self,
+        run: RunRecord,
+        epochs: Sequence[EpochRecord] = (),
+        evaluations: Sequence[EvaluationRecord] = (),
+        timings: Sequence[TimingRecord] = (),
+        profile: Sequence[ProfileRecord] = (),
+        checkpoint: bytes | None = None,
+    ) -> RunRecord:
+        """Write a finished run, what it left, and its weights as ``checkpoints/<run_id>.ckpt``.
+
+        Returns
+        -------
+        RunRecord
+            The row. Of a run with anything in it that would not read back it is one of a failed
+            run, which says what; nothing else of it is written.
+
+        Raises
+        ------
+        ContractError
+            If not even that fits: the metric or its baseline does not.
+        """
+        left = {EPOCHS: epochs, EVALUATIONS: evaluations, TIMINGS: timings, PROFILE: profile}
+        try:
+            frames = check_run(run, left)
+        except ValueError as fault:
+            run, checkpoint = refuse_run(run, str(fault)), None
+            frames = check_run(run, {})
+        self._take(Results.of_frames(self.folder.name, {}, frames))
+
+        def write(folder: Path) -> None:
+            if checkpoint is not None:
+                _write_into(folder / CHECKPOINTS, f"{run.run_id}.ckpt", checkpoint)
+            self._write_rows(folder)
+            for finished in self._lines[RUNS]:  # also what a kill just before this left
+                (folder / UNFINISHED / finished).unlink(missing_ok=True)
+            with suppress(OSError):  # others are in it, or it never was
+                (folder / UNFINISHED).rmdir()
+
+        self._unfinished.pop(run.run_id, None)
+        self._put(write)
+        return run
+
+    def add_results(self, results: Sequence[Results]) -> None:
+        """Write what was read from other folders, as the whole content of this one."""
+        for each in results:
+            self._take(each)
+        self._put(self._write_rows)
+
+    def _take(self, results: Results) -> None:
+        """Take over all rows of a result, as lines, run by run."""
+        self._statuses |= dict(zip(results.runs["run_id"], results.runs["status"], strict=True))
+        for name, frame in {**results.frames, RUNS: digest_runs(results.frames)}.items():
+            for run_id, rows in frame.groupby("run_id", sort=False):
+                self._lines[name][str(run_id)] = format_frame(FILES[name], rows)
+
+    def _put(self, write: Callable[[Path], object]) -> None:
+        """Write something into the folder; with the first, the folder is made ready for it.
+
+        That is the folder as it was, or a new one in its place, with all that counts of it.
+        """
+
+        def begin(folder: Path) -> None:
+            self._write_environment(folder)
+            self._carry_over(folder)
+            write(folder)
+
+        with _explained(self.folder):
+            if self._begun:
+                write(self.folder)
+                return
+            complete_replacement(self.folder)  # an earlier attempt may have failed half-way
+            if self._in_place or not _holds_runs(self.folder):
+                self.folder.mkdir(parents=True, exist_ok=True)
+                self._write_environment(self.folder)
+                write(self.folder)
+            else:
+                self.kept_aside = replace_folder(self.folder, begin)
+        self._begun = True
+
+    def _write_environment(self, folder: Path) -> None:
+        content = json.dumps(self.environment, indent=2, ensure_ascii=False) + "\n"
+        replace_file(folder / ENVIRONMENT, content.encode("utf-8", "replace"))
+
+    def _carry_over(self, folder: Path) -> None:
+        """Write the runs that count, and what they and those that go on have besides their rows."""
+        for run_id, saved in self._unfinished.items():
+            _write_into(folder / UNFINISHED, run_id, saved)
+        for run_id in self._resumed:
+            weights = self.folder / CHECKPOINTS / f"{run_id}.ckpt"
+            if weights.is_file():
+                _write_into(folder / CHECKPOINTS, weights.name, weights.read_bytes())
+        if self._lines[RUNS]:
+            self._write_rows(folder)
+
+    def _write_rows(self, folder: Path) -> None:
+        """Replace all files of rows, ``runs.csv`` last."""
+        known = dict.fromkeys([*self._order, *self._lines[RUNS]])
+        which = digest_ids(self._lines[RUNS])
+        for name, record_type in FILES.items():
+            lines = self._lines[name]
+            told = [lines[run_id] for run_id in known if run_id in lines]
+            if name == RUNS:  # its last column is `runs_digest`, which is empty until here
+                told = [f"{line[:-1]}{which}\n" for line in told]
+            replace_file(folder / name, (format_header(record_type) + "".join(told)).encode())
+
+
+@contextmanager
+def _explained(folder: Path) -> Iterator[None]:
+    """Say of a failed write what it was and how to mend it."""
+    try:
+        yield
+    except OSError as error:
+        raise ResultsError(
+            f"{error.filename or folder} cannot be written: {error.strerror}. What was written "
+            f"before is kept; make room or give permission, or choose another --results folder."
+        ) from error
+
+
+def _write_into(folder: Path, name: str, content: bytes) -> None:
+    folder.mkdir(exist_ok=True)
+    replace_file(folder / name, content)
+
+
+def _holds_runs(folder: Path) -> bool:
+    return (folder / RUNS).exists() or (folder / UNFINISHED).exists()

@@ -1,0 +1,1 @@
+"""Training: how one step is computed and an epoch is timed, and what makes it repeatable."""

@@ -1,0 +1,1 @@
+"""Verification: published runs again, and whether they come to the same."""
