@@ -20,7 +20,7 @@ def load_published() -> pd.DataFrame:
     known, ``source`` and ``convention``, the circumstances without which the score means nothing.
     """
     counts = {"length": "Int64", "parameters": "Int64", "epochs": "Int64"}
-    with files("seqbench").joinpath("published.csv").open(encoding="utf-8") as file:
+    with files("seqbench.analysis").joinpath("published.csv").open(encoding="utf-8") as file:
         return pd.read_csv(file, dtype=counts).fillna({"convention": ""})
 
 

@@ -35,7 +35,7 @@ _FILTERS = {
 def render_page(template: str, **values: object) -> str:
     """Return a template's text with values filled in; a value that is missing is an error."""
     templates = Environment(
-        loader=PackageLoader("seqbench"),
+        loader=PackageLoader("seqbench.report"),
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
