@@ -179,9 +179,9 @@ def test_the_same_code_is_the_same_at_once(repository: Repository, change: dict[
         (
             "print.__doc__",
             {"mini/harness.py": HARNESS.replace('"""A harness', '"""The harness')},
-            "gate.py has __doc__",
+            "gate.py has '__doc__'",
         ),
-        ("subprocess.run(['true'])", {"README.md": "more\n"}, "read another process"),
+        ("subprocess.run(['true'])", {"README.md": "more\n"}, "read what another process says"),
         ("1 / 0", {"README.md": "more\n"}, "ZeroDivisionError"),
     ],
 )

@@ -30,6 +30,12 @@ READERS = {
     "state": "next(each.stat() for each in os.scandir(os.path.dirname('{}') or None))",
     "copy": "shutil.copy('{}', 'copy')",
     "map": "mmap.mmap(os.open('{}', os.O_RDONLY), 0, prot=mmap.PROT_READ)",
+    "posix": "posix.stat('{}')",
+    "volume": "os.statvfs('{}')",
+    "times": "os.utime('{}')",
+    "attributes": "os.listxattr('{}')",
+    "imported as code": "SourceFileLoader('m', '{}').load_module()",
+    "database": "sqlite3.connect('{}')",
     "executed": "exec(open('{}').read())",
 }
 SOURCE_READERS = {
@@ -54,13 +60,17 @@ PROCESSES = {
 HARMLESS = {
     "import": "import package.module",
     "reload": "importlib.reload(package)",
+    "resolved": "Path(package.__file__).resolve(), os.path.realpath(package.__file__)",
+    "version": "metadata.version('pytest')",
     "another file": "open('other.txt')",
-    "list": "os.listdir('.')",
+    "list": "os.listdir('package')",
     "list of modules": "list(pkgutil.iter_modules(package.__path__))",
 }
 SCRIPT = """
-import importlib.resources, inspect, linecache, mmap, multiprocessing, os, pkgutil, runpy, shutil
-import subprocess, sys, warnings
+import importlib.resources, inspect, linecache, mmap, multiprocessing, os, pkgutil, posix, runpy
+import shutil, sqlite3, subprocess, sys, warnings
+from importlib import metadata
+from importlib.machinery import SourceFileLoader
 from pathlib import Path
 import reading
 seen = reading.Reading(Path.cwd(), {files!r}, {lone!r})
@@ -112,7 +122,7 @@ def test_a_process_that_is_started_may_read_anything(read: Read, reader: str) ->
 @pytest.mark.parametrize("reader", HARMLESS)
 def test_imports_and_other_files_are_not_reading(read: Read, reader: str) -> None:
     files = ("notes.md", "package/__init__.py", "package/module.py")
-    assert read(HARMLESS[reader], *files) == ""
+    assert read(HARMLESS[reader], *files, "gone.md", lone=("gone.md",)) == ""
 
 
 @pytest.mark.parametrize("reader", ["os.listdir('.')", "Path('gone.md').exists()"])

@@ -8,22 +8,33 @@ seqbench, so it imports nothing but the standard library.
 
 import _posixsubprocess
 import os
+import posix
+import posixpath
 import sys
 from collections.abc import Callable, Sequence
 from functools import wraps
+from importlib import metadata
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
-PROCESS = "another process"
+PROCESS = "what another process says"
 """What stands for all that a process reads which this one starts."""
 
 _IMPORTS = "<frozen importlib._bootstrap_external>"
 _IMPORTING = ["get_data", "get_code", "exec_module"]
 """The functions by which Python reads a source to run it, the innermost first."""
 
+_RESOLVING = ("realpath", "_joinrealpath", "resolve")
+"""The functions that look at a path's links alone."""
+
+_RESOLVERS = {each.__code__.co_filename for each in (posixpath.realpath, Path.resolve)}
+
 _STARTS = {"subprocess.Popen", "os.system", "os.exec", "os.posix_spawn", "os.fork", "os.forkpty"}
-_ASKS = ("stat", "lstat", "access", "readlink")
+_TOUCHES = ("os.", "shutil.", "sqlite3.")
+"""How other events begin whose first argument may be a file."""
+
+_ASKS = ("stat", "lstat", "access", "readlink", "statvfs", "pathconf")
 _stat = os.stat
 
 
@@ -48,19 +59,25 @@ class Reading:
         self.found: set[str] = set()
         sys.addaudithook(self._hear)
         for function in _ASKS:
-            setattr(os, function, _tell(getattr(os, function), self._note_file))
+            telling = _tell(getattr(os, function), self._note_file)
+            setattr(os, function, telling)
+            setattr(posix, function, telling)
         fork = _tell(_posixsubprocess.fork_exec, lambda _: self.found.add(PROCESS))
         setattr(_posixsubprocess, "fork_exec", fork)  # noqa: B010 (its type is narrower)
 
     def _hear(self, event: str, arguments: tuple[Any, ...]) -> None:
-        if event == "open" and not _is_import(sys._getframe(1)):
-            self._note_file(arguments[0])
-        elif event == "os.listdir" and sys._getframe(1).f_code.co_filename != _IMPORTS:
-            self._note(arguments[0], self._listed)
+        if event == "open":
+            if not (str(arguments[0]).endswith((".py", ".pyc")) and _is_import(sys._getframe(1))):
+                self._note_file(arguments[0])
+        elif event == "os.listdir":
+            if not _is_lookup(sys._getframe(1)):
+                self._note(arguments[0], self._listed)
         elif event == "os.scandir":
             self._note(arguments[0], self._scanned)
         elif event in _STARTS:
             self.found.add(PROCESS)
+        elif event.startswith(_TOUCHES) and arguments:
+            self._note_file(arguments[0])
 
     def _note_file(self, path: Any) -> None:
         self._note(path, self._files)
@@ -102,12 +119,32 @@ def _is_import(frame: FrameType | None) -> bool:
     return True
 
 
+def _is_lookup(frame: FrameType) -> bool:
+    """Tell whether Python looks for a module, or for what is installed."""
+    file = frame.f_code.co_filename
+    return file == _IMPORTS or file == metadata.version.__code__.co_filename
+
+
+def _is_resolving(frame: FrameType | None) -> bool:
+    """Tell whether a path is made absolute: that looks at links, not at what is in the file."""
+    for _ in range(3):
+        if frame is None:
+            return False
+        code = frame.f_code
+        if code.co_name in _RESOLVING and code.co_filename in _RESOLVERS:
+            return True
+        frame = frame.f_back
+    return False
+
+
 def _tell(function: Callable[..., Any], note: Callable[[Any], object]) -> Callable[..., Any]:
     """Return a function that tells its first argument before it does its work."""
 
     @wraps(function)
     def telling(*arguments: Any, **named: Any) -> Any:
-        note(arguments[0] if arguments else named.get("path"))
+        frame = sys._getframe(1)
+        if not (_is_lookup(frame) or _is_resolving(frame)):
+            note(arguments[0] if arguments else named.get("path"))
         return function(*arguments, **named)
 
     return telling

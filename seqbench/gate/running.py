@@ -14,7 +14,7 @@ from seqbench.gate.peaks import RESIDENT
 from seqbench.gate.processes import EndedError, ForeignVersionError, VersionError
 from seqbench.gate.rules import Rules
 from seqbench.gate.sameness import Differences, are_same_code, find_differences, find_readers
-from seqbench.gate.sides import Sides, allow, draw_order, start_sides
+from seqbench.gate.sides import LOADING_S, Sides, allow, draw_order, start_sides
 from seqbench.gate.versions import Versions
 
 FIRST_SEEDS = 2
@@ -23,9 +23,9 @@ FIRST_SEEDS = 2
 FIRST_READINGS = 2
 """Readings of memory that must be equal on both sides for it to pass at once."""
 
-_SCORES_UNTIL = 0.5  # shares of the budget
+_REHEARSED_UNTIL = 0.3  # shares of the budget
+_SCORES_UNTIL = 0.5
 _MEMORY_UNTIL = 0.7
-_LOADING_S = 60.0  # a first import may take so long, however small the budget
 
 Say = Callable[[str], object]
 
@@ -84,7 +84,7 @@ def run_gate(versions: Versions, file: Path, rules: Rules, say: Say = lambda tex
     found = find_differences(versions.base.folder, versions.head.folder)  # before anything runs
     cases = _find_cases(versions, file, rules)
     if not rules.measure_same and are_same_code(versions, found):
-        _rehearse(versions, file, cases, found, rules.budget_s, say)
+        _rehearse(versions, file, cases, found, start + _REHEARSED_UNTIL * rules.budget_s, say)
     _compare_scores(versions, file, cases, start + _SCORES_UNTIL * rules.budget_s, say)
     _compare_memory(versions, file, cases, start + _MEMORY_UNTIL * rules.budget_s, say)
     pairs, sampled_s = _compare_times(versions, file, cases, start + rules.budget_s, say)
@@ -96,7 +96,7 @@ def _find_cases(versions: Versions, file: Path, rules: Rules) -> list[Case]:
     """Return the benchmarks of both versions; a base without the file has none."""
     if not (versions.head.folder / file).is_file():
         raise UsageError(f"the head, {versions.head}, has no {file}: benchmarks for the gate")
-    within_s = max(_LOADING_S, rules.budget_s)
+    within_s = max(LOADING_S, rules.budget_s)
     with start_sides(versions, file) as sides:
         if (versions.base.folder / file).is_file():
             sides.ask_both("load", within_s=within_s)
@@ -112,13 +112,13 @@ def _rehearse(
     file: Path,
     cases: Sequence[Case],
     found: Differences,
-    within_s: float,
+    deadline: float,
     say: Say,
 ) -> None:
     """Call cases the same if no benchmark reads the words in which the versions differ."""
     names = [case.name for case in cases]
     try:
-        readers = find_readers(versions, file, names, found, max(_LOADING_S, within_s))
+        readers = find_readers(versions, file, names, found, deadline)
     except ForeignVersionError:
         raise
     except VersionError as error:

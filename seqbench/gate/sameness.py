@@ -17,13 +17,16 @@ from pathlib import Path
 
 from seqbench.formatting import join_words
 from seqbench.gate.layouts import read_text
-from seqbench.gate.sides import start_sides
+from seqbench.gate.sides import LOADING_S, allow, start_sides
 from seqbench.gate.versions import Versions
 
 _PROSE = {".md", ".rst", ".adoc"}
 _DOCS = {"docs", "doc"}
 _LOOKS_AT_WORDS = re.compile(
-    r"__doc__|getdoc|pydoc|doctest|docopt|lineno|co_lines|co_positions|co_linetable|co_consts"
+    r"__doc__|getdoc|lineno|co_lines|co_positions|co_linetable|co_consts|settrace|\bhelp\("
+    r"|^[ \t]*(?:import|from)[ \t]+(?:cProfile|click|cmd|dis|docopt|doctest|faulthandler|inspect"
+    r"|marshal|profile|pydoc|trace|typer|unittest|xmlrpc)\b",
+    re.MULTILINE,
 )
 """What a Python file has that makes something of docstrings or lines that are imported already."""
 
@@ -79,7 +82,7 @@ def are_same_code(versions: Versions, found: Differences) -> bool:
 
 
 def find_readers(
-    versions: Versions, file: Path, names: Sequence[str], found: Differences, within_s: float
+    versions: Versions, file: Path, names: Sequence[str], found: Differences, deadline: float
 ) -> str:
     """Return what may make something of words that differ; nothing if they do not count.
 
@@ -90,8 +93,8 @@ def find_readers(
         which are all done once, by both versions.
     found
         From `find_differences`.
-    within_s
-        Longest that a benchmark may take, in seconds.
+    deadline
+        Until when that may take, by `time.monotonic`; loading may take longer.
 
     Raises
     ------
@@ -101,16 +104,16 @@ def find_readers(
     if not found.words:
         return ""
     with start_sides(versions, file) as sides:
-        sides.ask_both("load", found.words, found.lone, within_s=within_s)
-        for name in names:
-            sides.ask_both("rehearse", name, within_s=within_s)
+        sides.ask_both("load", found.words, found.lone, within_s=LOADING_S)
+        for left, name in zip(range(len(names), 0, -1), names, strict=True):
+            sides.ask_both("rehearse", name, within_s=allow(deadline, left))
         answers = sides.ask_both("tell_reading")
     if read := sorted({each for reads, _ in answers for each in reads}):
         return f"the benchmarks read {join_words(read)}"
     if any(each.endswith(".py") for each in found.words):
         for each in sorted(each for _, files in answers for each in files):
             if match := _LOOKS_AT_WORDS.search(read_text(Path(each))):
-                return f"{Path(each).name} has {match[0]}"
+                return f"{Path(each).name} has {match[0].strip()!r}"
     return ""
 
 

@@ -27,6 +27,9 @@ ORDERS: tuple[Order, Order] = (("base", "head"), ("head", "base"))
 LEAST_PATIENCE_S = 10.0
 """A question is waited for so long even if the budget is spent."""
 
+LOADING_S = 60.0
+"""A first import may take so long, however small the budget."""
+
 HANGING = 10.0
 """A side that takes so many times as long as it should, and is not done, is taken to hang."""
 

@@ -168,9 +168,9 @@ def _describe_versions(outcome: Outcome) -> str:
 def _describe_measuring(outcome: Outcome) -> str:
     if any(case.same_code for case in outcome.cases):
         return (
-            "Not measured: no file of the two versions differs, but for documentation that lies "
-            "beside no code and is named in none, and for comments and docstrings where no code "
-            "looks at them; both run in one environment. `--measure-same` measures all the same."
+            "Not measured: no file of the two versions differs, but perhaps for documentation, "
+            "comments and docstrings that no benchmark was seen to read; both run in one "
+            "environment. `--measure-same` measures all the same."
         )
     margin = _format_margins(case.margin for case in outcome.cases)
     memory_margin = _format_margins(case.memory_margin for case in outcome.cases)

@@ -102,7 +102,7 @@ def judge_log_ratios(logs: Sequence[float], margin: float, error_rate: float) ->
 def are_correlated(base_s: Sequence[float], head_s: Sequence[float]) -> bool:
     """Return whether the ratios of successive pairs are correlated beyond chance."""
     logs = [math.log(head / base) for base, head in zip(base_s, head_s, strict=True)]
-    return bool(logs) and float(variance_inflation(logs, -STANDARD_ERRORS)) > 1
+    return len(logs) > 2 and float(variance_inflation(logs, -STANDARD_ERRORS)) > 1
 
 
 def judge_memory(
