@@ -229,6 +229,33 @@ def test_damaged_metadata_is_no_package_and_no_fault(
     assert describe_environment()["environment_id"]
 
 
+@pytest.mark.parametrize(
+    ("left", "name"),
+    [
+        ("pandas-9.9.dist-info", "pandas"),
+        ("numpy-9.9.dist-info", "numpy"),
+        ("pandas-7.7.egg-info", "pandas"),
+        ("pandas-7.7-py3.11.egg-info", "pandas"),
+        ("~andas-9.9.dist-info", "pandas"),
+    ],
+)
+@pytest.mark.parametrize("described", [True, False])
+def test_metadata_without_a_package_beside_them_record_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, left: str, name: str, described: bool
+) -> None:
+    before = list_versions()
+    folder = tmp_path / left
+    folder.mkdir()
+    for file in ("METADATA", "PKG-INFO") if described else ():
+        (folder / file).write_text(f"Name: {left.partition('-')[0]}\nVersion: 9.9\n")
+        (folder / "top_level.txt").write_text(f"{name}\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    for imported in (True, False):
+        if not imported:  # as where nothing has needed it so far
+            monkeypatch.delitem(sys.modules, name)
+        assert list_versions() == before
+
+
 def test_git_that_refuses_is_told_and_git_that_is_not_there_is_not(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

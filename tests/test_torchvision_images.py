@@ -2,6 +2,7 @@
 
 import gzip
 import hashlib
+import os
 import shutil
 import subprocess
 import sys
@@ -149,6 +150,15 @@ def test_a_changed_file_is_refused_and_left_alone_or_named_where_it_is_allowed(
                 load_images("MNIST", tmp_path)
     assert changes == [f"{path.name} of MNIST with SHA-256 {digest}"]
     assert read_folder(tmp_path) == before
+
+
+@pytest.mark.usefixtures("no_network")
+def test_a_pipe_is_refused_and_not_waited_for(small: dict[str, bytes], tmp_path: Path) -> None:
+    for file in FILES[1:]:
+        write(tmp_path / file, small[file])
+    os.mkfifo(tmp_path / FILES[0])
+    with pytest.raises(DataUnavailableError, match="is no regular file"):
+        load_images("MNIST", tmp_path)
 
 
 @pytest.mark.usefixtures("no_network")

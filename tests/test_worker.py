@@ -395,22 +395,26 @@ PATCHES = {
 
 
 @pytest.mark.parametrize("patch", PATCHES)
-def test_what_a_variant_patches_reaches_no_other(tmp_path: Path, patch: str) -> None:
+def test_what_a_plugin_patches_reaches_no_other(tmp_path: Path, patch: str) -> None:
+    """Neither when it is imported nor when its variant is built."""
     (tmp_path / "patching.py").write_text(
         "import torch\nfrom torch import nn\n"
         "from seqbench.models.model import VARIANTS\n"
         "from seqbench.models.native import NativeEncoder\n"
+        "def patch():\n"
+        f"    {PATCHES[patch]}\n"
+        "patch()\n"
         "@VARIANTS.variant('patching')\n"
         "def patching(sizes):\n"
-        f"    {PATCHES[patch]}\n"
+        "    patch()\n"
         "    return NativeEncoder(nn.RNN, sizes)\n"
     )
-    words = ["--plugin", "patching.py", "--epochs", "1", "--batch-size", "32", "--seeds", "1"]
-    losses = {}
-    for variants in ("rnn", "patching,rnn"):
-        process = start(tmp_path, *words, "--variant", variants, "--name", "a", "--restart")
+    words = ["--epochs", "1", "--batch-size", "32", "--seeds", "1", "--name", "a", "--restart"]
+    losses = []
+    for more in (["rnn"], ["rnn,patching,gru,rnn-relu", "--plugin", "patching.py"]):
+        process = start(tmp_path, *words, "--variant", *more)
         _, errors = process.communicate(timeout=300)
         epochs = load_results(tmp_path / "results" / "a").epochs
-        losses[variants] = epochs[epochs["run_id"].str.contains("-rnn-")]["train_loss"].tolist()
-        assert len(losses[variants]) == 1, errors
-    assert losses["rnn"] == losses["patching,rnn"]
+        losses.append(epochs[epochs["variant"] == "rnn"]["train_loss"].tolist())
+        assert len(losses[-1]) == 1, errors
+    assert losses[0] == losses[1]

@@ -7,9 +7,9 @@ plain folder may stand before an installed package.
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from importlib.metadata import Distribution, PackageNotFoundError, distributions, version
+from importlib.metadata import Distribution, PackageNotFoundError, distributions
+from importlib.util import find_spec
 from pathlib import Path
-from types import ModuleType
 
 _IMPORTABLE = (".py", ".so", ".pyd")
 
@@ -44,16 +44,17 @@ def find_version(name: str, modules: Iterable[str]) -> str:
     PackageNotFoundError
         If it is not installed.
     """
-    installed = version(name)
+    installed = [each.version for each in distributions(name=name) if _version_of(each)]
     if not installed:
         raise PackageNotFoundError(name)
-    imported = [sys.modules[each] for each in sorted(modules) if _is_imported(each)]
-    for place in dict.fromkeys(map(_find_place, imported)):
+    places = [place for each in sorted(modules) if (place := _find_place(each))]
+    for place in dict.fromkeys(places):
         for found in distributions(name=name, path=[place]):
-            return found.version
-    said = [vars(module).get("__version__") for module in imported]
-    if not imported:
-        return installed
+            if told := _version_of(found):
+                return told
+    if not places:
+        return installed[0]
+    said = (getattr(sys.modules.get(each), "__version__", None) for each in sorted(modules))
     return next((each for each in said if isinstance(each, str)), "unknown")
 
 
@@ -71,7 +72,7 @@ def _list_installed() -> Iterator[tuple[str, set[str]]]:
     for each in distributions():
         with suppress(Exception):  # what lies there may be damaged in any way
             name = each.metadata["Name"]
-            if name:
+            if name and not name.startswith("~"):  # left over by pip
                 yield name, _list_modules(each)
 
 
@@ -84,11 +85,22 @@ def _list_modules(found: Distribution) -> set[str]:
     return {top if slash else top.partition(".")[0] for top, slash, _ in tops}
 
 
-def _is_imported(name: str) -> bool:
-    return getattr(sys.modules.get(name), "__file__", None) is not None
+def _version_of(found: Distribution) -> str | None:
+    """Return the version of a distribution; None where its metadata are empty or damaged."""
+    try:
+        return found.version or None
+    except Exception:
+        return None
 
 
-def _find_place(module: ModuleType) -> str:
-    """Return the folder on the path from which a module was imported."""
-    file = Path(str(module.__file__))
-    return str(file.parents[1] if hasattr(module, "__path__") else file.parent)
+def _find_place(name: str) -> str | None:
+    """Return the folder on the path that a module was, or would be, imported from."""
+    try:
+        file = getattr(sys.modules.get(name), "__file__", None)
+        spec = None if file else find_spec(name)
+    except Exception:  # what lies there may be damaged in any way
+        return None
+    if not (file := file or getattr(spec, "origin", None)) or not Path(file).is_absolute():
+        return None
+    is_package = Path(file).stem == "__init__"
+    return str(Path(file).parents[1 if is_package else 0])

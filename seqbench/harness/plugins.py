@@ -38,15 +38,22 @@ def load_plugins(files: Iterable[Path]) -> None:
         If a file is not there, or a plugin cannot be imported or does not register what it should;
         it names the plugin, and the line of the plugin where it went wrong.
     """
+    from seqbench.training.process_settings import settings_kept
+
+    load_own()
+    with settings_kept():
+        for group in GROUPS:
+            for entry in entry_points(group=group):
+                package = entry.dist.name if entry.dist else entry.value
+                _import(f"{entry.name} of {package} ({entry.group})", entry.load)
+        for file in files:
+            _load_file(file)
+
+
+def load_own() -> None:
+    """Import the members that come with seqbench."""
     import seqbench.models
     import seqbench.tasks  # noqa: F401
-
-    for group in GROUPS:
-        for entry in entry_points(group=group):
-            package = entry.dist.name if entry.dist else entry.value
-            _import(f"{entry.name} of {package} ({entry.group})", entry.load)
-    for file in files:
-        _load_file(file)
 
 
 def digest_plugins(files: Iterable[Path]) -> dict[str, str]:

@@ -2,9 +2,10 @@
 
 The worker has the data and does the runs; the process that asked for them has the results and
 writes them. Between epochs the worker waits until its last one is kept. A worker whose asker is
-gone ends; one that dies, or takes too long, is replaced when the next run is asked for. So is one
-that has done runs of a plugin's variant when another variant's turn has come: whatever the former
-patched in its process reaches no other's numbers.
+gone ends; one that dies, or takes too long, is replaced when the next run is asked for. Plugins are
+imported where a run is of one alone, and a worker that has done runs of a plugin's variant or task
+is replaced when another's turn has come: whatever they patch in their process, at import or later,
+reaches no other's numbers.
 """
 
 import multiprocessing
@@ -77,7 +78,8 @@ class Worker:
         self._wanted: tuple[RunSpec, ...] = ()
         self._problems: dict[ProblemKey, Problem] = {}
         self._process: Any = None
-        self._last: str | None = None
+        self._code: tuple[str, ...] = ()
+        """The plugins' members that the process has run, or is going to; none of one's own."""
 
     def __enter__(self) -> "Worker":
         self._start()
@@ -104,7 +106,9 @@ class Worker:
 
         one_of_each = {problem_of(spec): spec for spec in specs}
         self._wanted = tuple(one_of_each.values())
-        self._problems = self._ask_for_problems()
+        tasks = [name for spec in self._wanted for name in _list_foreign(spec) if name == spec.task]
+        self._code = _list_foreign(specs[0]) or tuple(tasks)
+        self._problems = self._ask_for_problems(self._wanted)
         return self._problems
 
     def execute(self, job: "Job", epoch_finished: "EpochFinished") -> "Ended":
@@ -113,13 +117,14 @@ class Worker:
         from seqbench.harness.state import begin_traces, load_saved
 
         traces, last = job.saved.traces if job.saved else begin_traces(), None
-        if self._last not in (None, job.spec.variant) and _is_of_a_plugin(self._last):
+        if (code := _list_foreign(job.spec)) != self._code:
             self._end()
-        self._last = job.spec.variant
+        self._code = code
         if self._process is None:
             self._start()
+            wanted = tuple(each for each in self._wanted if _is_for(each, code))
             try:
-                self._ask_for_problems()
+                self._ask_for_problems(wanted)
             except SeqbenchError as reason:
                 self._end()
                 status = reason.status if isinstance(reason, WorkerError) else "failed"
@@ -182,10 +187,10 @@ class Worker:
                 signal.signal(signal.SIGINT, before)
         theirs.close()
 
-    def _ask_for_problems(self) -> "dict[ProblemKey, Problem]":
+    def _ask_for_problems(self, wanted: Sequence[RunSpec]) -> "dict[ProblemKey, Problem]":
         try:
             self._connection.recv()  # it is ready: what it does from here on is the tasks' own
-            self._connection.send(self._wanted)
+            self._connection.send((wanted, bool(self._code)))
             if not self._wait(self._begin_to_wait()):
                 self._end()
                 told = f"loading the data took longer than --timeout allows, {self._timeout_s:g} s"
@@ -238,12 +243,19 @@ def _in_main_thread() -> bool:
     return threading.current_thread() is threading.main_thread()
 
 
-def _is_of_a_plugin(variant: str | None) -> bool:
-    """Tell whether a variant's code is not of this package."""
+def _list_foreign(spec: RunSpec) -> tuple[str, ...]:
+    """Return the names of a run's variant and task that are of a plugin's."""
     from seqbench.models.model import VARIANTS
+    from seqbench.tasks.task import TASKS
 
-    if variant is None or variant not in VARIANTS:
-        return False
-    build = VARIANTS[variant].build
-    module = getattr(build, "func", build).__module__  # of a partial function, what it calls
-    return module.partition(".")[0] != "seqbench"
+    members = ((VARIANTS, spec.variant), (TASKS, spec.task))
+    return tuple(
+        name
+        for registry, name in members
+        if name in registry and registry.origin(name).partition(".")[0] != "seqbench"
+    )
+
+
+def _is_for(spec: RunSpec, code: tuple[str, ...]) -> bool:
+    """Tell whether a process that runs ``code`` of plugins knows the task of ``spec``."""
+    return bool(code) or spec.task not in _list_foreign(spec)

@@ -29,24 +29,23 @@ def serve(
 ) -> None:
     """Answer what comes through ``connection`` until nobody is at its other end.
 
-    First it says that it is ready; then it is told what to load, and then job after job.
+    First it says that it is ready; then it is told what to load and whether plugins are needed, and
+    then job after job.
     """
     from seqbench.harness.job import describe_problem
-    from seqbench.harness.plugins import load_plugins
+    from seqbench.harness.plugins import load_own, load_plugins
     from seqbench.harness.run import Run
     from seqbench.harness.runner import load_problems, problem_of
     from seqbench.tasks.data_folder import locate_data
     from seqbench.training.device import default_threads
-    from seqbench.training.process_settings import settings_kept
     from seqbench.training.threads import prepare_thread
 
     prepare_thread(default_threads())
     asked = _listen(connection)
     connection.send(None)
-    wanted = asked()
+    wanted, foreign = asked()
     try:
-        with settings_kept():
-            load_plugins(plugins)
+        load_plugins(plugins) if foreign else load_own()
         problems = load_problems(wanted, locate_data(data), allow_changed=allow_changed)
         answer = {key: describe_problem(key[0], *each) for key, each in problems.items()}
     except SeqbenchError as error:

@@ -151,6 +151,8 @@ def _find(wanted: Wanted, foreign: frozenset[str], name: str, data_dir: Path) ->
     """Return the published file, wherever it lies; else another one by its name; None for none."""
     other = None
     for path in _list_candidates(wanted, data_dir / name / "raw", data_dir):
+        if path.exists() and not (path.is_file() or path.is_dir()):
+            raise DataUnavailableError(f"{path} is no regular file")
         try:
             content = path.read_bytes()
         except OSError as error:
