@@ -142,3 +142,7 @@ class ResultsError(SeqbenchError):
     """A result folder that is missing, torn, edited by hand or from a newer schema."""
 
     exit_code = ExitCode.RESULTS_UNREADABLE
+
+
+class RunsFailedWarning(UserWarning):
+    """Runs that did not end well, among others that may have."""

@@ -1,6 +1,7 @@
 """`seqbench run`: the main job, and how it tells of itself."""
 
-from collections.abc import Mapping
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -18,16 +19,12 @@ from seqbench.commands.options import (
 )
 from seqbench.commands.outputs import check_folder
 from seqbench.commands.results import write_page
-from seqbench.errors import ExitCode, SettingError, UsageError
-from seqbench.harness.suites import MATCH_TOLERANCE, SUITES, Suite
+from seqbench.errors import ExitCode
+from seqbench.harness.execution import CUSTOM, InterruptedRunsError, Request, execute
 
 if TYPE_CHECKING:
-    from seqbench.harness.job import Job, Problem
-    from seqbench.harness.runner import ProblemKey
-    from seqbench.harness.worker import Worker
-    from seqbench.results.writer import ResultWriter
-
-CUSTOM = "custom"  # what a run is called that belongs to no suite
+    from seqbench.harness.runner import Progress
+    from seqbench.spec import RunSpec
 
 
 def _axis(text: str) -> Any:
@@ -146,14 +143,9 @@ def run(
 
     Started again it goes on where it was interrupted; runs that are finished are kept.
     """
-    from seqbench.harness.worker import Worker
-
     if suite is None and not task:
         suite = "quick"
-    planned = Suite("", {"seed": (0,)}) if suite is None else SUITES[suite]
     folder = results / check_folder_name((suite or CUSTOM) if name is None else name)
-    if match_parameters and hidden_size:
-        raise UsageError("--match-parameters chooses the hidden size; leave --hidden-size out")
     check_timeout(timeout)
     if report:
         check_folder("--reports", reports)
@@ -180,28 +172,24 @@ def run(
         "threads": threads,
     }
     chosen = parse_axes(texts)
-    measured = planned.measure if measure is None else measure
-    matched = match_parameters or (planned.match_parameters if not hidden_size else None)
-    tolerance = _choose_tolerance(match_tolerance, matched)
-    serving = Worker(data, plugin or (), timeout, allow_changed_data=allow_changed_data)
-    with interruptible("nothing was begun"), serving as worker:
-        from seqbench.harness.environment import describe_environment
-        from seqbench.harness.plan import plan_runs
-        from seqbench.harness.plugins import digest_plugins, load_plugins
-        from seqbench.harness.resume import make_jobs
-        from seqbench.results.writer import ResultWriter
-        from seqbench.timing.sampler import Sampling
-        from seqbench.training.device import explain_auto, resolve_device
-
-        if (told := explain_auto()) and "auto" in split_list(device or ["auto"]):
-            say(told)
-        if device:
-            chosen["device"] = tuple(resolve_device(each) for each in split_list(device))
-        load_plugins(plugin or ())
-        grids = [{**grid, **chosen} for grid in planned.grids]
-        specs = plan_runs(grids, matched, measured, tolerance)
-        problems = worker.load(specs)
-        command = format_command(
+    if device:
+        chosen["device"] = tuple(split_list(device))
+    request = Request(
+        folder=folder,
+        suite=suite,
+        axes=chosen,
+        match_parameters=match_parameters,
+        match_tolerance=match_tolerance,
+        measure=measure,
+        plugins=plugin or (),
+        data=data,
+        allow_changed_data=allow_changed_data,
+        restart=restart,
+        retry_failed=retry_failed,
+        timeout_s=timeout,
+        wait=wait,
+        keep_weights=save_checkpoints,
+        command=format_command(
             suite,
             chosen,
             name,
@@ -211,71 +199,38 @@ def run(
             match_tolerance=match_tolerance,
             allow_changed_data=allow_changed_data,
             data=data is not None,
-        )
-        environment = describe_environment() | {"command": command}
-        environment |= {"plugins": digest_plugins(plugin)} if plugin else {}
-        if fault := environment["code"].get("fault"):
-            complain(f"the git commit of seqbench is not recorded; git says: {fault}")
-        sampling = Sampling() if measured else None
-        jobs = make_jobs(
-            specs, environment, suite or CUSTOM, sampling, keep_weights=save_checkpoints
-        )
-        with ResultWriter(folder, environment, wait=say if wait else None) as writer:
-            if not restart:
-                jobs = _go_on(writer, jobs, problems, retry_failed)
-            _do(jobs, worker, writer, len(specs))
-    if writer.kept_aside:
-        say(f"earlier result kept in {writer.kept_aside}")
+        ),
+    )
+    with interruptible("nothing was begun"):
+        try:
+            done = execute(request, RunScreen())
+        except InterruptedRunsError as interruption:
+            complain(f"interrupted: {interruption}")
+            raise typer.Exit(ExitCode.INTERRUPTED) from None
+    if done.kept_aside:
+        say(f"earlier result kept in {done.kept_aside}")
     say(f"results: {folder}")
     if report:
         write_page(folder, reports)
-    _sum_up(writer.statuses, folder)
+    _sum_up(done.statuses, folder)
 
 
-def _choose_tolerance(chosen: float | None, parameters: int | None) -> float:
-    """Return how far from matched parameters a model may be, as a share."""
-    if chosen is None:
-        return MATCH_TOLERANCE
-    if parameters is None:
-        raise UsageError("--match-tolerance goes with --match-parameters, or a suite that has them")
-    if not 0 < chosen < 1:
-        raise SettingError("match_tolerance", chosen, "a share greater than 0 and less than 1")
-    return chosen
+class RunScreen:
+    """Shows on the screen how a request goes."""
 
+    def say(self, text: str) -> None:
+        """Print it."""
+        say(text)
 
-def _go_on(
-    writer: "ResultWriter",
-    jobs: "list[Job]",
-    problems: "Mapping[ProblemKey, Problem]",
-    retry_failed: bool,
-) -> "list[Job]":
-    """Return what is left to do in the writer's folder, and say what counts and what does not."""
-    from seqbench.harness.resume import find_remainder
+    def warn(self, text: str) -> None:
+        """Print it where errors go."""
+        complain(text)
 
-    left = find_remainder(
-        jobs, problems, writer.folder, writer.environment, retry_failed=retry_failed
-    )
-    for note in left.notes:
-        say(note)
-    if left.earlier is not None:
-        writer.resume(left.earlier, left.order, left.unfinished)
-    return left.jobs
+    def watch(self, specs: "Sequence[RunSpec]") -> "AbstractContextManager[Progress]":
+        """Return a bar, or lines in a log."""
+        from seqbench.commands.progress import show_progress
 
-
-def _do(jobs: "list[Job]", worker: "Worker", writer: "ResultWriter", runs: int) -> None:
-    """Do the jobs, with their progress on the screen; of an interruption tell what is kept."""
-    from seqbench.commands.progress import show_progress
-    from seqbench.harness.runner import run_jobs
-
-    try:
-        with show_progress(console, [job.spec for job in jobs]) as progress:
-            run_jobs(jobs, worker, writer, progress)
-    except KeyboardInterrupt:
-        complain(
-            f"interrupted: {len(writer.statuses)} of {runs} runs are finished and kept in "
-            f"{writer.folder}; the same command goes on after the last epoch"
-        )
-        raise typer.Exit(ExitCode.INTERRUPTED) from None
+        return show_progress(console, specs)
 
 
 def _sum_up(statuses: list[str], folder: Path) -> None:

@@ -6,9 +6,15 @@ installed packages that the variant, the task or the read-out import besides. To
 in the environment. What only describes is no part of it, see `source_digest`.
 """
 
+import secrets
 from functools import cache, partial
 
-from seqbench.harness.source_digest import collect_sources, digest_sources, list_packages
+from seqbench.harness.source_digest import (
+    collect_sources,
+    digest_sources,
+    lies_in_file,
+    list_packages,
+)
 from seqbench.models.model import VARIANTS
 from seqbench.models.readout import READOUTS
 from seqbench.spec import RunSpec
@@ -29,6 +35,11 @@ def version_code(spec: RunSpec, *, measured: bool = False) -> str:
     measured
         Whether its speed is measured apart from training. Then there is a plus sign after them, and
         as many digits for the code that does so.
+
+    Returns
+    -------
+    str
+        The digits. Of a member that lies in no file they are drawn, so that it counts as new.
     """
     members = (
         (VARIANTS[spec.variant].build, VARIANTS.origin(spec.variant)),
@@ -36,6 +47,8 @@ def version_code(spec: RunSpec, *, measured: bool = False) -> str:
         (READOUTS[spec.readout], READOUTS.origin(spec.readout)),
     )
     roots = {name for member, origin in members for name in (_module_of(member), origin)}
+    if not all(map(lies_in_file, roots)):  # typed into a notebook: it may be another every time
+        return secrets.token_hex(6)
     return digest_run(frozenset(roots), measured=measured)
 
 

@@ -167,7 +167,7 @@ class Run:
                 return False
             epoch_finished(record, self._save(training))
         if self.job.keep_weights:
-            self.checkpoint = dump_checkpoint(training.model)
+            self.checkpoint = dump_checkpoint(training.model, self.spec, self.task)
         return True
 
     def _save(self, training: Training) -> bytes:

@@ -6,15 +6,18 @@ from pathlib import Path
 from typing import Protocol
 
 from seqbench.errors import ContractError, SeqbenchError, SettingError, describe_error
-from seqbench.harness.job import Ended, EpochFinished, Job
+from seqbench.harness.job import Ended, EpochFinished, Job, Problem, describe_problem
 from seqbench.harness.run import Run
 from seqbench.results.records import EpochRecord, RunRecord
 from seqbench.results.writer import ResultWriter
 from seqbench.spec import RunSpec
 from seqbench.tasks.contract import check_data
-from seqbench.tasks.data_folder import reading_data
+from seqbench.tasks.data_folder import locate_data, reading_data
 from seqbench.tasks.task import Task, TaskData, cut_training, make_task
 from seqbench.training.process_settings import settings_kept
+
+ProblemKey = tuple[str, int | None, int | None]
+"""What decides which examples a run is fed with: task, length, training examples."""
 
 
 class Progress(Protocol):
@@ -33,8 +36,10 @@ class Executor(Protocol):
     def execute(self, job: Job, epoch_finished: EpochFinished) -> Ended: ...
 
 
-ProblemKey = tuple[str, int | None, int | None]
-"""What decides which examples a run is fed with: task, length, training examples."""
+class LoadingExecutor(Executor, Protocol):
+    """What loads the data of runs, too."""
+
+    def load(self, specs: Sequence[RunSpec]) -> dict[ProblemKey, Problem]: ...
 
 
 def problem_of(spec: RunSpec) -> ProblemKey:
@@ -116,11 +121,34 @@ class InThisProcess:
     Parameters
     ----------
     problems
-        What `load_problems` gave for them.
+        What `load_problems` gave, where that is known before.
+    data
+        Where tasks look for their data; None for the usual places.
+    allow_changed_data
+        Whether data may be others than the published ones, see `data_folder.reading_data`.
     """
 
-    def __init__(self, problems: Mapping[ProblemKey, tuple[Task, TaskData]]) -> None:
-        self._problems = problems
+    def __init__(
+        self,
+        problems: Mapping[ProblemKey, tuple[Task, TaskData]] | None = None,
+        *,
+        data: Path | None = None,
+        allow_changed_data: bool = False,
+    ) -> None:
+        self._problems = dict(problems or {})
+        self._data, self._allow_changed = data, allow_changed_data
+
+    def load(self, specs: Sequence[RunSpec]) -> dict[ProblemKey, Problem]:
+        """Load the data of ``specs``; return what is known of each problem that they pose.
+
+        Raises
+        ------
+        SeqbenchError
+            What `load_problems` raises.
+        """
+        folder = locate_data(self._data)
+        self._problems = load_problems(specs, folder, allow_changed=self._allow_changed)
+        return {key: describe_problem(key[0], *each) for key, each in self._problems.items()}
 
     def execute(self, job: Job, epoch_finished: EpochFinished) -> Ended:
         """Do a run."""

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.machinery import ModuleSpec
 from importlib.metadata import PackageNotFoundError, entry_points
+from importlib.util import spec_from_file_location
 from pathlib import Path
 
 from seqbench import errors
@@ -242,10 +243,20 @@ def _is_for_types(node: ast.stmt) -> bool:
     return isinstance(node, ast.If) and _name_of(node.test) == "TYPE_CHECKING"
 
 
+def lies_in_file(name: str) -> bool:
+    """Tell whether a module was read from a file, so that its code can be looked up."""
+    return _find_module(name) is not None
+
+
 def _find_module(name: str) -> ModuleSpec | None:
     module = sys.modules.get(name)
+    spec: ModuleSpec | None = getattr(module, "__spec__", None)
+    if spec:
+        return spec
+    if file := getattr(module, "__file__", None):  # a script
+        return spec_from_file_location(name, file)
     try:
-        return getattr(module, "__spec__", None) or importlib.util.find_spec(name)
+        return importlib.util.find_spec(name)
     except Exception:  # no module but a name in one, or a module's package cannot be imported
         return None
 

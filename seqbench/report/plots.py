@@ -28,6 +28,9 @@ _LEGEND_HEIGHT = 0.27
 _WIDEST_NAME = 40  # characters
 _DECADES = 30  # how far errors may lie apart on a linear axis
 
+CURVE_AXES = {"epoch": "epoch", "train_time_s": "training seconds, mean over seeds"}
+"""What learning curves go over, and how that is called."""
+
 Palette = dict[str, tuple[float, float, float]]
 
 
@@ -68,6 +71,21 @@ def save_figure(figure: Figure, path: Path) -> None:
         figure.savefig(path, dpi=_DOTS_PER_INCH, metadata={"Software": None})
 
 
+def draw_learning_curves(ax: Axes, curves: pd.DataFrame, palette: Palette, x: str) -> None:
+    """Draw the learning curves of one task into ``ax``; see `plot_learning_curves`."""
+    devices = list(dict.fromkeys(curves["device"]))
+    for (label, device), line in curves.groupby(["label", "device"], sort=False):
+        style = "-" if device == devices[0] else "--"
+        name = label if len(devices) == 1 else f"{label}, {device}"
+        marker = "o" if len(line) <= 5 else None
+        ax.plot(line[x], line["score"], style, marker=marker, color=palette[label], label=name)
+        low, high = line["score_min"], line["score_max"]
+        ax.fill_between(line[x], low, high, color=palette[label], alpha=0.15, linewidth=0)
+    ax.set_xlabel(CURVE_AXES[x])
+    ax.xaxis.set_major_locator(MaxNLocator(5, integer=x == "epoch"))
+    _score_axis_of(ax.yaxis, curves, curves["score_min"])
+
+
 def plot_learning_curves(curves: pd.DataFrame, palette: Palette, x: str) -> Figure:
     """Plot the score over ``x`` (``epoch`` or ``train_time_s``), whole and close up.
 
@@ -84,28 +102,10 @@ def plot_learning_curves(curves: pd.DataFrame, palette: Palette, x: str) -> Figu
     x
         Column for the horizontal axis.
     """
-    names = {"epoch": "epoch", "train_time_s": "training seconds, mean over seeds"}
 
     def draw(axes: Sequence[Axes], part: pd.DataFrame) -> None:
         for ax in axes:
-            for (label, device), line in part.groupby(["label", "device"], sort=False):
-                style = "-" if device == part["device"].iloc[0] else "--"
-                name = label if len(set(part["device"])) == 1 else f"{label}, {device}"
-                marker = "o" if len(line) <= 5 else None
-                ax.plot(
-                    line[x], line["score"], style, marker=marker, color=palette[label], label=name
-                )
-                ax.fill_between(
-                    line[x],
-                    line["score_min"],
-                    line["score_max"],
-                    color=palette[label],
-                    alpha=0.15,
-                    linewidth=0,
-                )
-            ax.set_xlabel(names[x])
-            ax.xaxis.set_major_locator(MaxNLocator(5, integer=x == "epoch"))
-            _score_axis_of(ax.yaxis, part, part["score_min"])
+            draw_learning_curves(ax, part, palette, x)
         axes[0].axhline(part["baseline_score"].iloc[0], color="0.3", ls=":", lw=1.5)
         last = part[part["epoch"] == part.groupby("label")["epoch"].transform("max")]
         axes[1].set_ylim(_with_margins(axes[1], last["score_min"].min(), last["score_max"].max()))

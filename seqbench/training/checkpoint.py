@@ -1,19 +1,64 @@
-"""Trained weights as files: a ``state_dict`` and nothing else."""
+"""Trained weights as files that say what model they are of.
+
+A file holds tensors, texts and numbers alone: the ``state_dict``, the run's settings, the task's
+sizes and the versions that made it. So it is read without running code of the file.
+"""
 
 import io
+from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
+import seqbench
 from seqbench.errors import UsageError
+from seqbench.models.sequence_model import SequenceModel, build_model
+from seqbench.spec import RunSpec
+from seqbench.tasks.task import Task
+
+_PARTS = {"settings", "sizes", "versions", "weights"}
 
 
-def dump_checkpoint(model: nn.Module) -> bytes:
-    """Return the model's ``state_dict`` as the content of a checkpoint file."""
+def dump_checkpoint(model: nn.Module, spec: RunSpec, task: Task) -> bytes:
+    """Return the content of a checkpoint file.
+
+    Parameters
+    ----------
+    model
+        Whose weights are kept.
+    spec, task
+        What it was trained with and on.
+    """
     buffer = io.BytesIO()
-    torch.save(model.state_dict(), buffer)
+    sizes = {"features": task.features, "outputs": task.outputs, "time": task.time}
+    versions = {"seqbench": seqbench.__version__, "torch": str(torch.__version__)}
+    content = {"settings": asdict(spec), "sizes": sizes, "versions": versions}
+    torch.save(content | {"weights": model.state_dict()}, buffer)
     return buffer.getvalue()
+
+
+def read_checkpoint(path: Path) -> dict[str, Any]:
+    """Return the parts of a checkpoint file: ``settings``, ``sizes``, ``versions``, ``weights``.
+
+    A file of seqbench 0.1 has weights alone.
+
+    Raises
+    ------
+    UsageError
+        If the file is missing or is no checkpoint.
+    """
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # torch.load raises whatever its unpickler meets
+        raise UsageError(f"{path} is no checkpoint: {error}") from error
+    if isinstance(content, dict) and set(content) == _PARTS:
+        return content
+    if isinstance(content, Mapping) and all(isinstance(each, Tensor) for each in content.values()):
+        return {"weights": content}
+    raise UsageError(f"{path} is no checkpoint: it has other parts")
 
 
 def load_checkpoint(model: nn.Module, path: Path) -> None:
@@ -24,7 +69,35 @@ def load_checkpoint(model: nn.Module, path: Path) -> None:
     UsageError
         If the file is missing, is no checkpoint, or is of a model of other layers or sizes.
     """
+    weights = read_checkpoint(path)["weights"]
     try:
-        model.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
-    except Exception as error:  # torch.load raises whatever its unpickler meets
+        model.load_state_dict(weights)
+    except RuntimeError as error:
         raise UsageError(f"{path} does not hold this model's weights: {error}") from error
+
+
+def load_model(path: Path) -> SequenceModel:
+    """Return the trained model in a checkpoint file, on the CPU, in evaluation mode.
+
+    It takes inputs as its task gives them, (batch, time, features), or tokens (batch, time), and
+    returns what the task scores, such as logits (batch, classes).
+
+    Raises
+    ------
+    UsageError
+        If the file is missing, is no checkpoint, or has weights alone, as those of seqbench 0.1; or
+        if its variant is not registered here.
+    """
+    parts = read_checkpoint(path)
+    if "settings" not in parts:
+        raise UsageError(
+            f"{path} has weights alone, as those of seqbench 0.1: build its model and use "
+            f"load_state_dict"
+        )
+    try:
+        spec = RunSpec(**parts["settings"])
+        model = build_model(spec, **parts["sizes"])
+    except TypeError as error:
+        raise UsageError(f"{path} is of another version of seqbench: {error}") from error
+    load_checkpoint(model, path)
+    return model.eval()

@@ -1,0 +1,213 @@
+"""The Python interface: runs, results and trained models from a script or a notebook."""
+
+import warnings
+from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+
+from seqbench.commands.options import check_folder_name, format_command
+from seqbench.commands.progress import show_progress
+from seqbench.errors import RunsFailedWarning, SettingError, UnknownNameError
+from seqbench.harness.execution import CUSTOM, Request, execute
+from seqbench.result import Result
+from seqbench.spec import RunSpec
+
+if TYPE_CHECKING:
+    from seqbench.harness.runner import Progress
+    from seqbench.models.sequence_model import SequenceModel
+
+_AXES = [field.name for field in fields(RunSpec)]
+
+
+def run(
+    task: str | Sequence[str] | None = None,
+    variant: str | Sequence[str] | None = None,
+    *,
+    seeds: int | Iterable[int] = 1,
+    suite: str | None = None,
+    name: str | None = None,
+    results: str | Path = "results",
+    measure: bool | None = None,
+    match_parameters: int | None = None,
+    match_tolerance: float | None = None,
+    data: str | Path | None = None,
+    allow_changed_data: bool = False,
+    plugins: Iterable[str | Path] = (),
+    save_checkpoints: bool = False,
+    restart: bool = False,
+    retry_failed: bool = False,
+    isolated: bool = False,
+    timeout: float | None = None,
+    progress: bool = True,
+    **settings: Any,
+) -> Result:
+    """Train a grid of runs, or a suite, record it in a result folder, and return that.
+
+    What `seqbench run` does, with the same files: called again it goes on where it was interrupted,
+    and finished runs are kept.
+
+    Parameters
+    ----------
+    task, variant
+        Registered names; several make a grid. In a variant's name ``*`` stands for anything.
+    seeds
+        How many (5: seeds 0 to 4), or which ones.
+    suite
+        A suite's name, whose settings others replace.
+    name
+        Of the folder below ``results``; None for the suite's, or ``custom``.
+    results
+        Folder of result folders.
+    measure
+        Whether speed is measured apart from training; None for what the suite says.
+    match_parameters, match_tolerance
+        Choose each hidden size for so many parameters, to within a share (None: 0.02).
+    data
+        Folder with the data; None for ``$SEQBENCH_DATA``, else the user's cache.
+    allow_changed_data
+        Whether data may be others than the published ones; rows and report name them.
+    plugins
+        Files that register variants and tasks.
+    save_checkpoints
+        Whether trained weights are kept, for `Result.load_model`.
+    restart, retry_failed
+        Whether to begin afresh; whether to run those again that did not end well.
+    isolated
+        Whether runs have a process of their own, as on the command line: then a crash ends one run.
+        That process knows members of packages and ``plugins``, not those that were registered here.
+    timeout
+        Longest that a run may take, seconds; with ``isolated`` only.
+    progress
+        Whether a bar, or a line a run, is shown.
+    **settings
+        Fields of `RunSpec`, such as ``epochs``, ``hidden_size``, ``learning_rate``; a sequence of
+        values makes a grid.
+
+    Returns
+    -------
+    Result
+        What lies in the folder then. A run that did not end well is a row with its reason, and a
+        `RunsFailedWarning` says how many there are.
+
+    Raises
+    ------
+    UsageError
+        If a name is not registered or settings are none or do not go together.
+
+    Examples
+    --------
+    >>> import seqbench
+    >>> result = seqbench.run(
+    ...     "row-digits", ["rnn", "gru"], seeds=2, epochs=1, hidden_size=8, results=folder,
+    ...     device="cpu", threads=1, progress=False,
+    ... )
+    >>> sorted(result.summary()["variant"])
+    ['gru', 'rnn']
+    """
+    if suite is None and task is None:
+        suite = "quick"
+    axes = _list_axes({"task": task, "variant": variant, **settings})
+    if suite is None or seeds != 1:
+        axes["seed"] = tuple(range(seeds)) if isinstance(seeds, int) else tuple(seeds)
+    folder = Path(results) / check_folder_name((suite or CUSTOM) if name is None else name)
+    files = [Path(each) for each in plugins]
+    request = Request(
+        folder=folder,
+        suite=suite,
+        axes=axes,
+        match_parameters=match_parameters,
+        match_tolerance=match_tolerance,
+        measure=measure,
+        plugins=files,
+        data=None if data is None else Path(data),
+        allow_changed_data=allow_changed_data,
+        restart=restart,
+        retry_failed=retry_failed,
+        timeout_s=timeout,
+        keep_weights=save_checkpoints,
+        isolated=isolated,
+        command=format_command(
+            suite,
+            axes,
+            name,
+            match_parameters,
+            measure,
+            files,
+            match_tolerance=match_tolerance,
+            allow_changed_data=allow_changed_data,
+            data=data is not None,
+        ),
+    )
+    done = execute(request, _Notebook(shown=progress))
+    if failed := len(done.statuses) - done.statuses.count("ok"):
+        told = f"{failed} of {len(done.statuses)} runs did not end well; Result.runs says why"
+        warnings.warn(told, RunsFailedWarning, stacklevel=2)
+    return Result(folder)
+
+
+def load(folder: str | Path) -> Result:
+    """Return the result in a folder, such as ``results/mnist``.
+
+    Raises
+    ------
+    ResultsError
+        If there is none, or it cannot be read.
+    """
+    return Result(folder)
+
+
+def load_model(path: str | Path) -> "SequenceModel":
+    """Return the trained model in a checkpoint file; see `checkpoint.load_model`."""
+    from seqbench.harness.plugins import load_plugins
+    from seqbench.training import checkpoint
+
+    load_plugins(())
+    return checkpoint.load_model(Path(path))
+
+
+def _list_axes(settings: dict[str, Any]) -> dict[str, tuple[Any, ...]]:
+    """Return the values of each setting that was given, in a tuple."""
+    axes = {}
+    for setting, value in settings.items():
+        if setting not in _AXES or setting == "seed":
+            raise UnknownNameError("setting", setting, [each for each in _AXES if each != "seed"])
+        if value is None and setting in ("task", "variant"):
+            continue
+        several = isinstance(value, Iterable) and not isinstance(value, str)
+        axes[setting] = tuple(value) if several else (value,)
+        if not axes[setting]:
+            raise SettingError(setting, value, "one value at least")
+    return axes
+
+
+class _Notebook:
+    """Shows how runs go, where a notebook or a terminal shows what is printed."""
+
+    def __init__(self, *, shown: bool) -> None:
+        self._shown = shown
+        self._console = Console(markup=False, emoji=False, highlight=False)
+
+    def say(self, text: str) -> None:
+        """Print it."""
+        if self._shown:
+            self._console.print(text, soft_wrap=True)
+
+    def warn(self, text: str) -> None:
+        """Warn of it."""
+        warnings.warn(text, stacklevel=4)
+
+    def watch(self, specs: Sequence[RunSpec]) -> "AbstractContextManager[Progress]":
+        """Return a bar, or nothing that is seen."""
+        return show_progress(self._console, specs) if self._shown else nullcontext(_Silence())
+
+
+class _Silence:
+    def run_started(self, spec: RunSpec, epochs_done: int = 0) -> None: ...
+
+    def epoch_finished(self, record: Any) -> None: ...
+
+    def run_finished(self, record: Any) -> None: ...

@@ -1,0 +1,227 @@
+"""The Python interface, as a person in a notebook or a script uses it."""
+
+import doctest
+import subprocess
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+import seqbench
+from seqbench import api
+from seqbench.results.reader import load_results
+from seqbench.training.checkpoint import read_checkpoint
+
+SMALL = {"epochs": 2, "hidden_size": 8, "device": "cpu", "threads": 1, "train_examples": 64}
+
+
+def run_quietly(folder: Path, **settings: object) -> seqbench.Result:
+    return seqbench.run(
+        "row-digits",
+        settings.pop("variant", ["rnn", "gru"]),  # type: ignore[arg-type]
+        results=folder,
+        progress=False,
+        **{**SMALL, **settings},
+    )
+
+
+@pytest.fixture(scope="module")
+def result(tmp_path_factory: pytest.TempPathFactory) -> seqbench.Result:
+    return run_quietly(tmp_path_factory.mktemp("results"), seeds=2, save_checkpoints=True)
+
+
+def test_importing_takes_neither_torch_nor_pandas() -> None:
+    code = "import sys, seqbench; assert not {'torch', 'pandas', 'matplotlib'} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_every_public_name_is_there() -> None:
+    for name in seqbench.__all__:
+        assert getattr(seqbench, name) is not None
+    assert set(dir(seqbench)) == set(seqbench.__all__)
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        _ = seqbench.nothing  # type: ignore[attr-defined]
+
+
+def test_the_example_in_the_documentation_is_true(tmp_path: Path) -> None:
+    found = doctest.testmod(api, extraglobs={"folder": tmp_path})
+    assert (found.attempted, found.failed) == (3, 0)
+
+
+def test_a_run_is_what_the_command_line_makes_of_it(
+    result: seqbench.Result, tmp_path: Path
+) -> None:
+    command = [sys.executable, "-m", "seqbench", "run", "--task", "row-digits", "--seeds", "2"]
+    command += ["--variant", "rnn,gru", "--save-checkpoints", "--results", str(tmp_path)]
+    command += [f"--{name.replace('_', '-')}={value}" for name, value in SMALL.items()]
+    subprocess.run(command, check=True, capture_output=True)
+    other = load_results(tmp_path / "custom")
+    columns = ["run_id", "final_score", "code_version", "data_fingerprint", "parameters"]
+    pd.testing.assert_frame_equal(result.runs[columns], other.runs[columns])
+    losses = ["run_id", "epoch", "train_loss", "test_loss", "score"]
+    pd.testing.assert_frame_equal(result.epochs[losses], other.epochs[losses])
+    assert result.environment["command"] == other.environment["command"]
+    weights = f"custom/checkpoints/{result.runs['run_id'][0]}.ckpt"
+    assert (tmp_path / weights).read_bytes() == (result.folder.parent / weights).read_bytes()
+
+
+def test_finished_runs_are_kept(result: seqbench.Result) -> None:
+    again = run_quietly(result.folder.parent, seeds=3)
+    assert len(again.runs) == 6
+    before = result.runs.set_index("run_id")["started_at"]
+    assert again.runs.set_index("run_id")["started_at"][before.index].equals(before)
+
+
+def test_tables_agree_with_the_rows(result: seqbench.Result) -> None:
+    summary = seqbench.load(result.folder).summary()
+    means = result.runs.groupby("variant")["final_score"].mean()
+    for _, row in summary.iterrows():
+        assert row["score"] == pytest.approx(means[row["variant"]])
+        assert row["lower"] < row["score"] < row["upper"]
+    assert f"{summary['score'][0]:.4g}" in result._repr_html_()
+    assert result.compare(result)["difference"].eq(0).all()
+    assert len(result.differences()) == 2
+
+
+def test_figures_are_drawn_into_axes_of_ones_own(result: seqbench.Result) -> None:
+    figure, ax = plt.subplots()
+    assert result.plot_learning_curves(ax=ax) is figure
+    assert {line.get_label() for line in ax.get_lines()} == {"rnn", "gru"}
+    (line,) = (each for each in ax.get_lines() if each.get_label() == "gru")
+    epochs = result.epochs[result.epochs["variant"] == "gru"]
+    assert np.asarray(line.get_ydata()) == pytest.approx(
+        list(epochs.groupby("epoch")["score"].mean())
+    )
+    plt.close(figure)
+    for plot in (
+        result.plot_learning_curves,
+        result.plot_final_scores,
+        result.plot_epoch_time,
+        result.plot_throughput,
+        result.plot_score_against_throughput,
+    ):
+        assert plot().axes
+    with pytest.raises(seqbench.UsageError, match="epoch or train_time_s, not 'time'"):
+        result.plot_learning_curves("time")
+
+
+def test_a_trained_model_predicts_in_another_process(result: seqbench.Result) -> None:
+    """Its score is the row's; it is built from nothing but the file."""
+    row = result.runs.iloc[0]
+    path = result.folder / "checkpoints" / f"{row['run_id']}.ckpt"
+    code = f"""
+import seqbench, torch
+model = seqbench.load_model({str(path)!r})
+task = seqbench.TASKS["row-digits"]()
+test = task.load(None).test
+with torch.inference_mode():
+    right = model(test.inputs).argmax(1) == test.targets
+print(right.double().mean().item())
+"""
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert float(done.stdout) == pytest.approx(row["final_score"])
+    model = result.load_model(row["run_id"])
+    assert not model.training
+    with pytest.raises(seqbench.UsageError, match="no run 'none'"):
+        result.load_model("none")
+
+
+def test_a_checkpoint_says_what_it_is(result: seqbench.Result, tmp_path: Path) -> None:
+    run_id = result.runs["run_id"][0]
+    parts = read_checkpoint(result.folder / "checkpoints" / f"{run_id}.ckpt")
+    spec = seqbench.RunSpec(**parts["settings"])
+    assert spec.run_id == run_id
+    assert asdict(spec)["hidden_size"] == 8
+    assert parts["sizes"] == {"features": 8, "outputs": 10, "time": 8}
+    assert parts["versions"]["torch"] == torch.__version__
+    old = tmp_path / "old.ckpt"
+    torch.save(parts["weights"], old)
+    with pytest.raises(seqbench.UsageError, match="has weights alone"):
+        seqbench.load_model(old)
+    old.write_bytes(b"no checkpoint")
+    with pytest.raises(seqbench.UsageError, match="is no checkpoint"):
+        seqbench.load_model(old)
+    torch.save({**parts, "settings": {**parts["settings"], "of_tomorrow": 1}}, old)
+    with pytest.raises(seqbench.UsageError, match="of another version"):
+        seqbench.load_model(old)
+
+
+NOTEBOOK = """
+import sys, warnings
+import seqbench, torch
+
+def define(scale):
+    class Scaled(seqbench.Encoder):
+        def __init__(self, sizes):
+            super().__init__()
+            self.width = sizes.features
+            self.weight = torch.nn.Parameter(torch.tensor(scale))
+        def forward(self, inputs):
+            steps = inputs.cumsum(1) * self.weight
+            return seqbench.Encoding(steps, steps[:, -1][None])
+    return Scaled
+
+seqbench.VARIANTS.variant("scaled")(define(float(sys.argv[2])))
+result = seqbench.run(
+    "row-digits", "scaled", epochs=1, train_examples=64, device="cpu", threads=1,
+    results=sys.argv[1], progress=False,
+)
+print(result.epochs["train_loss"][0])
+"""
+
+
+def test_a_variant_of_a_notebook_is_run_again_since_it_may_have_changed(tmp_path: Path) -> None:
+    """What is typed lies in no file; counting it as finished would keep the old one's figures."""
+
+    def train(scale: float) -> float:
+        command = [sys.executable, "-", str(tmp_path), str(scale)]
+        done = subprocess.run(command, input=NOTEBOOK, check=True, capture_output=True, text=True)
+        return float(done.stdout)
+
+    assert train(1.0) != train(0.1)
+
+
+def test_a_variant_of_a_script_counts_with_its_file(tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+
+    def train(text: str) -> tuple[float, str]:
+        script.write_text(text + "print(result.runs['started_at'][0])\n")
+        command = [sys.executable, str(script), str(tmp_path / "results"), "1.0"]
+        loss, started = subprocess.run(
+            command, check=True, capture_output=True, text=True
+        ).stdout.split(maxsplit=1)
+        return float(loss), started
+
+    first = train(NOTEBOOK)
+    assert train(f"# a comment\n{NOTEBOOK}") == first
+    assert train(NOTEBOOK.replace("cumsum(1)", "cumsum(1) / 8"))[0] != first[0]
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ({"hidden_sizes": 8}, "no setting is called 'hidden_sizes'; did you mean hidden_size?"),
+        ({"variant": "gruu"}, "no variant is called 'gruu'; did you mean gru"),
+        ({"epochs": -1}, "epochs must be"),
+        ({"epochs": []}, "epochs must be one value at least"),
+        ({"timeout": 5}, "needs runs in a process of their own"),
+        ({"name": "Not A Name"}, "name must be lower-case"),
+        ({"match_parameters": 1000}, "leave hidden_size out"),
+    ],
+)
+def test_bad_use_is_told(tmp_path: Path, settings: dict[str, object], told: str) -> None:
+    with pytest.raises(seqbench.UsageError, match="") as error:
+        run_quietly(tmp_path, **settings)
+    assert told in str(error.value)
+    assert not list(tmp_path.iterdir())
+
+
+def test_runs_that_did_not_end_well_are_told(tmp_path: Path) -> None:
+    with pytest.warns(seqbench.RunsFailedWarning, match="1 of 2 runs did not end well"):
+        found = run_quietly(tmp_path, variant=["rnn", "indrnn"], precision="bfloat16")
+    assert set(found.runs["status"]) == {"ok", "unsupported"}
