@@ -1,10 +1,14 @@
 """The Python interface, as a person in a notebook or a script uses it."""
 
 import doctest
+import json
+import re
+import shutil
 import subprocess
 import sys
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -20,14 +24,11 @@ from seqbench.training.checkpoint import read_checkpoint
 SMALL = {"epochs": 2, "hidden_size": 8, "device": "cpu", "threads": 1, "train_examples": 64}
 
 
-def run_quietly(folder: Path, **settings: object) -> seqbench.Result:
-    return seqbench.run(
-        "row-digits",
-        settings.pop("variant", ["rnn", "gru"]),  # type: ignore[arg-type]
-        results=folder,
-        progress=False,
-        **{**SMALL, **settings},
-    )
+def run_quietly(
+    folder: Path, variant: str | tuple[str, ...] = ("rnn", "gru"), **settings: Any
+) -> seqbench.Result:
+    chosen: dict[str, Any] = {**SMALL, **settings}
+    return seqbench.run("row-digits", variant, results=folder, progress=False, **chosen)
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +46,7 @@ def test_every_public_name_is_there() -> None:
         assert getattr(seqbench, name) is not None
     assert set(dir(seqbench)) == set(seqbench.__all__)
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
-        _ = seqbench.nothing  # type: ignore[attr-defined]
+        _ = seqbench.nothing
 
 
 def test_the_example_in_the_documentation_is_true(tmp_path: Path) -> None:
@@ -70,8 +71,9 @@ def test_a_run_is_what_the_command_line_makes_of_it(
     assert (tmp_path / weights).read_bytes() == (result.folder.parent / weights).read_bytes()
 
 
-def test_finished_runs_are_kept(result: seqbench.Result) -> None:
-    again = run_quietly(result.folder.parent, seeds=3)
+def test_finished_runs_are_kept(result: seqbench.Result, tmp_path: Path) -> None:
+    shutil.copytree(result.folder, tmp_path / result.name)
+    again = run_quietly(tmp_path, seeds=3)
     assert len(again.runs) == 6
     before = result.runs.set_index("run_id")["started_at"]
     assert again.runs.set_index("run_id")["started_at"][before.index].equals(before)
@@ -146,7 +148,8 @@ def test_a_checkpoint_says_what_it_is(result: seqbench.Result, tmp_path: Path) -
     old.write_bytes(b"no checkpoint")
     with pytest.raises(seqbench.UsageError, match="is no checkpoint"):
         seqbench.load_model(old)
-    torch.save({**parts, "settings": {**parts["settings"], "of_tomorrow": 1}}, old)
+    about = {"settings": {**parts["settings"], "of_tomorrow": 1}, "sizes": parts["sizes"]}
+    torch.save({"about": json.dumps(about), "weights": parts["weights"]}, old)
     with pytest.raises(seqbench.UsageError, match="of another version"):
         seqbench.load_model(old)
 
@@ -205,7 +208,7 @@ def test_a_variant_of_a_script_counts_with_its_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("settings", "told"),
     [
-        ({"hidden_sizes": 8}, "no setting is called 'hidden_sizes'; did you mean hidden_size?"),
+        ({"hidden_sizes": 8}, "no setting is called 'hidden_sizes'; did you mean hidden_size"),
         ({"variant": "gruu"}, "no variant is called 'gruu'; did you mean gru"),
         ({"epochs": -1}, "epochs must be"),
         ({"epochs": []}, "epochs must be one value at least"),
@@ -214,14 +217,13 @@ def test_a_variant_of_a_script_counts_with_its_file(tmp_path: Path) -> None:
         ({"match_parameters": 1000}, "leave hidden_size out"),
     ],
 )
-def test_bad_use_is_told(tmp_path: Path, settings: dict[str, object], told: str) -> None:
-    with pytest.raises(seqbench.UsageError, match="") as error:
+def test_bad_use_is_told(tmp_path: Path, settings: dict[str, Any], told: str) -> None:
+    with pytest.raises(seqbench.UsageError, match=re.escape(told)):
         run_quietly(tmp_path, **settings)
-    assert told in str(error.value)
     assert not list(tmp_path.iterdir())
 
 
 def test_runs_that_did_not_end_well_are_told(tmp_path: Path) -> None:
     with pytest.warns(seqbench.RunsFailedWarning, match="1 of 2 runs did not end well"):
-        found = run_quietly(tmp_path, variant=["rnn", "indrnn"], precision="bfloat16")
+        found = run_quietly(tmp_path, variant=("rnn", "indrnn"), precision="bfloat16")
     assert set(found.runs["status"]) == {"ok", "unsupported"}

@@ -13,9 +13,12 @@ PACKAGE = Path(seqbench.__file__).parent
 ORDER = (
     "",  # what everybody speaks: settings, columns, errors, formats
     *("results", "tasks", "models", "training", "timing", "harness"),
-    *("analysis", "report", "verification", "history", "gate", "explain", "commands", "cli"),
+    *("analysis", "report", "verification", "history", "gate", "explain", "commands", "face"),
 )
 """The rooms from left to right; each imports of those before it alone."""
+
+FACES = ("__init__", "__main__", "api", "cli", "result")
+"""What people use: the command and the Python interface."""
 
 APART = {("results", "tasks"), ("tasks", "models")}
 """Rooms of which the second does not import the first either."""
@@ -28,7 +31,7 @@ def room_of(module: str) -> str:
     parts = module.split(".")
     if len(parts) > 1 and (PACKAGE / parts[1]).is_dir():
         return parts[1]
-    return "cli" if parts[-1] in ("cli", "__main__") else ""
+    return "face" if parts[1:2] and parts[1] in FACES else ""
 
 
 def list_arrows() -> list[tuple[str, str]]:

@@ -1,10 +1,11 @@
 """Trained weights as files that say what model they are of.
 
-A file holds tensors, texts and numbers alone: the ``state_dict``, the run's settings, the task's
-sizes and the versions that made it. So it is read without running code of the file.
+A file holds the ``state_dict`` and a text in JSON: the run's settings, the task's sizes and the
+versions that made it. So it is read without running code of the file.
 """
 
 import io
+import json
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -19,8 +20,6 @@ from seqbench.models.sequence_model import SequenceModel, build_model
 from seqbench.spec import RunSpec
 from seqbench.tasks.task import Task
 
-_PARTS = {"settings", "sizes", "versions", "weights"}
-
 
 def dump_checkpoint(model: nn.Module, spec: RunSpec, task: Task) -> bytes:
     """Return the content of a checkpoint file.
@@ -32,18 +31,18 @@ def dump_checkpoint(model: nn.Module, spec: RunSpec, task: Task) -> bytes:
     spec, task
         What it was trained with and on.
     """
-    buffer = io.BytesIO()
     sizes = {"features": task.features, "outputs": task.outputs, "time": task.time}
     versions = {"seqbench": seqbench.__version__, "torch": str(torch.__version__)}
-    content = {"settings": asdict(spec), "sizes": sizes, "versions": versions}
-    torch.save(content | {"weights": model.state_dict()}, buffer)
+    about = {"settings": asdict(spec), "sizes": sizes, "versions": versions}
+    buffer = io.BytesIO()
+    torch.save({"about": json.dumps(about), "weights": model.state_dict()}, buffer)
     return buffer.getvalue()
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
     """Return the parts of a checkpoint file: ``settings``, ``sizes``, ``versions``, ``weights``.
 
-    A file of seqbench 0.1 has weights alone.
+    An earlier file has weights alone.
 
     Raises
     ------
@@ -54,8 +53,8 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch.load raises whatever its unpickler meets
         raise UsageError(f"{path} is no checkpoint: {error}") from error
-    if isinstance(content, dict) and set(content) == _PARTS:
-        return content
+    if isinstance(content, dict) and set(content) == {"about", "weights"}:
+        return {**json.loads(content["about"]), "weights": content["weights"]}
     if isinstance(content, Mapping) and all(isinstance(each, Tensor) for each in content.values()):
         return {"weights": content}
     raise UsageError(f"{path} is no checkpoint: it has other parts")
@@ -85,13 +84,13 @@ def load_model(path: Path) -> SequenceModel:
     Raises
     ------
     UsageError
-        If the file is missing, is no checkpoint, or has weights alone, as those of seqbench 0.1; or
+        If the file is missing, is no checkpoint, or has weights alone, as earlier ones; or
         if its variant is not registered here.
     """
     parts = read_checkpoint(path)
     if "settings" not in parts:
         raise UsageError(
-            f"{path} has weights alone, as those of seqbench 0.1: build its model and use "
+            f"{path} has weights alone, as earlier ones have: build its model and use "
             f"load_state_dict"
         )
     try:
