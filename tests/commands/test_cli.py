@@ -237,7 +237,7 @@ def test_ctrl_c_keeps_the_finished_runs_and_ends_with_130(tmp_path: Path) -> Non
 
 def test_a_seventh_variant_is_one_new_file(tmp_path: Path) -> None:
     """Put the README's example into the package's folder of models: everything knows it."""
-    readme = (Path(__file__).parents[1] / "README.md").read_text()
+    readme = (Path(__file__).parents[2] / "README.md").read_text()
     (example,) = re.findall(r"```python\n(.*?)```", readme, re.DOTALL)
     package = tmp_path / "seqbench"
     shutil.copytree(Path(seqbench_package.__file__).parent, package)

@@ -22,7 +22,7 @@ from seqbench.history.revisions import read_folders
 from seqbench.history.trends import ALL_MACHINES, CHANGE, NONE, TOO_FEW, History, trace_history
 from seqbench.results.records import EpochRecord, Load, RunRecord
 from seqbench.results.writer import ResultWriter
-from tests.test_gate_summary import strip_code
+from tests.gate.test_gate_summary import strip_code
 
 MakeRun = Callable[..., tuple[RunRecord, list[EpochRecord]]]
 WriteResult = Callable[..., Path]

@@ -15,7 +15,7 @@ from seqbench.gate.processes import Side, VersionError
 from seqbench.gate.versions import Version
 from tests.repositories import BENCHMARKS, OWN_CLOCK, Repository
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "gate.md").read_text()
 MODULES = {"scikit-learn": "sklearn"}
 

@@ -15,7 +15,7 @@ from benchmarks.gate_trials_counts import OTHERS, count_runs, count_verdicts, lo
 from benchmarks.gate_trials_report import describe, write_report
 from benchmarks.gate_trials_rows import count_run, digest_gate, read_done
 from tests.repositories import Repository
-from tests.test_gate_summary import make_cases, make_outcome
+from tests.gate.test_gate_summary import make_cases, make_outcome
 
 
 def judge(base_s: list[float], head_s: list[float]) -> dict[str, str]:

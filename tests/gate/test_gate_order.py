@@ -13,7 +13,7 @@ from seqbench.gate.processes import Side
 from seqbench.gate.rules import Rules
 from seqbench.gate.sides import ORDERS, Order, Sides, draw_order, start_sides
 from seqbench.gate.versions import Version, Versions
-from tests.test_gate_cases import VERSION, make_case
+from tests.gate.test_gate_cases import VERSION, make_case
 
 Log = list[tuple[str, str]]
 

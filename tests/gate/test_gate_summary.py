@@ -21,7 +21,7 @@ from seqbench.gate.running import Outcome
 from seqbench.gate.summary import format_command, format_summary
 from seqbench.gate.versions import Version, Versions
 from seqbench.report.markdown import escape
-from tests.test_gate_cases import VERSION, make_case
+from tests.gate.test_gate_cases import VERSION, make_case
 
 SUBJECT = "Faster | [better](http://example.org)"
 NAMES = ("rnn", "birnn", "gru", "bigru", "lstm")

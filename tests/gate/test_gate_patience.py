@@ -15,7 +15,7 @@ from seqbench.gate.sides import ORDERS, Sides, allow
 from seqbench.gate.verdicts import Verdict
 from seqbench.gate.versions import Version, check_out_versions
 from tests.repositories import OWN_CLOCK, Repository
-from tests.test_gate_cases import VERSION
+from tests.gate.test_gate_cases import VERSION
 
 WORKS = """
 import time

@@ -17,7 +17,7 @@ from seqbench.history.trends import trace_history
 from seqbench.results.environment_shape import parse_environment
 from seqbench.results.reader import load_results
 
-DATA = Path(__file__).parent / "data" / "schema-5" / "environment.json"
+DATA = Path(__file__).parents[1] / "data" / "schema-5" / "environment.json"
 DEEP = "[" * 100_000
 
 

@@ -22,7 +22,7 @@ from seqbench.models.model import VARIANTS
 from seqbench.results.reader import load_results
 from seqbench.tasks.task import TASKS
 
-PAGE = Path(__file__).parents[1] / "docs" / "plugins.md"
+PAGE = Path(__file__).parents[2] / "docs" / "plugins.md"
 PLUGIN = "\n".join(re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL))
 """The page's own examples: a variant and a task."""
 

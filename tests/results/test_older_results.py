@@ -25,7 +25,7 @@ from seqbench.tasks.task import make_task
 from seqbench.timing.sampler import Sampling
 
 MakeRun = Callable[..., tuple[RunRecord, list[EpochRecord]]]
-DATA = Path(__file__).parent / "data"
+DATA = Path(__file__).parents[1] / "data"
 STORED = [
     "row-digits-rnn-s0-130a4a12",
     "row-digits-gru-s0-764d4ffd",

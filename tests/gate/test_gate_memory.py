@@ -16,8 +16,8 @@ from seqbench.gate.processes import Side
 from seqbench.gate.summary import format_summary
 from seqbench.gate.verdicts import Verdict, judge_memory
 from seqbench.gate.versions import Version
-from tests.test_gate_cases import make_case
-from tests.test_gate_summary import make_outcome
+from tests.gate.test_gate_cases import make_case
+from tests.gate.test_gate_summary import make_outcome
 
 MIB = 2**20
 RATE = 0.01 / 18

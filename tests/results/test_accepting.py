@@ -36,7 +36,7 @@ from seqbench.results.writer import ResultWriter
 
 MakeRun = Callable[..., tuple[RunRecord, list[EpochRecord]]]
 Rows = list[list[str]]
-DATA = Path(__file__).parent / "data"
+DATA = Path(__file__).parents[1] / "data"
 
 
 def leave(run_id: str) -> dict[str, Any]:
