@@ -82,7 +82,7 @@ COLUMNS = (
 
 def slow_down(clone: Path, share: float) -> str:
     """Commit a slower training step in a clone; return the commit's hash."""
-    with (clone / "seqbench" / "harness" / "training.py").open("a") as file:
+    with (clone / "seqbench" / "training" / "loop.py").open("a") as file:
         file.write(_SLOWED.format(share=share))
     author = ("-c", "user.name=seqbench", "-c", "user.email=seqbench@localhost")
     _git(clone, *author, "commit", "-qam", f"A training step takes {share:.0%} longer")

@@ -84,5 +84,10 @@ def __getattr__(name: str) -> Any:
     return value
 
 
+def find_home(name: str) -> str:
+    """Return the module that a public name, such as ``seqbench.Task``, lies in; else ``name``."""
+    return _NAMES.get(name.removeprefix("seqbench."), name)
+
+
 def __dir__() -> list[str]:
     return __all__

@@ -17,15 +17,37 @@ _PLUGIN = "seqbench_plugin_"  # how modules of plugins are called, which are no 
 
 
 def list_imports(tree: ast.Module, package: str) -> Iterator[str]:
-    """Yield the names of all that may be modules among what import statements name."""
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
+    """Yield the names of all that may be modules among what import statements name.
+
+    What is imported for type checkers alone is never run. A name that seqbench lends from one of
+    its modules, such as ``seqbench.Encoder``, counts as what that module is.
+    """
+    for node in _walk_what_runs(tree):
+        if isinstance(node, ast.Attribute) and getattr(node.value, "id", None) == "seqbench":
+            yield f"seqbench.{node.attr}"
+        elif isinstance(node, ast.Import):
             yield from (each.name for each in node.names)
         elif isinstance(node, ast.ImportFrom):
             module = "." * node.level + (node.module or "")
             whole = importlib.util.resolve_name(module, package) if node.level else module
             yield whole
             yield from (f"{whole}.{each.name}" for each in node.names if each.name != "*")
+
+
+def is_for_types(node: ast.AST) -> bool:
+    """Tell whether a statement is a block that only type checkers read."""
+    if not isinstance(node, ast.If):
+        return False
+    return "TYPE_CHECKING" in (getattr(node.test, "id", ""), getattr(node.test, "attr", ""))
+
+
+def _walk_what_runs(tree: ast.AST) -> Iterator[ast.AST]:
+    waiting = [tree]
+    while waiting:
+        node = waiting.pop()
+        yield node
+        inside = getattr(node, "orelse", ()) if is_for_types(node) else ast.iter_child_nodes(node)
+        waiting += reversed(list(inside))
 
 
 def list_dynamic_imports(tree: ast.Module, package: str, folder: Path) -> Iterator[str]:

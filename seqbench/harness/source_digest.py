@@ -20,8 +20,9 @@ from importlib.metadata import PackageNotFoundError, entry_points
 from importlib.util import spec_from_file_location
 from pathlib import Path
 
-from seqbench import errors
+from seqbench import errors, find_home
 from seqbench.harness.imported_names import (
+    is_for_types,
     list_dynamic_imports,
     list_imports,
     read_named_files,
@@ -159,7 +160,7 @@ def collect_sources(roots: Iterable[str], without: Iterable[str] = ()) -> dict[s
     sources: dict[str, Source] = {}
     waiting, left_out = list(roots), set(without)
     while waiting:
-        name = waiting.pop()
+        name = find_home(waiting.pop())
         if name in sources or name in left_out:
             continue
         if source := read_source(name):
@@ -203,8 +204,12 @@ def is_own(package: str) -> bool:
 
 @cache
 def read_source(name: str) -> Source | None:
-    """Return what a module computes; None if there is none, or if it is not one's own."""
-    found = _find_module(name) if is_own(name.partition(".")[0]) else None
+    """Return what a module computes; None if there is none, or if it is not one's own.
+
+    seqbench's own top is none: it lends names, see `find_home`, and computes nothing.
+    """
+    own = name != _HOUSE and is_own(name.partition(".")[0])
+    found = _find_module(name) if own else None
     if found is None or not found.origin or not Path(found.origin).is_file():
         return None
     content = Path(found.origin).read_bytes()
@@ -235,12 +240,8 @@ def _dump_statements(tree: ast.Module, describing: Set[str]) -> Iterator[str]:
             named = (each for each in node.names if each.asname or not _is_house(module))
             home = "" if _is_house(module) else module
             yield from (f"{home} {each.name} {each.asname or ''}" for each in named)
-        elif not (is_remark(node) or _is_for_types(node)):
+        elif not (is_remark(node) or is_for_types(node)):
             yield dump_source(node, describing)
-
-
-def _is_for_types(node: ast.stmt) -> bool:
-    return isinstance(node, ast.If) and _name_of(node.test) == "TYPE_CHECKING"
 
 
 def lies_in_file(name: str) -> bool:

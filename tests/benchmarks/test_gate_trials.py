@@ -14,8 +14,8 @@ from benchmarks.gate_trials import COLUMNS, WANTED, choose_slowdown, slow_down
 from benchmarks.gate_trials_counts import OTHERS, count_runs, count_verdicts, load_trials
 from benchmarks.gate_trials_report import describe, write_report
 from benchmarks.gate_trials_rows import count_run, digest_gate, read_done
-from tests.repositories import Repository
 from tests.gate.test_gate_summary import make_cases, make_outcome
+from tests.repositories import Repository
 
 
 def judge(base_s: list[float], head_s: list[float]) -> dict[str, str]:

@@ -14,8 +14,8 @@ from seqbench.gate.running import Outcome, run_gate
 from seqbench.gate.sides import ORDERS, Sides, allow
 from seqbench.gate.verdicts import Verdict
 from seqbench.gate.versions import Version, check_out_versions
-from tests.repositories import OWN_CLOCK, Repository
 from tests.gate.test_gate_cases import VERSION
+from tests.repositories import OWN_CLOCK, Repository
 
 WORKS = """
 import time

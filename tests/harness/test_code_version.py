@@ -15,6 +15,7 @@ import seqbench
 from seqbench.gate.sources import digest_benchmark
 from seqbench.harness import source_digest
 from seqbench.harness.code_version import digest_run, version_code
+from seqbench.harness.imported_names import list_imports
 from seqbench.harness.plugins import load_plugins
 from seqbench.harness.source_digest import (
     collect_sources,
@@ -386,16 +387,16 @@ def with_source(monkeypatch: pytest.MonkeyPatch, module: str, before: str, after
         ("models.gru", "GRU, with the reset gate", "A GRU whose reset gate", False, False),
         ("spec", "units in a layer", "units of a layer", False, False),
         ("tasks.row_digits", "BRIGHTEST = 16", "BRIGHTEST = 17", True, True),
-        ("harness.training", "import", "import os\nimport", True, True),
-        ("harness.observation", "import", "import os\nimport", True, True),
-        ("harness.load", "CONTENDED_SHARE = 0.05", "CONTENDED_SHARE = 0.5", True, True),
-        ("harness.timing", "import", "import os\nimport", True, True),
-        ("harness.measuring", "WARM_UP_STEPS = 3", "WARM_UP_STEPS = 4", False, True),
-        ("harness.sampling", "import", "import os\nimport", False, True),
-        ("harness.limits", "import", "import os\nimport", False, True),
+        ("training.loop", "import", "import os\nimport", True, True),
+        ("training.observation", "import", "import os\nimport", True, True),
+        ("timing.contention", "CONTENDED_SHARE = 0.05", "CONTENDED_SHARE = 0.5", True, True),
+        ("training.clock", "import", "import os\nimport", True, True),
+        ("timing.speed", "WARM_UP_STEPS = 3", "WARM_UP_STEPS = 4", False, True),
+        ("timing.sampler", "import", "import os\nimport", False, True),
+        ("timing.peak", "import", "import os\nimport", False, True),
         ("intervals", "CONFIDENCE = 0.95", "CONFIDENCE = 0.9", False, True),
         ("models.lru", "import", "import os\nimport", False, False),
-        ("report", "import", "import os\nimport", False, False),
+        ("report.page", "import", "import os\nimport", False, False),
     ],
 )
 def test_what_a_run_goes_through_decides(
@@ -412,6 +413,27 @@ def test_what_a_run_goes_through_decides(
     with_source(monkeypatch, f"seqbench.{module}", before, after)
     assert (version_code(spec) != plain) is trained
     assert (version_code(spec, measured=True) != measured) is timed
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["from seqbench import StackedEncoder", "import seqbench\n\nBASE = seqbench.StackedEncoder"],
+)
+def test_a_public_name_stands_for_what_lies_behind_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    (tmp_path / "user_of_names.py").write_text(f"{text}\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    found = collect_sources(["user_of_names"])
+    assert "seqbench.models.stacked" in found
+    assert "seqbench.api" not in found
+
+
+def test_what_only_type_checkers_import_is_not_run() -> None:
+    found = collect_sources(["seqbench.harness.execution"])
+    assert "seqbench.harness.worker" in found  # imported within a function
+    only_typed = "import typing\nif typing.TYPE_CHECKING:\n    import a\nelse:\n    import b\n"
+    assert list(list_imports(ast.parse(only_typed), "")) == ["typing", "b"]
 
 
 def test_the_training_of_a_measured_run_is_that_of_one_that_is_not(
