@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
-from seqbench.commands.options import check_folder_name, format_command
+from seqbench.commands.options import MOST_SEEDS, check_folder_name, format_command
 from seqbench.commands.progress import show_progress
 from seqbench.errors import RunsFailedWarning, SettingError, UnknownNameError
 from seqbench.harness.execution import CUSTOM, Request, execute
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from seqbench.harness.runner import Progress
     from seqbench.models.sequence_model import SequenceModel
 
+_VALUES = (bool, int, float, str, type(None))
 _AXES = [field.name for field in fields(RunSpec)]
 
 
@@ -112,8 +113,8 @@ def run(
         suite = "quick"
     axes = _list_axes({"task": task, "variant": variant, **settings})
     if suite is None or seeds != 1:
-        axes["seed"] = tuple(range(seeds)) if isinstance(seeds, int) else tuple(seeds)
-    folder = Path(results) / check_folder_name((suite or CUSTOM) if name is None else name)
+        axes["seed"] = _list_seeds(seeds)
+    folder = Path(results) / check_folder_name((suite or CUSTOM) if name is None else str(name))
     files = [Path(each) for each in plugins]
     request = Request(
         folder=folder,
@@ -177,11 +178,34 @@ def _list_axes(settings: dict[str, Any]) -> dict[str, tuple[Any, ...]]:
             raise UnknownNameError("setting", setting, [each for each in _AXES if each != "seed"])
         if value is None and setting in ("task", "variant"):
             continue
-        several = isinstance(value, Iterable) and not isinstance(value, str)
-        axes[setting] = tuple(value) if several else (value,)
-        if not axes[setting]:
-            raise SettingError(setting, value, "one value at least")
+        axes[setting] = _list_values(setting, value)
     return axes
+
+
+def _list_values(setting: str, value: Any) -> tuple[Any, ...]:
+    """Return one value or several as Python's numbers and texts."""
+    try:
+        several = isinstance(value, Iterable) and not isinstance(value, str) and value is not None
+        listed = tuple(value) if several else (value,)
+    except TypeError:  # an array or a tensor of one number
+        listed = (value,)
+    plain = tuple(each.item() if hasattr(each, "item") else each for each in listed)
+    if not plain:
+        raise SettingError(setting, value, "one value at least")
+    kinds = str if setting in ("task", "variant") else _VALUES
+    if not all(isinstance(each, kinds) for each in plain):
+        raise SettingError(setting, value, "a value of its kind, or several of them")
+    return plain
+
+
+def _list_seeds(seeds: int | Iterable[int]) -> tuple[int, ...]:
+    """Return seeds for a number of them, or those that are listed."""
+    if isinstance(seeds, Iterable):
+        return _list_values("seeds", seeds)
+    (count,) = _list_values("seeds", seeds)
+    if not isinstance(count, int) or isinstance(count, bool) or not 1 <= count <= MOST_SEEDS:
+        raise SettingError("seeds", seeds, f"a number from 1 to {MOST_SEEDS}, or seeds like [3, 7]")
+    return tuple(range(count))
 
 
 class _Notebook:

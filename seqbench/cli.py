@@ -23,6 +23,7 @@ from seqbench.commands.results import accept, compare, pool, report
 from seqbench.commands.run import run
 from seqbench.commands.verify import verify
 from seqbench.errors import ExitCode, SeqbenchError, SettingError, UsageError
+from seqbench.harness.execution import choose_workspace
 from seqbench.printable import shorten
 
 app = typer.Typer(
@@ -66,7 +67,7 @@ def _refuse_empty(arguments: list[str]) -> None:
 def main() -> None:
     """Run the command line; an error of ours or of a file is one message and its exit code."""
     # read when a process first uses CUDA: cuBLAS then repeats itself
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    choose_workspace()
     os.environ["MPLBACKEND"] = "agg"  # figures are files; an unknown one would end the import
     os.environ.pop("SOURCE_DATE_EPOCH", None)  # no date goes into them; numpy's import reads it
     replace_unencodable()

@@ -9,6 +9,7 @@ import pkgutil
 import re
 import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from types import FrameType, ModuleType
 from typing import Generic, TypeVar
 
@@ -17,6 +18,9 @@ from seqbench.errors import UnknownNameError
 Member = TypeVar("Member")
 
 NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+
+_TYPED = "<typed>"
+"""Where a member comes from that lies in no file."""
 
 
 class Registry(Generic[Member]):
@@ -43,7 +47,8 @@ class Registry(Generic[Member]):
         ------
         ValueError
             If the name is not lower-case words joined by hyphens, or is taken already: two
-            members of one name would make old results mean something else. Of what is
+            members of one name would make old results mean something else; one that was typed into
+            a session or a notebook may be typed again. Of what is
             decorated, if it is no subclass of the kind's base.
         """
         if not NAME.fullmatch(name):
@@ -51,7 +56,7 @@ class Registry(Generic[Member]):
                 f"{self.kind} name {name!r} must be lower-case letters and digits, "
                 f"words joined by single hyphens"
             )
-        if name in self._members:
+        if name in self._members and not (self._origins[name] == _running_module() == _TYPED):
             raise ValueError(f"a {self.kind} called {name!r} is registered already")
 
         def file(member: Member) -> Member:
@@ -93,7 +98,10 @@ def _running_module() -> str:
     frame: FrameType | None = sys._getframe()
     while frame is not None and frame.f_code.co_name != "<module>":
         frame = frame.f_back
-    return str(frame.f_globals["__name__"]) if frame else ""
+    if frame is None:
+        return ""
+    name = str(frame.f_globals["__name__"])
+    return _TYPED if name == "__main__" and not Path(frame.f_code.co_filename).is_file() else name
 
 
 def import_members(package: ModuleType) -> None:

@@ -96,7 +96,8 @@ class Result:
         DataFrame
             ``task``, ``variant`` (its label, with the settings that tell it from others),
             ``device``, ``seeds``, ``score`` (mean over seeds of the final score, in the metric's
-            unit), ``lower`` and ``upper`` (95 % interval of that mean; empty for one seed),
+            unit), ``lower`` and ``upper`` (95 % interval of that mean, within what
+            the metric can be; empty for one seed),
             ``epoch_time_s`` (median seconds of an epoch), ``parameters``.
         """
         frame = self.analysis.summary
@@ -107,15 +108,17 @@ class Result:
         """Return each group's final score against the best one's, see `differences`."""
         return self.analysis.scores
 
-    def compare(self, other: "Result") -> pd.DataFrame:
-        """Return the groups that two results have in common, paired by seed.
+    def compare(self, other: "Result | str | Path") -> pd.DataFrame:
+        """Return the groups in common with another result, or one in a folder, paired by seed.
 
         Raises
         ------
         UsageError
             If they have nothing in common.
         """
-        return compare_results(self._read, other._read).table
+        return compare_results(
+            self._read, (other if isinstance(other, Result) else Result(other))._read
+        ).table
 
     def plot_learning_curves(self, x: str = "epoch", ax: Axes | None = None) -> Figure:
         """Plot scores over ``epoch`` or ``train_time_s``: mean over seeds, and their range.

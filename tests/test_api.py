@@ -6,6 +6,8 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -67,8 +69,18 @@ def test_a_run_is_what_the_command_line_makes_of_it(
     losses = ["run_id", "epoch", "train_loss", "test_loss", "score"]
     pd.testing.assert_frame_equal(result.epochs[losses], other.epochs[losses])
     assert result.environment["command"] == other.environment["command"]
+    for part in ("environment_id", "threads"):
+        assert result.environment[part] == other.environment[part]
     weights = f"custom/checkpoints/{result.runs['run_id'][0]}.ckpt"
     assert (tmp_path / weights).read_bytes() == (result.folder.parent / weights).read_bytes()
+
+
+def test_numbers_of_numpy_are_numbers(result: seqbench.Result, tmp_path: Path) -> None:
+    shutil.copytree(result.folder, tmp_path / result.name)
+    again = run_quietly(
+        tmp_path, seeds=np.arange(2), hidden_size=np.int64(8), epochs=iter([np.int32(2)])
+    )
+    assert again.runs["started_at"].equals(result.runs["started_at"])
 
 
 def test_finished_runs_are_kept(result: seqbench.Result, tmp_path: Path) -> None:
@@ -86,7 +98,9 @@ def test_tables_agree_with_the_rows(result: seqbench.Result) -> None:
         assert row["score"] == pytest.approx(means[row["variant"]])
         assert row["lower"] < row["score"] < row["upper"]
     assert f"{summary['score'][0]:.4g}" in result._repr_html_()
-    assert result.compare(result)["difference"].eq(0).all()
+    compared = result.compare(result.folder)
+    assert compared["seeds"].tolist() == [2, 2]
+    assert compared["first"].equals(compared["second"])
     assert len(result.differences()) == 2
 
 
@@ -145,13 +159,72 @@ def test_a_checkpoint_says_what_it_is(result: seqbench.Result, tmp_path: Path) -
     torch.save(parts["weights"], old)
     with pytest.raises(seqbench.UsageError, match="has weights alone"):
         seqbench.load_model(old)
+    for told in ("{", "3", 3):
+        torch.save({"about": told, "weights": parts["weights"]}, old)
+        with pytest.raises(seqbench.UsageError, match="does not say what model it is of"):
+            seqbench.load_model(old)
+    for sizes in ({"features": -1, "outputs": 10}, {"features": 8}):
+        text = json.dumps({"settings": parts["settings"], "sizes": sizes})
+        torch.save({"about": text, "weights": parts["weights"]}, old)
+        with pytest.raises(seqbench.UsageError, match="has no model of this version"):
+            seqbench.load_model(old)
     old.write_bytes(b"no checkpoint")
     with pytest.raises(seqbench.UsageError, match="is no checkpoint"):
         seqbench.load_model(old)
     about = {"settings": {**parts["settings"], "of_tomorrow": 1}, "sizes": parts["sizes"]}
     torch.save({"about": json.dumps(about), "weights": parts["weights"]}, old)
-    with pytest.raises(seqbench.UsageError, match="of another version"):
+    with pytest.raises(seqbench.UsageError, match="has no model of this version"):
         seqbench.load_model(old)
+
+
+@contextmanager
+def setting(change: Callable[[Any], object], value: Any, before: Any) -> Iterator[None]:
+    change(value)
+    try:
+        yield
+    finally:
+        change(before)
+
+
+AROUND: dict[str, Callable[[], AbstractContextManager[Any]]] = {
+    "autocast": lambda: torch.autocast("cpu", dtype=torch.bfloat16),
+    "no gradients": torch.no_grad,
+    "inference": torch.inference_mode,
+    "precision": lambda: setting(torch.set_float32_matmul_precision, "medium", "highest"),
+    "dtype": lambda: setting(torch.set_default_dtype, torch.float64, torch.float32),
+    "device": lambda: setting(torch.set_default_device, "meta", None),
+}
+
+
+@pytest.mark.parametrize("name", AROUND)
+def test_what_is_set_around_a_call_changes_no_number_and_is_as_before(
+    result: seqbench.Result, tmp_path: Path, name: str
+) -> None:
+    with AROUND[name]():
+        torch.manual_seed(7)
+        before = describe_torch()
+        found = run_quietly(tmp_path, seeds=2)
+        assert describe_torch() == before
+    assert found.epochs["train_loss"].equals(result.epochs["train_loss"])
+    assert found.epochs["test_loss"].equals(result.epochs["test_loss"])
+    assert found.environment["environment_id"] == result.environment["environment_id"]
+
+
+def describe_torch() -> tuple[object, ...]:
+    return (
+        *(torch.get_default_dtype(), torch.get_default_device()),
+        *(torch.is_autocast_enabled("cpu"), torch.is_grad_enabled()),
+        *(torch.is_inference_mode_enabled(), torch.get_float32_matmul_precision()),
+        torch.random.get_rng_state().tolist(),
+    )
+
+
+def test_a_default_device_that_cannot_be_undone_is_told(tmp_path: Path) -> None:
+    with (
+        torch.device("meta"),
+        pytest.raises(seqbench.UsageError, match="the default device is meta here"),
+    ):
+        run_quietly(tmp_path)
 
 
 NOTEBOOK = """
@@ -189,6 +262,15 @@ def test_a_variant_of_a_notebook_is_run_again_since_it_may_have_changed(tmp_path
     assert train(1.0) != train(0.1)
 
 
+def test_a_cell_may_be_executed_again(tmp_path: Path) -> None:
+    again = NOTEBOOK.replace("sys.argv[2]", "1 / 8").split("result =")
+    script = NOTEBOOK + again[0] + "result =" + again[1]
+    command = [sys.executable, "-", str(tmp_path), "1.0"]
+    done = subprocess.run(command, input=script, check=True, capture_output=True, text=True)
+    first, second = map(float, done.stdout.split())
+    assert first != second
+
+
 def test_a_variant_of_a_script_counts_with_its_file(tmp_path: Path) -> None:
     script = tmp_path / "script.py"
 
@@ -212,7 +294,14 @@ def test_a_variant_of_a_script_counts_with_its_file(tmp_path: Path) -> None:
         ({"variant": "gruu"}, "no variant is called 'gruu'; did you mean gru"),
         ({"epochs": -1}, "epochs must be"),
         ({"epochs": []}, "epochs must be one value at least"),
+        ({"seeds": 0}, "seeds must be a number from 1 to 1000"),
+        ({"seeds": []}, "seeds must be one value at least"),
         ({"timeout": 5}, "needs runs in a process of their own"),
+        ({"seeds": 1.5}, "seeds must be a number from 1"),
+        ({"variant": 3}, "variant must be a value of its kind"),
+        ({"hidden_size": [[4]]}, "hidden_size must be a value of its kind"),
+        ({"hidden_size": "4"}, "hidden_size must be"),
+        ({"match_parameters": 0, "hidden_size": 4}, "leave hidden_size out"),
         ({"name": "Not A Name"}, "name must be lower-case"),
         ({"match_parameters": 1000}, "leave hidden_size out"),
     ],

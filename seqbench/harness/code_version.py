@@ -8,6 +8,7 @@ in the environment. What only describes is no part of it, see `source_digest`.
 
 import secrets
 from functools import cache, partial
+from pathlib import Path
 
 from seqbench.harness.source_digest import (
     collect_sources,
@@ -47,7 +48,10 @@ def version_code(spec: RunSpec, *, measured: bool = False) -> str:
         (READOUTS[spec.readout], READOUTS.origin(spec.readout)),
     )
     roots = {name for member, origin in members for name in (_module_of(member), origin)}
-    if not all(map(lies_in_file, roots)):  # typed into a notebook: it may be another every time
+    lie_there = all(map(lies_in_file, roots)) and all(
+        _is_of_a_file(member) for member, _ in members
+    )
+    if not lie_there:  # typed into a notebook: it may be another every time
         return secrets.token_hex(6)
     return digest_run(frozenset(roots), measured=measured)
 
@@ -63,6 +67,15 @@ def digest_run(roots: frozenset[str], *, measured: bool = False) -> str:
         return trained
     timing = collect_sources(_TIMING, without=[*loop, *members])
     return f"{trained}+{digest_sources(timing)}"
+
+
+def _is_of_a_file(member: object) -> bool:
+    """Tell whether the code of a function, or of a class's methods, came from a file."""
+    while isinstance(member, partial):
+        member = member.func
+    functions = vars(member).values() if isinstance(member, type) else [member]
+    codes = (getattr(each, "__code__", None) for each in functions)
+    return all(Path(code.co_filename).is_file() for code in codes if code)
 
 
 def _module_of(member: object) -> str:

@@ -4,6 +4,7 @@ torch is imported within functions, so that a worker process can be started firs
 it at the same time.
 """
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
@@ -79,8 +80,11 @@ class Request:
     command: str = ""
 
     def __post_init__(self) -> None:
-        if self.match_parameters and "hidden_size" in self.axes:
-            raise UsageError("match_parameters chooses the hidden size; leave hidden_size out")
+        if self.match_parameters is not None:
+            if "hidden_size" in self.axes:
+                raise UsageError("match_parameters chooses the hidden size; leave hidden_size out")
+            if not self.match_parameters >= 1:
+                raise SettingError("match_parameters", self.match_parameters, "at least 1")
         if self.timeout_s is not None and not self.isolated:
             raise UsageError("a timeout needs runs in a process of their own")
 
@@ -145,6 +149,14 @@ class InterruptedRunsError(KeyboardInterrupt):
     """The user's interruption while runs went on, and what is kept."""
 
 
+def choose_workspace() -> None:
+    """Let cuBLAS compute the same each time, as torch's deterministic mode asks for.
+
+    It counts if it is set before cuBLAS is used first, and stands in what is recorded.
+    """
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+
+
 def execute(request: Request, listener: Listener) -> Done:
     """Do what is left of a request, and write each run as it ends.
 
@@ -155,6 +167,7 @@ def execute(request: Request, listener: Listener) -> Done:
     InterruptedRunsError
         If it is interrupted while runs go on; its text says what is kept.
     """
+    choose_workspace()
     with _start_executor(request) as executor:
         from seqbench.harness.environment import describe_environment
         from seqbench.harness.plugins import digest_plugins, load_plugins
@@ -197,8 +210,10 @@ def _start_executor(request: Request) -> "Iterator[LoadingExecutor]":
             yield worker
         return
     from seqbench.harness.runner import InThisProcess
+    from seqbench.training.process_settings import fresh_settings
 
-    yield InThisProcess(data=request.data, allow_changed_data=request.allow_changed_data)
+    with fresh_settings():
+        yield InThisProcess(data=request.data, allow_changed_data=request.allow_changed_data)
 
 
 def _go_on(

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 import seqbench
-from seqbench.errors import UsageError
+from seqbench.errors import SeqbenchError, UsageError
 from seqbench.models.sequence_model import SequenceModel, build_model
 from seqbench.spec import RunSpec
 from seqbench.tasks.task import Task
@@ -54,7 +54,11 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     except Exception as error:  # torch.load raises whatever its unpickler meets
         raise UsageError(f"{path} is no checkpoint: {error}") from error
     if isinstance(content, dict) and set(content) == {"about", "weights"}:
-        return {**json.loads(content["about"]), "weights": content["weights"]}
+        try:
+            about = dict(json.loads(content["about"]))
+            return {**about, "weights": content["weights"]}
+        except (TypeError, ValueError) as error:
+            raise UsageError(f"{path} does not say what model it is of: {error}") from error
     if isinstance(content, Mapping) and all(isinstance(each, Tensor) for each in content.values()):
         return {"weights": content}
     raise UsageError(f"{path} is no checkpoint: it has other parts")
@@ -71,7 +75,7 @@ def load_checkpoint(model: nn.Module, path: Path) -> None:
     weights = read_checkpoint(path)["weights"]
     try:
         model.load_state_dict(weights)
-    except RuntimeError as error:
+    except Exception as error:  # it raises whatever weights that are none come to
         raise UsageError(f"{path} does not hold this model's weights: {error}") from error
 
 
@@ -96,7 +100,9 @@ def load_model(path: Path) -> SequenceModel:
     try:
         spec = RunSpec(**parts["settings"])
         model = build_model(spec, **parts["sizes"])
-    except TypeError as error:
-        raise UsageError(f"{path} is of another version of seqbench: {error}") from error
+    except SeqbenchError:
+        raise
+    except Exception as error:  # settings of tomorrow, or sizes that are none
+        raise UsageError(f"{path} has no model of this version: {error}") from error
     load_checkpoint(model, path)
     return model.eval()

@@ -6,10 +6,12 @@ the same process.
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import torch
+
+from seqbench.errors import UsageError
 
 
 @contextmanager
@@ -33,3 +35,31 @@ def settings_kept() -> Iterator[None]:
             if torch.get_default_device() != device:  # a default that is set costs time
                 torch.set_default_device(None if device.type == "cpu" else device)
             os.chdir(folder)
+
+
+@contextmanager
+def fresh_settings() -> Iterator[None]:
+    """Let a block begin with torch's own settings, whatever the user has set; put theirs back.
+
+    Besides those of `settings_kept` these are autocast, inference mode and the global random state.
+
+    Raises
+    ------
+    UsageError
+        In a block with another default device, which nothing inside it can undo.
+    """
+    with (
+        settings_kept(),
+        torch.random.fork_rng(devices=[]),
+        torch.inference_mode(mode=False),
+        torch.enable_grad(),
+        torch.autocast("cpu", enabled=False),
+        torch.autocast("cuda", enabled=False) if torch.cuda.is_available() else nullcontext(),
+    ):
+        torch.set_default_dtype(torch.float32)
+        torch.set_float32_matmul_precision("highest")
+        if torch.get_default_device().type != "cpu":
+            torch.set_default_device(None)
+        if (device := torch.get_default_device()).type != "cpu":
+            raise UsageError(f"the default device is {device} here: call it outside that block")
+        yield
