@@ -6,9 +6,13 @@
 import sys
 from pathlib import Path
 
+from seqbench.commands.options import format_command
 from seqbench.commands.run import RunScreen
 from seqbench.harness.execution import Request, execute
 
 if __name__ == "__main__":
-    suite, folder = sys.argv[1:]
-    execute(Request(folder=Path(folder), suite=suite, isolated=False, restart=True), RunScreen())
+    suite, folder = sys.argv[1], Path(sys.argv[2])
+    wanted = Request(
+        results=folder.parent, name=folder.name, suite=suite, isolated=False, restart=True
+    )
+    execute(wanted, RunScreen(), format_command(wanted))

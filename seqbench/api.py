@@ -12,7 +12,7 @@ from rich.console import Console
 from seqbench.commands.options import MOST_SEEDS, check_folder_name, format_command
 from seqbench.commands.progress import show_progress
 from seqbench.errors import RunsFailedWarning, SettingError, UnknownNameError
-from seqbench.harness.execution import CUSTOM, Request, execute
+from seqbench.harness.execution import Request, execute
 from seqbench.result import Result
 from seqbench.spec import RunSpec
 
@@ -114,16 +114,15 @@ def run(
     axes = _list_axes({"task": task, "variant": variant, **settings})
     if suite is None or seeds != 1:
         axes["seed"] = _list_seeds(seeds)
-    folder = Path(results) / check_folder_name((suite or CUSTOM) if name is None else str(name))
-    files = [Path(each) for each in plugins]
     request = Request(
-        folder=folder,
+        results=Path(results),
+        name=None if name is None else check_folder_name(str(name)),
         suite=suite,
         axes=axes,
         match_parameters=match_parameters,
         match_tolerance=match_tolerance,
         measure=measure,
-        plugins=files,
+        plugins=[Path(each) for each in plugins],
         data=None if data is None else Path(data),
         allow_changed_data=allow_changed_data,
         restart=restart,
@@ -131,23 +130,12 @@ def run(
         timeout_s=timeout,
         keep_weights=save_checkpoints,
         isolated=isolated,
-        command=format_command(
-            suite,
-            axes,
-            name,
-            match_parameters,
-            measure,
-            files,
-            match_tolerance=match_tolerance,
-            allow_changed_data=allow_changed_data,
-            data=data is not None,
-        ),
     )
-    done = execute(request, _Notebook(shown=progress))
+    done = execute(request, _Notebook(shown=progress), format_command(request))
     if failed := len(done.statuses) - done.statuses.count("ok"):
         told = f"{failed} of {len(done.statuses)} runs did not end well; Result.runs says why"
         warnings.warn(told, RunsFailedWarning, stacklevel=2)
-    return Result(folder)
+    return Result(done.folder)
 
 
 def load(folder: str | Path) -> Result:

@@ -3,12 +3,12 @@
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import fields, replace
-from pathlib import Path
 from shlex import quote
 from typing import Any
 
 from seqbench.columns import Column, columns, one_of
 from seqbench.errors import SettingError, UsageError
+from seqbench.harness.execution import Request
 from seqbench.printable import shorten
 from seqbench.registry import NAME
 from seqbench.spec import FASTEST, IMPLEMENTATIONS, RunSpec
@@ -127,33 +127,24 @@ def option_of(setting: str) -> str:
     return "--seeds" if setting == "seed" else f"--{setting.replace('_', '-')}"
 
 
-def format_command(
-    suite: str | None,
-    chosen: Mapping[str, tuple[Any, ...]],
-    name: str | None,
-    match_parameters: int | None = None,
-    measure: bool | None = None,
-    plugins: Iterable[Path] = (),
-    *,
-    match_tolerance: float | None = None,
-    allow_changed_data: bool = False,
-    data: bool = False,
-) -> str:
+def format_command(request: Request) -> str:
     """Return the command that makes a result again, the folders of this machine left out.
 
-    ``data`` tells whether the folder with the data was named: then DIR stands for it.
+    Where the folder with the data was named, DIR stands for it.
     """
     declared = {each.name: each for each in columns(RunSpec)}
-    words = ["seqbench run"] + ([f"--suite {suite}"] if suite else [])
+    words = ["seqbench run"] + ([f"--suite {request.suite}"] if request.suite else [])
     for setting in (field.name for field in fields(RunSpec)):
-        if setting in chosen:
-            text = ",".join(declared[setting].format(value) or NONE for value in chosen[setting])
+        if setting in request.axes:
+            values = request.axes[setting]
+            text = ",".join(declared[setting].format(value) or NONE for value in values)
             alone = "," if setting == "seed" and "," not in text else ""  # a list, not a number
             words.append(f"{option_of(setting)} {quote(text + alone)}")
-    words += [f"--match-parameters {match_parameters}"] if match_parameters else []
-    words += [f"--match-tolerance {match_tolerance!r}"] if match_tolerance is not None else []
-    words += [] if measure is None else ["--measure" if measure else "--no-measure"]
-    words += [f"--plugin {quote(plugin.name)}" for plugin in plugins]
-    words += ["--allow-changed-data"] if allow_changed_data else []
-    words += ["--data DIR"] if data else []
-    return " ".join(words + ([f"--name {name}"] if name else []))
+    parameters, tolerance = request.match_parameters, request.match_tolerance
+    words += [] if parameters is None else [f"--match-parameters {parameters}"]
+    words += [] if tolerance is None else [f"--match-tolerance {tolerance!r}"]
+    words += [] if request.measure is None else [f"--{'' if request.measure else 'no-'}measure"]
+    words += [f"--plugin {quote(plugin.name)}" for plugin in request.plugins]
+    words += ["--allow-changed-data"] if request.allow_changed_data else []
+    words += ["--data DIR"] if request.data is not None else []
+    return " ".join(words + ([f"--name {request.name}"] if request.name else []))

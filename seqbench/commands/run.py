@@ -20,7 +20,7 @@ from seqbench.commands.options import (
 from seqbench.commands.outputs import check_folder
 from seqbench.commands.results import write_page
 from seqbench.errors import ExitCode
-from seqbench.harness.execution import CUSTOM, InterruptedRunsError, Request, execute
+from seqbench.harness.execution import InterruptedRunsError, Request, execute
 
 if TYPE_CHECKING:
     from seqbench.harness.runner import Progress
@@ -145,7 +145,8 @@ def run(
     """
     if suite is None and not task:
         suite = "quick"
-    folder = results / check_folder_name((suite or CUSTOM) if name is None else name)
+    if name is not None:
+        check_folder_name(name)
     check_timeout(timeout)
     if report:
         check_folder("--reports", reports)
@@ -175,7 +176,8 @@ def run(
     if device:
         chosen["device"] = tuple(split_list(device))
     request = Request(
-        folder=folder,
+        results=results,
+        name=name,
         suite=suite,
         axes=chosen,
         match_parameters=match_parameters,
@@ -189,30 +191,19 @@ def run(
         timeout_s=timeout,
         wait=wait,
         keep_weights=save_checkpoints,
-        command=format_command(
-            suite,
-            chosen,
-            name,
-            match_parameters,
-            measure,
-            plugin or (),
-            match_tolerance=match_tolerance,
-            allow_changed_data=allow_changed_data,
-            data=data is not None,
-        ),
     )
     with interruptible("nothing was begun"):
         try:
-            done = execute(request, RunScreen())
+            done = execute(request, RunScreen(), format_command(request))
         except InterruptedRunsError as interruption:
             complain(f"interrupted: {interruption}")
             raise typer.Exit(ExitCode.INTERRUPTED) from None
     if done.kept_aside:
         say(f"earlier result kept in {done.kept_aside}")
-    say(f"results: {folder}")
+    say(f"results: {done.folder}")
     if report:
-        write_page(folder, reports)
-    _sum_up(done.statuses, folder)
+        write_page(done.folder, reports)
+    _sum_up(done.statuses, done.folder)
 
 
 class RunScreen:

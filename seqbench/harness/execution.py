@@ -30,8 +30,10 @@ class Request:
 
     Parameters
     ----------
-    folder
-        Result folder.
+    results
+        Folder of result folders.
+    name
+        Of the result folder; None for the suite's, or ``custom``.
     suite
         A suite's name; None for a grid of one's own.
     axes
@@ -58,11 +60,10 @@ class Request:
         Whether runs have a process of their own. Only such a run ends alone when it crashes, takes
         too long or runs out of memory; but that process does not know of members that were
         registered in a session or a notebook.
-    command
-        The command that makes the result again.
     """
 
-    folder: Path
+    results: Path
+    name: str | None = None
     suite: str | None = None
     axes: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
     match_parameters: int | None = None
@@ -77,7 +78,6 @@ class Request:
     wait: bool = False
     keep_weights: bool = False
     isolated: bool = True
-    command: str = ""
 
     def __post_init__(self) -> None:
         if self.match_parameters is not None:
@@ -87,6 +87,11 @@ class Request:
                 raise SettingError("match_parameters", self.match_parameters, "at least 1")
         if self.timeout_s is not None and not self.isolated:
             raise UsageError("a timeout needs runs in a process of their own")
+
+    @property
+    def folder(self) -> Path:
+        """The result folder."""
+        return self.results / (self.name or self.suite or CUSTOM)
 
     @property
     def planned(self) -> Suite:
@@ -157,8 +162,17 @@ def choose_workspace() -> None:
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
 
 
-def execute(request: Request, listener: Listener) -> Done:
+def execute(request: Request, listener: Listener, command: str) -> Done:
     """Do what is left of a request, and write each run as it ends.
+
+    Parameters
+    ----------
+    request
+        What is to be run.
+    listener
+        Who is told.
+    command
+        What makes the result again, to be recorded.
 
     Raises
     ------
@@ -181,7 +195,7 @@ def execute(request: Request, listener: Listener) -> Done:
         load_plugins(request.plugins)
         specs = request.plan()
         problems = executor.load(specs)
-        environment = describe_environment() | {"command": request.command}
+        environment = describe_environment() | {"command": command}
         environment |= {"plugins": digest_plugins(request.plugins)} if request.plugins else {}
         if fault := environment["code"].get("fault"):
             listener.warn(f"the git commit of seqbench is not recorded; git says: {fault}")

@@ -1,6 +1,7 @@
 """Options: text to axes and back."""
 
 import math
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from seqbench.commands.options import (
     parse_axes,
 )
 from seqbench.errors import ExitCode, SettingError, UsageError
+from seqbench.harness.execution import Request
 
 OPTIONAL = ("length", "train_examples", "clip_norm", "eval_every", "target")
 AXES = st.fixed_dictionaries(
@@ -32,10 +34,14 @@ AXES = st.fixed_dictionaries(
 )
 
 
+def told(**wanted: Any) -> str:
+    return format_command(Request(results=Path("results"), **wanted))
+
+
 @given(AXES)
 def test_the_command_of_a_result_gives_its_axes_again(axes: dict[str, list[Any]]) -> None:
     chosen = {setting: tuple(values) for setting, values in axes.items()}
-    words = format_command("quick", chosen, None).split()
+    words = told(suite="quick", axes=chosen).split()
     assert words[:4] == ["seqbench", "run", "--suite", "quick"]
     given_options = dict(zip(words[4::2], words[5::2], strict=True))
     seeds = given_options.pop("--seeds", None)
@@ -64,13 +70,13 @@ def test_options_may_be_repeated_or_listed_and_those_not_given_are_no_axes() -> 
 def test_the_fastest_implementation_is_an_option_and_a_wrong_one_is_told_of_it() -> None:
     chosen = parse_axes({"implementation": ["native,fastest"]})
     assert chosen == {"implementation": ("native", "fastest")}
-    assert format_command(None, chosen, None) == "seqbench run --implementation native,fastest"
+    assert told(axes=chosen) == "seqbench run --implementation native,fastest"
     with pytest.raises(SettingError, match=r"implementation must be .*native, .*, fastest, not"):
         parse_axes({"implementation": ["quickest"]})
 
 
 def test_a_name_of_its_own_is_part_of_the_command() -> None:
-    assert format_command(None, {"task": ("row-digits",)}, "mine") == (
+    assert told(axes={"task": ("row-digits",)}, name="mine") == (
         "seqbench run --task row-digits --name mine"
     )
 
@@ -113,10 +119,8 @@ def test_layers_are_refused_before_anything_is_built(text: str) -> None:
 
 
 def test_what_decided_on_data_and_sizes_is_part_of_the_command() -> None:
-    command = format_command(
-        None,
-        {"task": ("row-mnist",)},
-        None,
+    command = told(
+        axes={"task": ("row-mnist",)},
         match_parameters=20_000,
         match_tolerance=0.1,
         allow_changed_data=True,
@@ -156,7 +160,7 @@ def test_a_file_is_no_name_and_how_it_becomes_one_is_told(setting: str, name: st
 
 
 def test_a_named_data_folder_is_part_of_the_command_without_its_path() -> None:
-    command = format_command(None, {"task": ("row-mnist",)}, "mine", data=True)
+    command = told(axes={"task": ("row-mnist",)}, name="mine", data=Path("x"))
     assert command == "seqbench run --task row-mnist --data DIR --name mine"
 
 
