@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 import seqbench
-from seqbench.errors import SeqbenchError, UsageError
+from seqbench.errors import SeqbenchError, UsageError, read_message
 from seqbench.models.sequence_model import SequenceModel, build_model
 from seqbench.spec import RunSpec
 from seqbench.tasks.task import Task
@@ -52,7 +52,7 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch.load raises whatever its unpickler meets
-        raise UsageError(f"{path} is no checkpoint: {error}") from error
+        raise UsageError(f"{path} is no checkpoint: {read_message(error)}") from error
     if isinstance(content, dict) and set(content) == {"about", "weights"}:
         try:
             about = dict(json.loads(content["about"]))
