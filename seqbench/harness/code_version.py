@@ -75,7 +75,8 @@ def _is_of_a_file(member: object) -> bool:
         member = member.func
     functions = vars(member).values() if isinstance(member, type) else [member]
     codes = (getattr(each, "__code__", None) for each in functions)
-    return all(Path(code.co_filename).is_file() for code in codes if code)
+    files = {code.co_filename for code in codes if code} - {"<string>"}  # methods of a dataclass
+    return all(Path(file).is_file() for file in files)
 
 
 def _module_of(member: object) -> str:

@@ -1,14 +1,13 @@
 """Samples of one piece of work: how many calls, how many samples, and when it is enough."""
 
-import gc
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from statistics import median
 
 from seqbench.intervals import LEAST_SAMPLES, median_interval
 from seqbench.results.records import Load
 from seqbench.timing.contention import LoadWatch
+from seqbench.training.allocator import no_garbage_collection
 from seqbench.training.clock import SampleClock
 
 _LEAST_WARM_UP = 3
@@ -83,7 +82,7 @@ class Sampler:
         single
             Whether each sample is one call, whatever it takes: for percentiles of single calls.
         """
-        with _no_collection():
+        with no_garbage_collection():
             duration = self.warm_up(work)
             calls = 1 if single else max(1, round(self.sampling.least_sample_s / duration))
             samples: list[Sample] = []
@@ -117,16 +116,3 @@ class Sampler:
         calm = [each.seconds for each in samples if not each.load.contended]
         low, high = median_interval(calm) if calm else (0.0, float("inf"))
         return high - low <= self.sampling.width * median(calm) if calm else False
-
-
-@contextmanager
-def _no_collection() -> Iterator[None]:
-    """Collect garbage now, and then not until the end."""
-    gc.collect()
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()

@@ -1,7 +1,9 @@
-"""The allocator: what a training step frees is kept for the next one."""
+"""Memory between steps: what one frees is kept for the next, and Python collects when told."""
 
 import ctypes
-from contextlib import suppress
+import gc
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # glibc's malloc.h
 _KEPT_BYTES = 2**28
@@ -19,3 +21,16 @@ def keep_freed_memory() -> None:
         malloc = ctypes.CDLL(None)
         malloc.mallopt(_MMAP_THRESHOLD, _LARGEST_KEPT_BYTES)
         malloc.mallopt(_TRIM_THRESHOLD, _KEPT_BYTES)
+
+
+@contextmanager
+def no_garbage_collection() -> Iterator[None]:
+    """Collect garbage now, and then not until the end: Python's collector comes when it likes."""
+    gc.collect()
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()

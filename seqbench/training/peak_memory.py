@@ -1,6 +1,5 @@
 """The most memory that a training step takes at once."""
 
-import gc
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.profiler import ProfilerActivity, profile, record_function
 
+from seqbench.training.allocator import no_garbage_collection
 from seqbench.training.kineto import silence_kineto
 
 Result = TypeVar("Result")
@@ -71,7 +71,7 @@ def measure_step_memory(
         with mark():
             finish(results)
 
-    with _no_garbage_collection():
+    with no_garbage_collection():
         parts = (_watch_cuda if device == "cuda" else _watch_cpu)(step)
     *own, last = parts[-len(shares) - 1 :]
     in_shares = sum(each.peak for each in own)
@@ -82,19 +82,6 @@ def measure_step_memory(
 def _count_bytes(tensors: Iterable[Tensor]) -> int:
     storages = (each.untyped_storage() for each in tensors)
     return sum({each.data_ptr(): each.nbytes() for each in storages}.values())
-
-
-@contextmanager
-def _no_garbage_collection() -> Iterator[None]:
-    """Keep Python's collector, which comes when it likes, from freeing tensors meanwhile."""
-    gc.collect()
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
 
 
 def _watch_cuda(step: Callable[[_Mark], object]) -> list[_Part]:

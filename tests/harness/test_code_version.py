@@ -7,13 +7,15 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import seqbench
 from seqbench.gate.sources import digest_benchmark
-from seqbench.harness import source_digest
+from seqbench.harness import code_version, source_digest
 from seqbench.harness.code_version import digest_run, version_code
 from seqbench.harness.imported_names import list_imports
 from seqbench.harness.plugins import load_plugins
@@ -434,6 +436,22 @@ def test_what_only_type_checkers_import_is_not_run() -> None:
     assert "seqbench.harness.worker" in found  # imported within a function
     only_typed = "import typing\nif typing.TYPE_CHECKING:\n    import a\nelse:\n    import b\n"
     assert list(list_imports(ast.parse(only_typed), "")) == ["typing", "b"]
+
+
+def test_what_python_writes_for_a_class_lies_in_its_file() -> None:
+    """A dataclass's own methods have no file; the class does."""
+
+    @dataclass
+    class Written:
+        size: int = 1
+
+        def double(self) -> int:
+            return 2 * self.size
+
+    typed: dict[str, Any] = {}
+    exec(compile("def typed(): return 1", "<ipython-input-1>", "exec"), typed)
+    assert code_version._is_of_a_file(Written)
+    assert not code_version._is_of_a_file(typed["typed"])
 
 
 def test_the_training_of_a_measured_run_is_that_of_one_that_is_not(
