@@ -17,7 +17,7 @@ from seqbench.commands.console import complain, console, end_output, replace_une
 from seqbench.commands.explain import app as explain
 from seqbench.commands.gate import gate
 from seqbench.commands.history import history
-from seqbench.commands.options import option_of
+from seqbench.commands.options import GroupedCommand, option_of
 from seqbench.commands.registered import env, list_, show
 from seqbench.commands.results import accept, compare, pool, report
 from seqbench.commands.run import run
@@ -35,7 +35,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command("list")(list_)
-for command in (show, run, report, pool, compare, history, verify, accept, gate, env):
+app.command(cls=GroupedCommand)(run)
+for command in (show, report, pool, compare, history, verify, accept, gate, env):
     app.command()(command)
 app.add_typer(explain, name="explain")
 

@@ -22,6 +22,7 @@ class Check:
 
     expected: str
     holds: Callable[[Any], bool]
+    choices: tuple[str, ...] = ()
 
 
 def at_least(minimum: float) -> Check:
@@ -46,7 +47,7 @@ def in_range(low: float, high: float) -> Check:
 
 def one_of(*choices: str) -> Check:
     """Accept the given words."""
-    return Check(f"one of {', '.join(choices)}", lambda value: value in choices)
+    return Check(f"one of {', '.join(choices)}", lambda value: value in choices, choices)
 
 
 def matching(pattern: str, expected: str) -> Check:
@@ -101,7 +102,8 @@ class Column:
     """One column: what a cell of it may hold, and what that means.
 
     ``since`` is the schema version that brought it, or its present meaning; rows of an earlier one
-    mean ``default``, whatever they have under its name.
+    mean ``default``, whatever they have under its name. ``group`` and ``note`` are of a setting:
+    where its option stands in the help, and what can be said of the option but not of a cell.
     """
 
     name: str
@@ -112,6 +114,8 @@ class Column:
     optional: bool = False
     since: int = 1
     default: Value = None
+    group: str = ""
+    note: str = ""
 
     @property
     def expected(self) -> str:
@@ -195,12 +199,17 @@ def column(
     check: Check | None = None,
     default: Any = dataclasses.MISSING,
     since: int = 1,
+    group: str = "",
+    note: str = "",
 ) -> Any:
-    """Declare a dataclass field that is a column of a result file.
+    """Declare a dataclass field that is a column of a result file; see `Column`.
 
     A column that came later than the first schema has a default: what earlier rows mean.
     """
-    metadata = {"meaning": meaning, "unit": unit, "check": check, "since": since}
+    metadata = {
+        "meaning": meaning, "unit": unit, "check": check, "since": since,
+        "group": group, "note": note,
+    }  # fmt: skip
     if since > 1:
         metadata["default"] = default
     return dataclasses.field(default=default, metadata=metadata)

@@ -30,8 +30,13 @@ FASTEST = "fastest"
 """What a grid may say for an implementation; `plan` puts the name of the fastest in its place."""
 
 PRECISIONS = ("float32", "tf32", "bfloat16", "float16")
+OPTIMIZERS = ("adam", "adamw", "sgd", "rmsprop")
+WITH_MOMENTUM = ("sgd", "rmsprop")
 SCHEDULES = ("constant", "one-cycle")
 MOST_LAYERS = 1000
+
+GROUPS = WHAT, TRAINING, MODEL, MEASURING = "What is run", "Training", "Model", "Measuring"
+"""Of settings."""
 
 _REGISTERED = matching(NAME.pattern, "a registered name")
 _SHOWN = 80  # characters of a name in an id, which names files too
@@ -50,88 +55,149 @@ class RunSpec:
         If a value is out of its range; it carries the setting's name and what was expected.
     """
 
-    task: str = column("the task, by its registry key", check=_REGISTERED)
+    task: str = column("task, by its registry key", check=_REGISTERED, group=WHAT)
     length: int | None = column(
-        "the task's length, mostly the time steps of a sequence; empty where its data decide",
+        "the task's length, mostly time steps of a sequence; empty where the data decide",
         check=at_least(1),
         default=None,
         since=2,
+        group=WHAT,
+        note="Default: the task's.",
     )
     train_examples: int | None = column(
-        "how many training examples are used, the first ones; empty for all",
+        "number of training examples, the first ones; empty for all",
         check=at_least(1),
         default=None,
         since=2,
+        group=WHAT,
+        note="Default: all.",
     )
-    variant: str = column("the model variant, by its registry key", check=_REGISTERED)
-    seed: int = column("start of every random stream of the run", check=in_range(0, 2**31))
-    device: str = column("where it was trained", check=one_of("cpu", "cuda"))
-    threads: int = column("threads of the CPU that may work at the same time", check=at_least(1))
+    variant: str = column(
+        "model variant, by its registry key",
+        check=_REGISTERED,
+        group=WHAT,
+        note="`*` in a name stands for any text. Default: the default variants, see "
+        "`seqbench list`.",
+    )
+    seed: int = column(
+        "seed of every random stream of the run",
+        check=in_range(0, 2**31),
+        group=WHAT,
+        note="How many seeds (5: seeds 0 to 4), or which ones (3,7). Default: 1, which is seed 0.",
+    )
+    device: str = column(
+        "device that the model is trained on",
+        check=one_of("cpu", "cuda"),
+        group=MEASURING,
+        note="`auto` takes the GPU if there is one. Default: auto.",
+    )
+    threads: int = column(
+        "CPU threads", check=at_least(1), group=MEASURING, note="Default: torch's choice."
+    )
     epochs: int = column(
-        "passes over the training set; 0 where only speed is measured", check=at_least(0), default=3
+        "passes over the training set; 0 where only speed is measured",
+        check=at_least(0),
+        default=3,
+        group=TRAINING,
     )
-    batch_size: int = column("examples in a batch", check=at_least(1), default=128)
+    batch_size: int = column("examples in a batch", check=at_least(1), default=128, group=TRAINING)
+    optimizer: str = column(
+        "optimiser; `sgd` and `rmsprop` with `momentum`",
+        check=one_of(*OPTIMIZERS),
+        default="adam",
+        since=8,
+        group=TRAINING,
+    )
     learning_rate: float = column(
-        "Adam's step size; the greatest one, if it follows a schedule", check=above(0), default=1e-3
+        "learning rate; the highest one under a schedule",
+        check=above(0),
+        default=1e-3,
+        group=TRAINING,
+    )
+    momentum: float = column(
+        "momentum of `sgd` and `rmsprop`; 0 for the optimisers that have their own",
+        check=in_range(0, 1),
+        default=0.0,
+        since=8,
+        group=TRAINING,
+    )
+    weight_decay: float = column(
+        "weight decay of all parameters: decoupled with `adamw`, else an L2 penalty",
+        check=at_least(0),
+        default=0.0,
+        since=8,
+        group=TRAINING,
     )
     schedule: str = column(
-        "how the step size goes: `constant`, or `one-cycle`, up and then down to nothing within "
-        "the run (Smith and Topin, 2019)",
+        "learning-rate schedule: `constant`, or `one-cycle` over the whole run (Smith and Topin, "
+        "2019)",
         check=one_of(*SCHEDULES),
         default="constant",
         since=3,
+        group=TRAINING,
     )
     clip_norm: float | None = column(
-        "a longer gradient is cut to this norm; empty for never",
+        "gradient-clipping norm; empty for no clipping",
         check=above(0),
         default=None,
         since=2,
+        group=TRAINING,
     )
     hidden_size: int = column(
-        "units in a layer, for each direction", check=at_least(1), default=128
+        "hidden size per direction", check=at_least(1), default=128, group=MODEL
     )
     num_layers: int = column(
-        "layers on top of each other, where the variant heeds it",
+        "stacked layers, of variants that stack",
         check=in_range(1, MOST_LAYERS + 1),
         default=2,
+        group=MODEL,
     )
-    dropout: float = column("share dropped between layers", check=in_range(0, 1), default=0.0)
+    dropout: float = column(
+        "dropout probability between layers", check=in_range(0, 1), default=0.0, group=MODEL
+    )
     readout: str = column(
-        "how the encoded sequence becomes one vector, by its registry key",
+        "read-out, by its registry key: how the sequence of outputs becomes one vector",
         check=_REGISTERED,
         default="last",
+        group=MODEL,
+        note="Default: the task's first one.",
     )
-
     implementation: str = column(
-        "`native`: the variant's ordinary code, torch.nn's own where it has it; `fused`: the same "
+        "`native`: the variant's default code, torch.nn's where it has it; `fused`: the same "
         "with fewer, larger operations; `compiled`: the equations, through torch.compile; `scan`: "
         "a parallel scan over time; `reference`: the equations, step by step",
         check=one_of(*IMPLEMENTATIONS),
         default="native",
+        group=MODEL,
+        note=f"`{FASTEST}` stands for the fastest one on this device. Default: the variant's.",
     )
     precision: str = column(
-        "type of the numbers in matrix products: `float32`; `tf32`, float32 rounded to 10 bits of "
+        "precision of matrix products: `float32`; `tf32`, float32 rounded to 10 bits of "
         "fraction inside the product; `bfloat16` or `float16` by autocast, weights in float32",
         check=one_of(*PRECISIONS),
         default="float32",
         since=3,
+        group=MEASURING,
     )
     cuda_graph: bool = column(
-        "whether a training step is captured once as a CUDA graph and then replayed",
+        "whether the training step is captured once as a CUDA graph and then replayed",
         default=False,
         since=3,
+        group=MEASURING,
     )
     eval_every: int | None = column(
-        "batches between evaluations within an epoch, off the clock; empty for none",
+        "batches between evaluations within an epoch, which are not timed; empty for none",
         check=at_least(1),
         default=None,
         since=3,
+        group=MEASURING,
     )
     target: float | None = column(
-        "score whose first reaching is timed, see `target_time_s`; empty for none",
+        "target score, whose training time is `target_time_s`; empty for none",
         check=finite(),
         default=None,
         since=3,
+        group=MEASURING,
     )
 
     def __post_init__(self) -> None:
@@ -141,6 +207,9 @@ class RunSpec:
                 raise SettingError(declared.name, value, declared.expected)
         if self.dropout > 0 and self.num_layers == 1:
             raise SettingError("dropout", self.dropout, "0 with one layer: it acts between layers")
+        if self.momentum > 0 and self.optimizer not in WITH_MOMENTUM:
+            expected = f"0 with {self.optimizer}: it is a setting of {' and '.join(WITH_MOMENTUM)}"
+            raise SettingError("momentum", self.momentum, expected)
 
     @property
     def chosen(self) -> dict[str, Value]:

@@ -1,8 +1,8 @@
 """A second, independent training, written from docs/training.md alone.
 
 It shares no code with the package: every cell is stepped by hand in float64 from the equations in
-torch's documentation; losses, Adam, clipping and the one-cycle schedule are spelled out. From torch
-come only the initial weights, the order of the examples and the derivatives.
+torch's documentation; losses, optimisers, clipping and the one-cycle schedule are spelled out.
+From torch come only the initial weights, the order of the examples and the derivatives.
 """
 
 from __future__ import annotations
@@ -119,7 +119,8 @@ def batches(n: int, batch_size: int, seed: int) -> Iterator[Tensor]:
 def train(
     *, variant: str, readout: str, inputs: Tensor, targets: Tensor, outputs: int, seed: int,
     hidden: int, layers: int, batch_size: int, steps: int, epochs: int, learning_rate: float,
-    schedule: str = "constant", clip_norm: float | None = None,
+    schedule: str = "constant", clip_norm: float | None = None, optimizer: str = "adam",
+    momentum: float = 0.0, weight_decay: float = 0.0,
 ) -> Trained:  # fmt: skip
     """Train for `steps` steps; `epochs` only sets the length of the one-cycle schedule."""
     cell, directions = variant.removeprefix("bi"), 2 if variant.startswith("bi") else 1
@@ -137,13 +138,25 @@ def train(
             norm = math.sqrt(sum(float(g.square().sum()) for g in gradients.values()))
             gradients = {k: g * min(1.0, clip_norm / (norm + 1e-6)) for k, g in gradients.items()}
         rate = one_cycle(step, total, learning_rate) if schedule == "one-cycle" else learning_rate
-        for name, g in gradients.items():  # Adam
-            first[name] = 0.9 * first[name] + 0.1 * g
-            second[name] = 0.999 * second[name] + 0.001 * g.square()
-            mean = first[name] / (1 - 0.9 ** (step + 1))
-            spread = (second[name] / (1 - 0.999 ** (step + 1))).sqrt()
-            moved = weights[name].detach() - rate * mean / (spread + 1e-8)
-            weights[name] = moved.requires_grad_()
+        for name, g in gradients.items():
+            old = weights[name].detach()
+            if optimizer == "adamw":
+                old = old - rate * weight_decay * old
+            else:
+                g = g + weight_decay * old
+            if optimizer in ("adam", "adamw"):
+                first[name] = 0.9 * first[name] + 0.1 * g
+                second[name] = 0.999 * second[name] + 0.001 * g.square()
+                mean = first[name] / (1 - 0.9 ** (step + 1))
+                spread = (second[name] / (1 - 0.999 ** (step + 1))).sqrt()
+                move = mean / (spread + 1e-8)
+            else:
+                if optimizer == "rmsprop":
+                    second[name] = 0.99 * second[name] + 0.01 * g.square()
+                    g = g / (second[name].sqrt() + 1e-8)
+                first[name] = momentum * first[name] + g
+                move = first[name]
+            weights[name] = (old - rate * move).requires_grad_()
         trained.losses.append(loss.item())
         trained.gradients.append(gradients)
     trained.weights = {name: w.detach() for name, w in weights.items()}

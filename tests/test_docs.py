@@ -1,6 +1,7 @@
 """README and docs: true to the code and to the committed results."""
 
 import re
+from dataclasses import fields
 from pathlib import Path
 
 import pandas as pd
@@ -9,6 +10,7 @@ from typer.main import get_group
 
 from seqbench.cli import app
 from seqbench.columns import Column, columns
+from seqbench.commands.options import describe_setting, option_of
 from seqbench.errors import ExitCode
 from seqbench.results.records import (
     EpochRecord,
@@ -17,6 +19,7 @@ from seqbench.results.records import (
     RunRecord,
     TimingRecord,
 )
+from seqbench.spec import GROUPS, RunSpec
 
 ROOT = Path(__file__).parents[1]
 
@@ -42,6 +45,19 @@ def test_every_column_is_described_as_it_is_declared(file: str, record: type) ->
     section = page.split(f"## `{file}`")[1].split("\n## ")[0]
     rows = [line for line in section.splitlines() if line.startswith("| `")]
     assert rows == [describe(column) for column in columns(record)]
+
+
+def test_every_setting_is_described_as_it_is_declared() -> None:
+    page = (ROOT / "docs" / "settings.md").read_text()
+    for group in GROUPS:
+        section = page.split(f"## {group}")[1].split("\n## ")[0]
+        assert [line for line in section.splitlines() if line.startswith("| `")] == [
+            f"| `{option_of(each.name)}` "
+            f"| {each.check.expected if each.check else 'true or false'} "
+            f"| {describe_setting(each, field.default)} |"
+            for each, field in zip(columns(RunSpec), fields(RunSpec), strict=True)
+            if each.group == group
+        ]
 
 
 def test_every_exit_code_is_described() -> None:

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from seqbench.columns import Check, Column, at_least
+from seqbench.spec import WHAT
 
 
 def parse_number(kind: type, check: Check | None = None) -> Callable[[Any], Any]:
@@ -31,16 +32,32 @@ _SHOWN = 40
 NUMBER = parse_number(float)
 COUNT = parse_number(int, at_least(1))
 
-ResultsRoot = Annotated[Path, typer.Option("--results", help="Folder that holds result folders.")]
+WHERE = "Where results go"
+"""Group of options."""
+
+ResultsRoot = Annotated[
+    Path,
+    typer.Option("--results", help="Folder of result folders.", rich_help_panel=WHERE),
+]
+ReportsRoot = Annotated[
+    Path, typer.Option("--reports", help="Folder of reports.", rich_help_panel=WHERE)
+]
 DataFolder = Annotated[
     Path | None,
-    typer.Option(help="Data folder. Default: $SEQBENCH_DATA, else the user's cache folder."),
+    typer.Option(
+        help="Data folder. Default: $SEQBENCH_DATA, else the user's cache folder.",
+        metavar="FOLDER",
+        rich_help_panel=WHAT,
+    ),
 ]
 Plugins = Annotated[
     list[Path] | None,
-    typer.Option(help="A Python file with variants or tasks of your own.", metavar="FILE"),
+    typer.Option(
+        help="A Python file with variants or tasks of your own.",
+        metavar="FILE",
+        rich_help_panel=WHAT,
+    ),
 ]
-ReportsRoot = Annotated[Path, typer.Option("--reports", help="Folder that holds reports.")]
 
 
 def find_folder(name: str, results: Path) -> Path:

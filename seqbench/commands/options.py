@@ -1,17 +1,21 @@
-"""Settings as a person types them: text to axes of a grid, and axes back to a command."""
+"""Settings as a person types them: options, their text to axes of a grid, and axes to a command."""
 
+import inspect
 import re
-from collections.abc import Iterable, Mapping
-from dataclasses import fields, replace
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import MISSING, fields, replace
 from shlex import quote
-from typing import Any
+from typing import Annotated, Any, TypeVar
+
+import typer
+from typer.core import TyperCommand
 
 from seqbench.columns import Column, columns, one_of
 from seqbench.errors import SettingError, UsageError
 from seqbench.harness.execution import Request
 from seqbench.printable import shorten
 from seqbench.registry import NAME
-from seqbench.spec import FASTEST, IMPLEMENTATIONS, RunSpec
+from seqbench.spec import FASTEST, GROUPS, IMPLEMENTATIONS, RunSpec
 
 NONE = "none"
 """How an optional setting is left out; an empty text may be a variable that is not set."""
@@ -47,6 +51,73 @@ def list_seeds(text: str) -> list[str]:
     return [str(seed) for seed in range(count)]
 
 
+Command = TypeVar("Command", bound=Callable[..., None])
+
+
+def with_settings(command: Command) -> Command:
+    """Give a command, after its first option, one for each field of `RunSpec` as ``**settings``."""
+    signature = inspect.signature(command, eval_str=True)
+    first, *others, settings = signature.parameters.values()
+    assert settings.kind is inspect.Parameter.VAR_KEYWORD
+    options = [
+        inspect.Parameter(
+            setting.name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=None,
+            annotation=Annotated[
+                list[str] | None,
+                typer.Option(
+                    option_of(setting.name),
+                    help=describe_setting(setting, field.default),
+                    metavar=_describe_values(setting),
+                    rich_help_panel=setting.group,
+                ),
+            ],
+        )
+        for setting, field in zip(columns(RunSpec), fields(RunSpec), strict=True)
+    ]
+    parameters = [
+        each.replace(kind=inspect.Parameter.KEYWORD_ONLY) for each in (first, *options, *others)
+    ]
+    command.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
+    command.__annotations__ = {each.name: each.annotation for each in parameters} | {"return": None}
+    return command
+
+
+def describe_setting(setting: Column, default: Any) -> str:
+    """Return what a setting means, what else its option takes, and its default."""
+    meaning = re.sub("; empty [^;]*$", "", setting.meaning)  # a cell; an option takes `none`
+    text = f"{meaning[0].upper()}{meaning[1:]}. {setting.note}".strip().replace("`", "")
+    if "Default:" in text or default is MISSING:
+        return text
+    return f"{text} Default: {setting.format(default) or NONE}."
+
+
+def _describe_values(setting: Column) -> str:
+    choices = setting.check.choices if setting.check else ()
+    if setting.name == "seed":
+        return "N"
+    return "|".join(choices) or {int: "N", float: "X", bool: "true|false"}.get(setting.type, "NAME")
+
+
+class GroupedCommand(TyperCommand):
+    """A command whose help lists its options in the groups that they name."""
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        """Write the options, group by group."""
+        groups: dict[str, list[tuple[str, str]]] = {group: [] for group in GROUPS}
+        for each in self.get_params(ctx):
+            record = each.get_help_record(ctx)
+            if record is not None:
+                group = getattr(each, "rich_help_panel", None) or "Options"
+                groups.setdefault(group, []).append(record)
+        for group, records in groups.items():
+            if not records:
+                continue
+            with formatter.section(group):
+                formatter.write_dl(records)
+
+
 def parse_axes(options: Mapping[str, Iterable[str] | None]) -> dict[str, tuple[Any, ...]]:
     """Return the values of the options that were given, parsed and checked by their columns.
 
@@ -64,13 +135,13 @@ def parse_axes(options: Mapping[str, Iterable[str] | None]) -> dict[str, tuple[A
     implementations = one_of(*IMPLEMENTATIONS, FASTEST)  # which the plan gives its name
     declared["implementation"] = replace(declared["implementation"], check=implementations)
     axes: dict[str, tuple[Any, ...]] = {}
-    for setting, values in options.items():
-        if values is None:
+    for setting, texts in options.items():
+        if texts is None:
             continue
-        values = split_list(values)
+        values = list_seeds(",".join(texts)) if setting == "seed" else split_list(texts)
         for value in values:
             refuse_file(setting, value)
-        if setting == "variant":  # names in it may be patterns, which the registry resolves
+        if setting in ("variant", "device"):  # resolved by the registry, and on the machine
             axes[setting] = tuple(values)
             continue
         parsed = []

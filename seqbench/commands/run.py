@@ -3,103 +3,50 @@
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from seqbench.commands.arguments import COUNT, NUMBER, DataFolder, Plugins, ReportsRoot, ResultsRoot
+from seqbench.commands.arguments import (
+    COUNT,
+    NUMBER,
+    WHERE,
+    DataFolder,
+    Plugins,
+    ReportsRoot,
+    ResultsRoot,
+)
 from seqbench.commands.console import complain, console, interruptible, say
 from seqbench.commands.options import (
     check_folder_name,
     check_timeout,
     format_command,
-    list_seeds,
     parse_axes,
-    split_list,
+    with_settings,
 )
 from seqbench.commands.outputs import check_folder
 from seqbench.commands.results import write_page
 from seqbench.errors import ExitCode
 from seqbench.harness.execution import InterruptedRunsError, Request, execute
+from seqbench.harness.suites import MATCH_TOLERANCE
+from seqbench.spec import MEASURING, MODEL, WHAT
 
 if TYPE_CHECKING:
     from seqbench.harness.runner import Progress
     from seqbench.spec import RunSpec
 
 
-def _axis(text: str) -> Any:
-    return typer.Option(
-        help=f"{text} Several, separated by commas, make a grid.", metavar="VALUE,…"
-    )
+_HOW = "How runs are done"
 
 
+@with_settings
 def run(
     suite: Annotated[
         str | None,
-        typer.Option(help="A suite, see `seqbench list`. Default: quick, or none with --task."),
-    ] = None,
-    task: Annotated[list[str] | None, _axis("Tasks.")] = None,
-    variant: Annotated[
-        list[str] | None, _axis("Variants; in a name * stands for anything.")
-    ] = None,
-    seeds: Annotated[
-        str | None,
-        typer.Option(help="How many seeds (5: seeds 0 to 4), or which ones (3,7).", metavar="N"),
-    ] = None,
-    length: Annotated[list[str] | None, _axis("Time steps of generated sequences.")] = None,
-    train_examples: Annotated[
-        list[str] | None, _axis("Use only the first so many training examples.")
-    ] = None,
-    epochs: Annotated[list[str] | None, _axis("Passes over the training set.")] = None,
-    batch_size: Annotated[list[str] | None, _axis("Examples in a batch.")] = None,
-    learning_rate: Annotated[list[str] | None, _axis("Adam's step size.")] = None,
-    schedule: Annotated[list[str] | None, _axis("constant or one-cycle.")] = None,
-    clip_norm: Annotated[list[str] | None, _axis("Greatest norm of a gradient.")] = None,
-    hidden_size: Annotated[list[str] | None, _axis("Units in a layer, each direction.")] = None,
-    match_parameters: Annotated[
-        int | None,
         typer.Option(
-            help="Choose each hidden size for so many parameters.", parser=COUNT, metavar="N"
-        ),
-    ] = None,
-    match_tolerance: Annotated[
-        float | None,
-        typer.Option(
-            help="How far from them a model may be, as a share. Default: 0.02.",
-            parser=NUMBER,
-            metavar="SHARE",
-        ),
-    ] = None,
-    num_layers: Annotated[list[str] | None, _axis("Layers.")] = None,
-    dropout: Annotated[list[str] | None, _axis("Share dropped between layers.")] = None,
-    readout: Annotated[list[str] | None, _axis("Read-outs. Default: the task's first one.")] = None,
-    implementation: Annotated[
-        list[str] | None,
-        _axis(
-            "native, fused, compiled, scan or reference; or fastest, the fastest on this device. "
-            "Default: the variant's ordinary one."
-        ),
-    ] = None,
-    precision: Annotated[
-        list[str] | None, _axis("float32, tf32, bfloat16 or float16. Default: float32.")
-    ] = None,
-    cuda_graph: Annotated[
-        list[str] | None, _axis("true: capture the whole training step as a CUDA graph.")
-    ] = None,
-    device: Annotated[list[str] | None, _axis("auto, cpu or cuda. Default: auto.")] = None,
-    threads: Annotated[list[str] | None, _axis("CPU threads. Default: torch's own.")] = None,
-    eval_every: Annotated[
-        list[str] | None, _axis("Evaluate after every so many batches, off the clock.")
-    ] = None,
-    target: Annotated[
-        list[str] | None, _axis("Record the training time until the score reaches this.")
-    ] = None,
-    measure: Annotated[
-        bool | None,
-        typer.Option(
-            "--measure/--no-measure",
-            help="Measure speed apart from training: steps, latency, share of the machine's peak. "
-            "With --epochs 0 nothing else is done. Default: as the suite says.",
+            help="A suite, see `seqbench list`. Default: quick, or none with --task.",
+            metavar="NAME",
+            rich_help_panel=WHAT,
         ),
     ] = None,
     plugin: Plugins = None,
@@ -108,78 +55,105 @@ def run(
         bool,
         typer.Option(
             "--allow-changed-data",
-            help="Also take data that is not the published one; rows and report name it.",
+            help="Accept data files that differ from the published ones; rows and report name "
+            "them.",
+            rich_help_panel=WHAT,
         ),
     ] = False,
-    name: Annotated[
-        str | None, typer.Option(help="Name of the result folder. Default: the suite's.")
+    match_parameters: Annotated[
+        int | None,
+        typer.Option(
+            help="Choose each hidden size for this number of parameters.",
+            parser=COUNT,
+            metavar="N",
+            rich_help_panel=MODEL,
+        ),
     ] = None,
+    match_tolerance: Annotated[
+        float | None,
+        typer.Option(
+            help=f"Largest relative deviation from --match-parameters. Default: {MATCH_TOLERANCE}.",
+            parser=NUMBER,
+            metavar="SHARE",
+            rich_help_panel=MODEL,
+        ),
+    ] = None,
+    measure: Annotated[
+        bool | None,
+        typer.Option(
+            "--measure/--no-measure",
+            help="Measure speed apart from training: steps, latency, % of peak. With --epochs 0 "
+            "nothing else is done. Default: the suite's.",
+            rich_help_panel=MEASURING,
+        ),
+    ] = None,
+    name: Annotated[
+        str | None,
+        typer.Option(
+            help="Name of the result folder. Default: the suite's.",
+            metavar="NAME",
+            rich_help_panel=WHERE,
+        ),
+    ] = None,
+    results: ResultsRoot = Path("results"),
+    reports: ReportsRoot = Path("reports"),
+    report: Annotated[
+        bool, typer.Option(help="Also write the report.", rich_help_panel=WHERE)
+    ] = False,
+    save_checkpoints: Annotated[
+        bool,
+        typer.Option("--save-checkpoints", help="Save each trained model.", rich_help_panel=WHERE),
+    ] = False,
     restart: Annotated[
         bool,
-        typer.Option("--restart", help="Begin afresh; the earlier result is kept aside."),
+        typer.Option(
+            "--restart",
+            help="Start over; the earlier result is archived.",
+            rich_help_panel=_HOW,
+        ),
     ] = False,
     retry_failed: Annotated[
-        bool, typer.Option("--retry-failed", help="Run those again that did not end well.")
+        bool,
+        typer.Option("--retry-failed", help="Run failed runs again.", rich_help_panel=_HOW),
     ] = False,
     timeout: Annotated[
         float | None,
         typer.Option(
-            help="End a run, or loading the data, that takes longer than so many seconds.",
+            help="Longest time of a run, or of loading the data, in seconds.",
             parser=NUMBER,
             metavar="SECONDS",
+            rich_help_panel=_HOW,
         ),
     ] = None,
     wait: Annotated[
-        bool, typer.Option("--wait", help="Wait for another run that writes to the same folder.")
+        bool,
+        typer.Option(
+            "--wait",
+            help="Wait for another process that writes to the same folder.",
+            rich_help_panel=_HOW,
+        ),
     ] = False,
-    results: ResultsRoot = Path("results"),
-    reports: ReportsRoot = Path("reports"),
-    report: Annotated[bool, typer.Option(help="Also write the report.")] = False,
-    save_checkpoints: Annotated[
-        bool, typer.Option("--save-checkpoints", help="Keep each trained model's weights.")
-    ] = False,
+    **settings: list[str] | None,
 ) -> None:
     """Train a suite, or a grid of your own, and record it in results/NAME.
 
-    Started again it goes on where it was interrupted; runs that are finished are kept.
+    Several values of a setting, separated by commas, make a grid: --hidden-size 64,128. A setting
+    that is left out is the suite's, or else its default; `none` unsets one.
+
+    Started again, it resumes where it was interrupted; finished runs are kept.
     """
-    if suite is None and not task:
+    if suite is None and not settings["task"]:
         suite = "quick"
     if name is not None:
         check_folder_name(name)
     check_timeout(timeout)
     if report:
         check_folder("--reports", reports)
-    texts = {
-        "task": task,
-        "variant": variant,
-        "seed": seeds and list_seeds(seeds),
-        "length": length,
-        "train_examples": train_examples,
-        "epochs": epochs,
-        "batch_size": batch_size,
-        "learning_rate": learning_rate,
-        "schedule": schedule,
-        "clip_norm": clip_norm,
-        "hidden_size": hidden_size,
-        "num_layers": num_layers,
-        "dropout": dropout,
-        "readout": readout,
-        "implementation": implementation,
-        "precision": precision,
-        "cuda_graph": cuda_graph,
-        "eval_every": eval_every,
-        "target": target,
-        "threads": threads,
-    }
-    chosen = parse_axes(texts)
-    if device:
-        chosen["device"] = tuple(split_list(device))
     request = Request(
         results=results,
         name=name,
         suite=suite,
-        axes=chosen,
+        axes=parse_axes(settings),
         match_parameters=match_parameters,
         match_tolerance=match_tolerance,
         measure=measure,

@@ -8,11 +8,17 @@ from seqbench.models.sequence_model import SequenceModel, count_parameters
 from seqbench.spec import RunSpec
 from seqbench.tasks.task import TaskData
 
-BYTES_PER_PARAMETER = 20
-"""What each takes in training, in float32: itself, its gradient from autograd and as the optimiser
-gets it, and Adam's two moments."""
+_MOMENTS = {"adam": 2, "adamw": 2, "rmsprop": 1, "sgd": 0}
 
 _BYTES_PER_OUTPUT = 8  # of the encoder at one step, and its gradient
+
+
+def count_bytes_per_parameter(spec: RunSpec) -> int:
+    """Return what a parameter takes in training, in bytes of float32.
+
+    Itself, its gradient from autograd and as the optimiser gets it, and the optimiser's state.
+    """
+    return 4 * (3 + _MOMENTS[spec.optimizer] + (spec.momentum > 0))
 
 
 def check_memory(spec: RunSpec, model: SequenceModel, data: TaskData, time: int) -> None:
@@ -34,7 +40,7 @@ def check_memory(spec: RunSpec, model: SequenceModel, data: TaskData, time: int)
     parameters = count_parameters(model)
     examples = min(spec.batch_size, len(data.train))
     outputs = examples * time * model.encoder.width
-    needed = parameters * BYTES_PER_PARAMETER + outputs * _BYTES_PER_OUTPUT
+    needed = parameters * count_bytes_per_parameter(spec) + outputs * _BYTES_PER_OUTPUT
     if needed > free:
         raise UnsupportedError(
             f"to train {parameters:,} parameters on batches of {examples} sequences, {time} steps, "

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from seqbench.columns import above, at_least, column, matching, one_of
 from seqbench.spec import RunSpec
 
-SCHEMA_VERSION = 7
+SCHEMA_VERSION = 8
 
 CODE_DIGEST_SCHEMA = 6
 """The schema that brought today's rule for ``code_version``; others of it cannot be compared."""

@@ -16,17 +16,17 @@ _EAGER_STEPS = 3  # before a capture, so that libraries have chosen kernels and 
 
 
 class Update:
-    """Adam with what a spec asks for around it: clipping, a schedule, scaled losses.
+    """A spec's optimiser with what it asks for around it: clipping, a schedule, scaled losses.
 
     Gradients are summed into tensors of its own, which lie in memory as the parameters do. So
     nothing is added into, or scaled in, a tensor that autograd or a model holds elsewhere: one
-    tensor may well be the gradient of two parameters. And Adam's fused kernel, which goes through
-    both in the order of memory and looks at no strides, finds each number beside its weight.
+    tensor may well be the gradient of two parameters. And torch's fused kernels, which go through
+    both in the order of memory and look at no strides, find each number beside its weight.
 
     Parameters
     ----------
     spec
-        Gives learning rate, schedule, gradient-clipping norm and precision.
+        Gives optimiser, learning rate, schedule, gradient-clipping norm and precision.
     parameters
         What is trained.
     steps
@@ -46,16 +46,10 @@ class Update:
         self._gradients = [torch.empty_like(each, requires_grad=False) for each in parameters]
         self._projections = projections
         self._clip_norm = spec.clip_norm
-        rate = spec.learning_rate
-        self._optimizer = torch.optim.Adam(
-            parameters,
-            lr=torch.tensor(rate, device=spec.device) if spec.cuda_graph else rate,
-            fused=True,
-            capturable=spec.cuda_graph,
-        )
+        self._optimizer = _make_optimizer(spec, parameters)
         self._schedule = (
             torch.optim.lr_scheduler.OneCycleLR(
-                self._optimizer, rate, total_steps=steps, cycle_momentum=False
+                self._optimizer, spec.learning_rate, total_steps=steps, cycle_momentum=False
             )
             if spec.schedule == "one-cycle"
             else None
@@ -118,6 +112,31 @@ class Update:
         """Go on to the schedule's next step size."""
         if self._schedule:
             self._schedule.step()
+
+
+def _make_optimizer(
+    spec: RunSpec, parameters: Sequence[torch.nn.Parameter]
+) -> torch.optim.Optimizer:
+    """Return torch's optimiser, by its fused kernel where it has one.
+
+    The learning rate of a step that is captured is a tensor, which the graph reads when it runs.
+    """
+    rate = spec.learning_rate
+    settings: dict[str, Any] = {
+        "lr": torch.tensor(rate, device=spec.device) if spec.cuda_graph else rate,
+        "weight_decay": spec.weight_decay,
+    }
+    match spec.optimizer:
+        case "sgd":
+            return torch.optim.SGD(parameters, momentum=spec.momentum, fused=True, **settings)
+        case "rmsprop":
+            settings |= {"momentum": spec.momentum, "capturable": spec.cuda_graph}
+            return torch.optim.RMSprop(parameters, foreach=True, **settings)
+        case "adamw":
+            kind: type[torch.optim.Adam] = torch.optim.AdamW
+        case _:
+            kind = torch.optim.Adam
+    return kind(parameters, fused=True, capturable=spec.cuda_graph, **settings)
 
 
 def _sum_into(own: Tensor, parts: Sequence[Tensor]) -> Tensor:

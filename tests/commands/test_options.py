@@ -1,6 +1,8 @@
 """Options: text to axes and back."""
 
 import math
+import re
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -10,15 +12,18 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from seqbench.cli import app, main
+from seqbench.columns import columns
 from seqbench.commands.options import (
     check_folder_name,
     check_timeout,
     format_command,
     list_seeds,
+    option_of,
     parse_axes,
 )
 from seqbench.errors import ExitCode, SettingError, UsageError
 from seqbench.harness.execution import Request
+from seqbench.spec import GROUPS, RunSpec
 
 OPTIONAL = ("length", "train_examples", "clip_norm", "eval_every", "target")
 AXES = st.fixed_dictionaries(
@@ -44,12 +49,27 @@ def test_the_command_of_a_result_gives_its_axes_again(axes: dict[str, list[Any]]
     words = told(suite="quick", axes=chosen).split()
     assert words[:4] == ["seqbench", "run", "--suite", "quick"]
     given_options = dict(zip(words[4::2], words[5::2], strict=True))
-    seeds = given_options.pop("--seeds", None)
-    texts = {
-        option.removeprefix("--").replace("-", "_"): [text]
-        for option, text in given_options.items()
-    }
-    assert parse_axes(texts | ({"seed": list_seeds(seeds)} if seeds else {})) == chosen
+    settings = {option_of(each.name): each.name for each in fields(RunSpec)}
+    texts = {settings[option]: [text] for option, text in given_options.items()}
+    assert parse_axes(texts) == chosen
+
+
+def test_the_help_lists_every_setting_in_its_group() -> None:
+    sections = re.split(r"\n\n(?=[A-Z].*:\n)", CliRunner().invoke(app, ["run", "--help"]).output)
+    shown = {section.partition(":\n")[0]: section for section in sections[1:]}
+    assert list(shown)[: len(GROUPS)] == list(GROUPS)
+    for each in columns(RunSpec):
+        for group, section in shown.items():
+            listed = bool(re.search(rf"^  {option_of(each.name)} ", section, re.MULTILINE))
+            assert listed is (group == each.group), (each.name, group)
+    assert "Default: 128." in " ".join(shown["Model"].split())
+
+
+def test_momentum_needs_an_optimizer_that_takes_it() -> None:
+    arguments = ["run", "--task", "row-digits", "--variant", "rnn", "--momentum", "0.9"]
+    with pytest.raises(SettingError, match="0 with adam") as refused:
+        CliRunner().invoke(app, arguments, catch_exceptions=False)
+    assert refused.value.setting == "momentum"
 
 
 def test_seeds_are_a_number_of_them_or_a_list() -> None:

@@ -1,6 +1,7 @@
 """Thirty steps of the harness beside an independent training, in float64: see `oracle`."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -56,7 +57,7 @@ def _as_default(values: Tensor) -> Tensor:
     return values.to(torch.get_default_dtype()) if values.is_floating_point() else values
 
 
-SETTINGS = {
+SETTINGS: dict[int, dict[str, Any]] = {
     1: {"learning_rate": 0.01},
     2: {"learning_rate": 0.003, "clip_norm": 0.3},
     3: {"learning_rate": 0.02, "clip_norm": 0.5, "schedule": "one-cycle"},
@@ -108,7 +109,27 @@ def test_so_it_does_with_numbers_to_predict(variant: str) -> None:
     compare(Numbers(), variant, "native", "final", threads=3)
 
 
-def compare(task: Task, variant: str, implementation: str, readout: str, threads: int) -> None:
+@pytest.mark.parametrize("threads", SETTINGS)
+@pytest.mark.parametrize(
+    "chosen",
+    [
+        {"optimizer": "adam", "weight_decay": 0.1},
+        {"optimizer": "adamw", "weight_decay": 0.1},
+        {"optimizer": "sgd"},
+        {"optimizer": "sgd", "momentum": 0.9, "weight_decay": 0.1},
+        {"optimizer": "rmsprop"},
+        {"optimizer": "rmsprop", "momentum": 0.5, "weight_decay": 0.1},
+    ],
+    ids=lambda chosen: "-".join(map(str, chosen.values())),
+)
+def test_so_it_does_with_every_optimizer(chosen: dict[str, Any], threads: int) -> None:
+    compare(Labels(), "lstm", "native", "last", threads, **chosen)
+
+
+def compare(
+    task: Task, variant: str, implementation: str, readout: str, threads: int, **chosen: Any
+) -> None:
+    settings = {**SETTINGS[threads], **chosen}
     spec = RunSpec(
         task="a-task",
         variant=variant,
@@ -121,7 +142,7 @@ def compare(task: Task, variant: str, implementation: str, readout: str, threads
         batch_size=BATCH,
         hidden_size=6,
         num_layers=2,
-        **SETTINGS[threads],  # type: ignore[arg-type]
+        **settings,
     )
     data = task.load(Path())
     theirs = train(
@@ -136,7 +157,7 @@ def compare(task: Task, variant: str, implementation: str, readout: str, threads
         batch_size=BATCH,
         steps=STEPS,
         epochs=EPOCHS,
-        **SETTINGS[threads],  # type: ignore[arg-type]
+        **settings,
     )
     drawn = Training(spec, task, data).model.state_dict()
     with default_dtype(torch.float64):
