@@ -6,19 +6,14 @@ All of the grid is in `python -m benchmarks.gradients`; here are a few of each k
 import pytest
 
 from benchmarks.gradients import TOLERANCES, Case, find_worst
-from seqbench.models.model import VARIANTS
+from tests.members import IMPLEMENTATIONS, cover
 
-IMPLEMENTATIONS = [
-    (name, implementation)
-    for name in VARIANTS
-    for implementation in VARIANTS[name].implementations
-    if implementation != "compiled"
-]
+WITHOUT_COMPILING = [each for each in IMPLEMENTATIONS if each[1] != "compiled"]
 KINDS = [("birnn", "fused"), ("gru", "fused"), ("lstm", "native"), ("mingru", "scan")]
 """One of each way to differentiate: own loops, own and torch's layers, a scan."""
 
 
-@pytest.mark.parametrize(("variant", "implementation"), IMPLEMENTATIONS)
+@pytest.mark.parametrize(("variant", "implementation"), cover(WITHOUT_COMPILING))
 def test_the_optimiser_gets_the_clipped_gradient_of_the_whole_batch(
     variant: str, implementation: str
 ) -> None:

@@ -16,6 +16,7 @@ from seqbench.models.unseen_work import find_unseen_work
 from seqbench.spec import RunSpec
 from seqbench.tasks.task import Task, TaskData
 from seqbench.timing.sampler import Sampling
+from tests.members import cover_pairs
 
 SIZES = EncoderSizes(features=28, hidden=128, layers=2, time=28)
 
@@ -24,8 +25,9 @@ def build(encoder: Encoder, features: int = 28) -> SequenceModel:
     return SequenceModel(encoder, READOUTS["last"], features, 10).eval()
 
 
-@pytest.mark.parametrize("name", tuple(VARIANTS))
-@pytest.mark.parametrize(("time", "features"), [(28, 28), (100, 1), (4, 1), (5, 3)])
+@pytest.mark.parametrize(
+    ("name", "time", "features"), cover_pairs(VARIANTS, [(28, 28), (100, 1), (4, 1), (5, 3)])
+)
 def test_of_every_variant_the_rule_sees_the_work(name: str, time: int, features: int) -> None:
     sizes = EncoderSizes(features=features, hidden=128, layers=2, time=time)
     inputs = torch.rand(3, time, features)
