@@ -31,7 +31,7 @@ def run(
     seeds: int | Iterable[int] = 1,
     suite: str | None = None,
     name: str | None = None,
-    results: str | Path = "results",
+    results: str | Path = "results/local",
     measure: bool | None = None,
     match_parameters: int | None = None,
     match_tolerance: float | None = None,
@@ -62,7 +62,7 @@ def run(
     name
         Of the folder below ``results``; None for the suite's, or ``custom``.
     results
-        Folder of result folders.
+        Folder of result folders; those of a project that are published lie in ``results``.
     measure
         Whether speed is measured apart from training; None for what the suite says.
     match_parameters, match_tolerance

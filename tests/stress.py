@@ -45,7 +45,13 @@ SETTINGS = {
     "threads": "1",
     "name": "job",
 }
-JOB = ["run", "--save-checkpoints", *(f"--{name}={value}" for name, value in SETTINGS.items())]
+JOB = [
+    "run",
+    "--results",
+    "results",
+    "--save-checkpoints",
+    *(f"--{name}={value}" for name, value in SETTINGS.items()),
+]
 RESULT = Path("results", "job")
 TIGHT_EVERY = 10
 """Every so many-th job writes to a disk that is too small."""

@@ -14,6 +14,7 @@ SMALL = {
     "seeds": "1",
     "threads": "1",
     "name": "trial",
+    "results": "results",
 }
 """A run of a second: what is hostile comes in place of one of these, or is added."""
 

@@ -8,6 +8,8 @@ from typing import Annotated, Any
 import typer
 
 from seqbench.columns import Check, Column, at_least
+from seqbench.errors import UsageError
+from seqbench.results.local import LOCAL, PUBLISHED
 from seqbench.spec import WHAT
 
 
@@ -39,6 +41,24 @@ ResultsRoot = Annotated[
     Path,
     typer.Option("--results", help="Folder of result folders.", rich_help_panel=WHERE),
 ]
+Publish = Annotated[
+    bool,
+    typer.Option(
+        "--publish",
+        help="Write to results/ and reports/, which git tracks, instead of results/local/ and "
+        "reports/local/.",
+        rich_help_panel=WHERE,
+    ),
+]
+RootOfNew = Annotated[
+    Path | None,
+    typer.Option(
+        "--results",
+        help="Folder of result folders. Default: results/local, with --publish results.",
+        metavar="FOLDER",
+        rich_help_panel=WHERE,
+    ),
+]
 ReportsRoot = Annotated[
     Path, typer.Option("--reports", help="Folder of reports.", rich_help_panel=WHERE)
 ]
@@ -61,11 +81,30 @@ Plugins = Annotated[
 
 
 def find_folder(name: str, results: Path) -> Path:
-    """Return a result folder for its path or its name, which need not be there."""
+    """Return a result folder for its path or its name, which need not be there.
+
+    A name is that of a published result, or of one's own: where both are there ``local/NAME`` is
+    one's own.
+    """
     from seqbench.results.folder_lock import heal_folder
 
     heal_folder(Path(name))
     with suppress(OSError):  # such as a name that is too long for one
         if Path(name).is_dir():
             return Path(name)
+        if not (results / name).is_dir() and (results / LOCAL / name).is_dir():
+            return results / LOCAL / name
     return results / name
+
+
+def choose_root(results: Path | None, *, publish: bool) -> Path:
+    """Return the folder in which a new result folder goes.
+
+    Raises
+    ------
+    UsageError
+        If it is named, and a published one is asked for too.
+    """
+    if results is not None and publish:
+        raise UsageError("--publish stands for --results results; give one of the two")
+    return results or (PUBLISHED if publish else PUBLISHED / LOCAL)

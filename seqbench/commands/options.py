@@ -15,6 +15,7 @@ from seqbench.errors import SettingError, UsageError
 from seqbench.harness.execution import Request
 from seqbench.printable import shorten
 from seqbench.registry import NAME
+from seqbench.results.local import LOCAL
 from seqbench.spec import FASTEST, GROUPS, IMPLEMENTATIONS, RunSpec
 
 NONE = "none"
@@ -169,9 +170,10 @@ def _parse_setting(declared: Column, text: str) -> Any:
 
 def check_folder_name(name: str) -> str:
     """Return ``name`` if it can name a result folder; raise `SettingError` if it cannot."""
-    if not NAME.fullmatch(name) or len(name) > LONGEST_NAME:
+    if not NAME.fullmatch(name) or len(name) > LONGEST_NAME or name == LOCAL:
         expected = "lower-case letters and digits, words joined by hyphens"
-        raise SettingError("name", name, f"{expected}, {LONGEST_NAME} characters at most")
+        other = f"{LONGEST_NAME} characters at most, and not {LOCAL}, which holds one's own results"
+        raise SettingError("name", name, f"{expected}, {other}")
     return name
 
 

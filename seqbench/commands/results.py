@@ -6,14 +6,18 @@ from typing import Annotated
 import typer
 
 from seqbench.commands.arguments import (
+    Publish,
     ReportsRoot,
     ResultsRoot,
+    RootOfNew,
+    choose_root,
     find_folder,
 )
 from seqbench.commands.console import complain, say
 from seqbench.commands.options import check_folder_name
 from seqbench.commands.outputs import check_folder, writing
 from seqbench.errors import ExitCode, ResultsError, UsageError
+from seqbench.results.local import LOCAL, PUBLISHED, find_published, is_local
 
 
 def report(
@@ -66,14 +70,15 @@ def pool(
     parts: Annotated[
         list[str], typer.Argument(help="Result folders, or their names below --results.")
     ],
-    results: ResultsRoot = Path("results"),
+    publish: Publish = False,
+    results: RootOfNew = None,
 ) -> None:
     """Put several results together: scores of all of them, times of the first one's machine."""
     from seqbench.results.pooling import pool_results
     from seqbench.results.reader import load_results
 
-    folders = [find_folder(each, results) for each in parts]
-    target = results / check_folder_name(name)
+    folders = [find_folder(each, results or PUBLISHED) for each in parts]
+    target = choose_root(results, publish=publish) / check_folder_name(name)
     pool_results([load_results(folder) for folder in folders], target)
     say(f"results: {target}")
 
@@ -104,6 +109,10 @@ def write_page(folder: Path, reports: Path) -> None:
     from seqbench.results.reader import load_results
 
     found = load_results(folder)
+    published = find_published(folder)
+    root = reports / LOCAL if is_local(folder) else reports
     with writing("--reports", reports):
-        page = write_report(found, reports / folder.resolve().name)
+        page = write_report(
+            found, root / folder.resolve().name, load_results(published) if published else None
+        )
     say(f"report: {page}")

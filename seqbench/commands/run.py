@@ -13,8 +13,10 @@ from seqbench.commands.arguments import (
     WHERE,
     DataFolder,
     Plugins,
+    Publish,
     ReportsRoot,
-    ResultsRoot,
+    RootOfNew,
+    choose_root,
 )
 from seqbench.commands.console import complain, console, interruptible, say
 from seqbench.commands.options import (
@@ -95,7 +97,8 @@ def run(
             rich_help_panel=WHERE,
         ),
     ] = None,
-    results: ResultsRoot = Path("results"),
+    publish: Publish = False,
+    results: RootOfNew = None,
     reports: ReportsRoot = Path("reports"),
     report: Annotated[
         bool, typer.Option(help="Also write the report.", rich_help_panel=WHERE)
@@ -135,7 +138,7 @@ def run(
     ] = False,
     **settings: list[str] | None,
 ) -> None:
-    """Train a suite, or a grid of your own, and record it in results/NAME.
+    """Train a suite, or a grid of your own, and record it in results/local/NAME.
 
     Several values of a setting, separated by commas, make a grid: --hidden-size 64,128. A setting
     that is left out is the suite's, or else its default; `none` unsets one.
@@ -150,7 +153,7 @@ def run(
     if report:
         check_folder("--reports", reports)
     request = Request(
-        results=results,
+        results=choose_root(results, publish=publish),
         name=name,
         suite=suite,
         axes=parse_axes(settings),

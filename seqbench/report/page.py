@@ -37,9 +37,10 @@ _MOST_VALUES = 20
 _LONGEST = 200  # characters of a field of the environment
 
 
-def write_report(results: Results, folder: Path) -> Path:
+def write_report(results: Results, folder: Path, published: Results | None = None) -> Path:
     """Write the report of ``results`` into ``folder`` and return its page.
 
+    ``published`` is the result that stands beside it in the report, if there is one.
     Figures and page replace those of an earlier report; the page is written last.
     """
     folder.mkdir(parents=True, exist_ok=True)

@@ -36,7 +36,7 @@ def test_the_main_job_leaves_csv_figures_and_a_report(tmp_path: Path) -> None:
     done = seqbench("run", "--report", "--seeds", "2", *FAST, cwd=tmp_path)
     assert done.returncode == ExitCode.OK, done.stderr
     assert "[12/12] row-digits bilstm seed 1 on cpu: accuracy" in done.stdout
-    results = load_results(tmp_path / "results" / "quick")
+    results = load_results(tmp_path / "results" / "local" / "quick")
     assert results.runs["variant"].tolist()[:6] == [
         "rnn",
         "birnn",
@@ -67,14 +67,14 @@ def test_a_run_of_ones_own_is_a_grid_of_the_options(tmp_path: Path) -> None:
         cwd=tmp_path,
     )  # fmt: skip
     assert done.returncode == ExitCode.OK, done.stderr
-    runs = load_results(tmp_path / "results" / "mine").runs
+    runs = load_results(tmp_path / "results" / "local" / "mine").runs
     assert list(zip(runs["hidden_size"], runs["variant"], strict=True)) == [
         (2, "rnn"), (2, "gru"), (3, "rnn"), (3, "gru"),
     ]  # fmt: skip
     assert set(runs["seed"]) == {7}
     assert set(runs["learning_rate"]) == {0.01}
     assert set(runs["suite"]) == {"custom"}
-    kept = (tmp_path / "results" / "mine" / "checkpoints").glob("*.ckpt")
+    kept = (tmp_path / "results" / "local" / "mine" / "checkpoints").glob("*.ckpt")
     assert {path.stem for path in kept} == set(runs["run_id"])
 
 
@@ -145,7 +145,7 @@ def test_changed_data_is_refused_or_named_in_rows_and_report(
 
     done = seqbench(*words, "--allow-changed-data", "--report", "--name", "a", cwd=tmp_path)
     assert done.returncode == ExitCode.OK, done.stderr
-    results = load_results(tmp_path / "results" / "a")
+    results = load_results(tmp_path / "results" / "local" / "a")
     (changed,) = results.runs["changed_data"]
     for file in (stand_in_folder / "MNIST" / "raw").iterdir():
         digest = hashlib.sha256(file.read_bytes()).hexdigest()
@@ -167,7 +167,7 @@ def test_a_cell_that_does_not_go_together_is_a_row_and_the_others_are_done(tmp_p
     )  # fmt: skip
     assert done.returncode == ExitCode.OK, done.stderr
     assert "1 of 4 runs cannot be done here" in done.stderr
-    runs = load_results(tmp_path / "results" / "a").runs
+    runs = load_results(tmp_path / "results" / "local" / "a").runs
     unsupported = runs[runs["status"] == "unsupported"]
     assert unsupported[["task", "variant"]].to_numpy().tolist() == [["hello", "bigru"]]
     assert "reads forwards for hello" in unsupported["error"].iloc[0]
@@ -208,7 +208,7 @@ def test_a_run_that_diverges_ends_with_1_and_still_has_a_report(tmp_path: Path) 
     )  # fmt: skip
     assert done.returncode == ExitCode.RUNS_FAILED, done.stdout + done.stderr
     assert "1 of 2 runs did not end well" in done.stderr
-    results = load_results(tmp_path / "results" / "quick")
+    results = load_results(tmp_path / "results" / "local" / "quick")
     assert results.runs["status"].tolist() == ["diverged", "ok"]
     assert "diverged" in (tmp_path / "reports" / "quick" / "README.md").read_text()
 
@@ -230,9 +230,9 @@ def test_ctrl_c_keeps_the_finished_runs_and_ends_with_130(tmp_path: Path) -> Non
     process.send_signal(signal.SIGINT)
     _, told = process.communicate(timeout=60)
     assert process.returncode == ExitCode.INTERRUPTED
-    assert "runs are finished and kept in results/quick" in told
+    assert "runs are finished and kept in results/local/quick" in told
     assert "Traceback" not in told
-    assert len(load_results(tmp_path / "results" / "quick").runs) >= 2
+    assert len(load_results(tmp_path / "results" / "local" / "quick").runs) >= 2
 
 
 def test_a_seventh_variant_is_one_new_file(tmp_path: Path) -> None:
@@ -254,7 +254,7 @@ def test_a_seventh_variant_is_one_new_file(tmp_path: Path) -> None:
     assert "rnn-identity" in run("list")
     assert "Elman RNN that starts as an integrator" in run("show", "rnn-identity")
     run("run", "--report", "--seeds", "1", "--train-examples", "200", *FAST)
-    runs = load_results(tmp_path / "results" / "quick").runs
+    runs = load_results(tmp_path / "results" / "local" / "quick").runs
     assert runs["variant"].value_counts().to_dict()["rnn-identity"] == 1
     assert "| rnn-identity  " in (tmp_path / "reports" / "quick" / "README.md").read_text()
 
@@ -295,7 +295,7 @@ def test_measuring_alone_leaves_samples_and_a_report_of_speed(tmp_path: Path) ->
     )  # fmt: skip
     assert done.returncode == ExitCode.OK, done.stderr
     assert "2 of 4 runs cannot be done here" in done.stderr
-    results = load_results(tmp_path / "results" / "speed")
+    results = load_results(tmp_path / "results" / "local" / "speed")
     assert sorted(results.runs["status"]) == ["ok", "ok", "unsupported", "unsupported"]
     assert {"matmul", "copy", "train_step", "latency"} <= set(results.timings["phase"])
     assert results.epochs.empty

@@ -64,7 +64,7 @@ def test_a_plugins_members_are_listed_shown_run_and_reported(plugin: Path, tmp_p
         "--epochs", "2", "--hidden-size", "4", "--name", "mine", "--report", cwd=tmp_path,
     )  # fmt: skip
     assert done.returncode == ExitCode.OK, done.stderr
-    results = load_results(tmp_path / "results" / "mine")
+    results = load_results(tmp_path / "results" / "local" / "mine")
     assert results.runs["variant"].tolist() == ["running-mean", "rnn"]
     assert "--plugin mine.py" in results.environment["command"]
     page = (tmp_path / "reports" / "mine" / "README.md").read_text()
@@ -81,7 +81,9 @@ def test_a_plugins_variant_joins_the_suites_that_run_every_variant(
         cwd=tmp_path,
     )  # fmt: skip
     assert done.returncode == ExitCode.OK, done.stderr
-    assert "running-mean" in set(load_results(tmp_path / "results" / "quick").runs["variant"])
+    assert "running-mean" in set(
+        load_results(tmp_path / "results" / "local" / "quick").runs["variant"]
+    )
 
 
 def test_an_installed_package_announces_its_members(tmp_path: Path) -> None:
@@ -154,7 +156,7 @@ def test_a_variant_of_the_wrong_shape_fails_alone_and_says_what_was_expected(
         "--epochs", "1", "--hidden-size", "4", cwd=tmp_path,
     )  # fmt: skip
     assert done.returncode == ExitCode.RUNS_FAILED, done.stderr
-    runs = load_results(tmp_path / "results" / "custom").runs.set_index("variant")
+    runs = load_results(tmp_path / "results" / "local" / "custom").runs.set_index("variant")
     assert runs["status"].to_dict() == {"running-mean": "failed", "rnn": "ok"}
     assert told in runs.loc["running-mean", "error"]
     assert "running-mean" in runs.loc["running-mean", "error"] or "undefined" in told
@@ -356,7 +358,7 @@ def test_a_helper_is_part_of_the_code(tmp_path: Path) -> None:
             "1", "--hidden-size", "4", cwd=tmp_path,
         )  # fmt: skip
         assert done.returncode == ExitCode.OK, done.stderr
-        (version,) = load_results(tmp_path / "results" / "custom").runs["code_version"]
+        (version,) = load_results(tmp_path / "results" / "local" / "custom").runs["code_version"]
         return done.stdout, version
 
     _, first = run()
@@ -464,7 +466,7 @@ def test_the_pages_regression_reads_a_file_of_ones_own(plugin: Path, tmp_path: P
     assert "temperatures.csv cannot be read" in missing.stderr
     done = seqbench(*words, "--data", tmp_path / "weather", "--report", cwd=tmp_path)
     assert done.returncode == ExitCode.OK, done.stderr
-    runs = load_results(tmp_path / "results" / "days").runs.set_index("variant")
+    runs = load_results(tmp_path / "results" / "local" / "days").runs.set_index("variant")
     assert runs["status"].to_dict() == {"gru": "ok", "bigru": "unsupported"}
     assert "one that reads forwards for tomorrow" in runs.loc["bigru", "error"]
     weeks = [days[start : start + 8] for start in range(0, len(days) - 7, 7)]
@@ -554,7 +556,7 @@ def test_the_report_names_the_plugins_digest(plugin: Path, tmp_path: Path) -> No
     )  # fmt: skip
     assert done.returncode == ExitCode.OK, done.stderr
     digest = hashlib.sha256(plugin.read_bytes()).hexdigest()
-    environment = load_results(tmp_path / "results" / "mine").environment
+    environment = load_results(tmp_path / "results" / "local" / "mine").environment
     assert environment["plugins"] == {"mine.py": digest}
     assert environment["command"].endswith("--plugin mine.py --data DIR --name mine")
     assert str(tmp_path) not in json.dumps(environment)
@@ -575,7 +577,7 @@ def test_a_file_of_ones_own_becomes_a_task(plugin: Path, tmp_path: Path) -> None
     )  # fmt: skip
     assert done.returncode == ExitCode.OK, done.stderr
     assert re.search(r"tomorrow rnn seed 0 on cpu: mean_absolute_error [\d.]+ °C, ", done.stdout)
-    (run,) = load_results(tmp_path / "results" / "mine").runs.to_dict("records")
+    (run,) = load_results(tmp_path / "results" / "local" / "mine").runs.to_dict("records")
     assert (run["metric_unit"], run["higher_is_better"]) == ("°C", False)
     page = (tmp_path / "reports" / "mine" / "README.md").read_text()
     assert re.search(r"best mean mean absolute error on `tomorrow` \(cpu\): [\d.]+ °C", page)

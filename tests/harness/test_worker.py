@@ -89,7 +89,7 @@ def test_bad_runs_end_alone_and_are_taken_up_again_when_asked_for(
     _, errors = process.communicate(timeout=300)
     assert process.returncode == ExitCode.RUNS_FAILED, errors
     assert "4 of 6 runs did not end well" in errors
-    runs = load_results(tmp_path / "results" / "a").runs.set_index("variant")
+    runs = load_results(tmp_path / "results" / "local" / "a").runs.set_index("variant")
     assert runs["status"].to_dict() == {
         "rnn": "ok",
         "breaking": "failed",
@@ -124,7 +124,7 @@ def wait_for(condition: Callable[[], bool], process: subprocess.Popen[str]) -> N
 def slow_run(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
     """Yield a command that is training: at least one epoch of it is kept."""
     process = start(tmp_path, "--variant", "rnn", "--epochs", "2000", "--name", "a")
-    wait_for(lambda: any((tmp_path / "results/a/.unfinished").glob("[!.]*")), process)
+    wait_for(lambda: any((tmp_path / "results/local/a/.unfinished").glob("[!.]*")), process)
     yield process
     process.kill()
     process.communicate()
@@ -140,7 +140,7 @@ def test_a_worker_that_is_killed_is_a_row(tmp_path: Path, slow_run: subprocess.P
     find_worker(slow_run).send_signal(signal.SIGKILL)
     _, errors = slow_run.communicate(timeout=60)
     assert slow_run.returncode == ExitCode.RUNS_FAILED
-    results = load_results(tmp_path / "results" / "a")
+    results = load_results(tmp_path / "results" / "local" / "a")
     (row,) = results.runs.to_dict("records")
     assert row["status"] == "crashed"
     assert row["error"].startswith("its process was ended by SIGKILL")
@@ -160,7 +160,7 @@ def test_an_interruption_ends_both_processes_and_says_how_to_go_on(
     assert "the same command goes on after the last epoch" in errors
     assert "Traceback" not in errors
     assert not worker.is_running() or worker.status() == psutil.STATUS_ZOMBIE
-    assert len(list((tmp_path / "results/a/.unfinished").glob("[!.]*"))) == 1
+    assert len(list((tmp_path / "results/local/a/.unfinished").glob("[!.]*"))) == 1
 
 
 def test_a_worker_does_not_outlive_its_asker(slow_run: subprocess.Popen[str]) -> None:
@@ -173,11 +173,11 @@ def test_a_worker_does_not_outlive_its_asker(slow_run: subprocess.Popen[str]) ->
 def test_a_stopped_worker_times_out(tmp_path: Path) -> None:
     words = ("--variant", "rnn", "--epochs", "2000", "--name", "a", "--timeout", "12")
     process = start(tmp_path, *words)
-    wait_for(lambda: any((tmp_path / "results/a/.unfinished").glob("[!.]*")), process)
+    wait_for(lambda: any((tmp_path / "results/local/a/.unfinished").glob("[!.]*")), process)
     find_worker(process).send_signal(signal.SIGSTOP)
     process.communicate(timeout=60)
     assert process.returncode == ExitCode.RUNS_FAILED
-    assert load_results(tmp_path / "results" / "a").runs["status"].tolist() == ["timeout"]
+    assert load_results(tmp_path / "results" / "local" / "a").runs["status"].tolist() == ["timeout"]
 
 
 def test_two_at_once_the_second_says_who_is_there_or_waits(
@@ -196,7 +196,7 @@ def test_two_at_once_the_second_says_who_is_there_or_waits(
     slow_run.kill()
     _, errors = third.communicate(timeout=60)
     assert third.returncode == ExitCode.OK, errors
-    assert load_results(tmp_path / "results" / "a").runs["epochs"].tolist() == [1]
+    assert load_results(tmp_path / "results" / "local" / "a").runs["epochs"].tolist() == [1]
 
 
 def test_a_task_that_kills_its_process_is_named(tmp_path: Path) -> None:
@@ -252,7 +252,7 @@ def run_scored(folder: Path, task: str) -> tuple[int, str]:
 
 
 def read_row(folder: Path, task: str) -> dict[str, object]:
-    runs = load_results(folder / "results" / "a").runs.set_index("task")
+    runs = load_results(folder / "results" / "local" / "a").runs.set_index("task")
     assert runs.loc["row-digits", "status"] == "ok"
     return dict(runs.loc[task])
 
@@ -379,7 +379,7 @@ def test_data_that_cannot_be_loaded_again_ends_the_runs_that_need_it(
     )
     _, errors = process.communicate(timeout=300)
     assert process.returncode == ExitCode.RUNS_FAILED, errors
-    runs = load_results(tmp_path / "results" / "a").runs.set_index("variant")
+    runs = load_results(tmp_path / "results" / "local" / "a").runs.set_index("variant")
     assert runs.loc["crashing", "status"] in ("crashed", "timeout")
     assert runs.loc["rnn", "status"] == status
     assert told in runs.loc["rnn", "error"]
@@ -414,7 +414,7 @@ def test_what_a_plugin_patches_reaches_no_other(tmp_path: Path, patch: str) -> N
     for more in (["rnn"], ["rnn,patching,gru,rnn-relu", "--plugin", "patching.py"]):
         process = start(tmp_path, *words, "--variant", *more)
         _, errors = process.communicate(timeout=300)
-        epochs = load_results(tmp_path / "results" / "a").epochs
+        epochs = load_results(tmp_path / "results" / "local" / "a").epochs
         losses.append(epochs[epochs["variant"] == "rnn"]["train_loss"].tolist())
         assert len(losses[-1]) == 1, errors
     assert losses[0] == losses[1]
