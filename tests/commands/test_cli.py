@@ -48,7 +48,7 @@ def test_the_main_job_leaves_csv_figures_and_a_report(tmp_path: Path) -> None:
     assert results.runs["seed"].tolist() == [0] * 6 + [1] * 6
     assert (results.runs["status"] == "ok").all()
     assert set(results.runs["environment_id"]) == {results.environment["environment_id"]}
-    report = tmp_path / "reports" / "quick"
+    report = tmp_path / "reports" / "local" / "quick"
     assert len(list(report.glob("*.png"))) == 5
     command = "seqbench run --suite quick --seeds 2 --threads 1 --epochs 1 --hidden-size 4"
     assert command == results.environment["command"].replace("0,1", "2")
@@ -56,7 +56,7 @@ def test_the_main_job_leaves_csv_figures_and_a_report(tmp_path: Path) -> None:
 
     again = seqbench("report", "quick", cwd=tmp_path)
     assert again.returncode == ExitCode.OK
-    assert again.stdout.split() == ["report:", "reports/quick/README.md"]
+    assert again.stdout.split() == ["report:", "reports/local/quick/README.md"]
 
 
 def test_a_run_of_ones_own_is_a_grid_of_the_options(tmp_path: Path) -> None:
@@ -150,7 +150,7 @@ def test_changed_data_is_refused_or_named_in_rows_and_report(
     for file in (stand_in_folder / "MNIST" / "raw").iterdir():
         digest = hashlib.sha256(file.read_bytes()).hexdigest()
         assert f"{file.name} of MNIST with SHA-256 {digest}" in changed
-    page = (tmp_path / "reports" / "a" / "README.md").read_text()
+    page = (tmp_path / "reports" / "local" / "a" / "README.md").read_text()
     assert "**Changed data**: `row-mnist (changed data)` is not what was published" in page
     assert changed in page
     assert "teaching notebook" not in page, "no published figure stands beside it"
@@ -210,7 +210,7 @@ def test_a_run_that_diverges_ends_with_1_and_still_has_a_report(tmp_path: Path) 
     assert "1 of 2 runs did not end well" in done.stderr
     results = load_results(tmp_path / "results" / "local" / "quick")
     assert results.runs["status"].tolist() == ["diverged", "ok"]
-    assert "diverged" in (tmp_path / "reports" / "quick" / "README.md").read_text()
+    assert "diverged" in (tmp_path / "reports" / "local" / "quick" / "README.md").read_text()
 
 
 def test_ctrl_c_keeps_the_finished_runs_and_ends_with_130(tmp_path: Path) -> None:
@@ -256,7 +256,7 @@ def test_a_seventh_variant_is_one_new_file(tmp_path: Path) -> None:
     run("run", "--report", "--seeds", "1", "--train-examples", "200", *FAST)
     runs = load_results(tmp_path / "results" / "local" / "quick").runs
     assert runs["variant"].value_counts().to_dict()["rnn-identity"] == 1
-    assert "| rnn-identity  " in (tmp_path / "reports" / "quick" / "README.md").read_text()
+    assert "| rnn-identity  " in (tmp_path / "reports" / "local" / "quick" / "README.md").read_text()
 
 
 def test_list_show_and_env_tell_what_is_there(
@@ -299,9 +299,9 @@ def test_measuring_alone_leaves_samples_and_a_report_of_speed(tmp_path: Path) ->
     assert sorted(results.runs["status"]) == ["ok", "ok", "unsupported", "unsupported"]
     assert {"matmul", "copy", "train_step", "latency"} <= set(results.timings["phase"])
     assert results.epochs.empty
-    page = (tmp_path / "reports" / "speed" / "README.md").read_text()
+    page = (tmp_path / "reports" / "local" / "speed" / "README.md").read_text()
     assert "## Speed" in page
     assert "## The machine's own limits" in page
     assert "mingru has no implementation native, only scan or reference" in page
     assert "## Scores and cost" not in page
-    assert len(list((tmp_path / "reports" / "speed").glob("*.png"))) == 4
+    assert len(list((tmp_path / "reports" / "local" / "speed").glob("*.png"))) == 4

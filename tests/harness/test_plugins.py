@@ -67,7 +67,7 @@ def test_a_plugins_members_are_listed_shown_run_and_reported(plugin: Path, tmp_p
     results = load_results(tmp_path / "results" / "local" / "mine")
     assert results.runs["variant"].tolist() == ["running-mean", "rnn"]
     assert "--plugin mine.py" in results.environment["command"]
-    page = (tmp_path / "reports" / "mine" / "README.md").read_text()
+    page = (tmp_path / "reports" / "local" / "mine" / "README.md").read_text()
     assert "running-mean" in page
     again = seqbench("report", "mine", cwd=tmp_path)
     assert again.returncode == ExitCode.OK, "a report needs no plugin: it reads the CSV"
@@ -560,7 +560,7 @@ def test_the_report_names_the_plugins_digest(plugin: Path, tmp_path: Path) -> No
     assert environment["plugins"] == {"mine.py": digest}
     assert environment["command"].endswith("--plugin mine.py --data DIR --name mine")
     assert str(tmp_path) not in json.dumps(environment)
-    page = (tmp_path / "reports" / "mine" / "README.md").read_text()
+    page = (tmp_path / "reports" / "local" / "mine" / "README.md").read_text()
     assert f"Plugin `mine.py`: SHA-256 `{digest}`." in page
 
 
@@ -579,7 +579,7 @@ def test_a_file_of_ones_own_becomes_a_task(plugin: Path, tmp_path: Path) -> None
     assert re.search(r"tomorrow rnn seed 0 on cpu: mean_absolute_error [\d.]+ °C, ", done.stdout)
     (run,) = load_results(tmp_path / "results" / "local" / "mine").runs.to_dict("records")
     assert (run["metric_unit"], run["higher_is_better"]) == ("°C", False)
-    page = (tmp_path / "reports" / "mine" / "README.md").read_text()
+    page = (tmp_path / "reports" / "local" / "mine" / "README.md").read_text()
     assert re.search(r"best mean mean absolute error on `tomorrow` \(cpu\): [\d.]+ °C", page)
     shown = seqbench("show", "tomorrow", "--plugin", plugin, cwd=tmp_path)
     assert "Metric: mean_absolute_error in °C, lower is better" in shown.stdout
