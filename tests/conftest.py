@@ -1,5 +1,6 @@
 """What several test files need: small data, real data where it lies, a result folder."""
 
+import gc
 import os
 import shutil
 import socket
@@ -22,6 +23,7 @@ from seqbench.spec import RunSpec
 from seqbench.tasks.data_folder import reading_data
 from seqbench.tasks.task import Classification, Split, Task, TaskData
 from seqbench.timing import peak as limits
+from tests.processes import SMALL_LIMITS
 
 settings.register_profile("seqbench", deadline=None)  # no test asks how long something takes
 settings.load_profile("seqbench")
@@ -63,6 +65,12 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
+def pytest_collection_finish() -> None:
+    """Keep what is imported by now out of the garbage collections with which runs begin."""
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.fixture(autouse=True)
 def _same_random_numbers_in_every_run() -> None:
     torch.manual_seed(0)
@@ -87,8 +95,8 @@ def _nothing_is_compiled() -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def _small_limits(monkeypatch: pytest.MonkeyPatch) -> None:
     """Measure the machine's limits on little matrices: every run does."""
-    monkeypatch.setattr(limits, "MATRIX_SIZES", {"cpu": (16, 32)})
-    monkeypatch.setattr(limits, "COPIED_BYTES", {"cpu": 1 << 12})
+    for name, small in SMALL_LIMITS.items():
+        monkeypatch.setattr(limits, name, small)
 
 
 @pytest.fixture

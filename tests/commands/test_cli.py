@@ -17,19 +17,13 @@ import seqbench as seqbench_package
 from seqbench.cli import main
 from seqbench.errors import ExitCode
 from seqbench.results.reader import load_results
+from tests.processes import run_seqbench
 
 FAST = ("--hidden-size", "4", "--epochs", "1", "--threads", "1")
 
 
 def seqbench(*words: object, cwd: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-W", "error", "-m", "seqbench", *map(str, words)],
-        cwd=cwd,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        env=os.environ | {"COLUMNS": "200", "SEQBENCH_DATA": str(cwd / "no-data")},
-    )
+    return run_seqbench(*words, cwd=cwd, strict=True, env={"SEQBENCH_DATA": str(cwd / "no-data")})
 
 
 def test_the_main_job_leaves_csv_figures_and_a_report(tmp_path: Path) -> None:

@@ -3,9 +3,7 @@
 import hashlib
 import json
 import math
-import os
 import re
-import subprocess
 import sys
 from collections.abc import Iterator
 from itertools import pairwise
@@ -21,24 +19,11 @@ from seqbench.harness.plugins import load_plugins
 from seqbench.models.model import VARIANTS
 from seqbench.results.reader import load_results
 from seqbench.tasks.task import TASKS
+from tests.processes import run_seqbench
 
 PAGE = Path(__file__).parents[2] / "docs" / "plugins.md"
 PLUGIN = "\n".join(re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL))
 """The page's own examples: a variant and a task."""
-
-
-def seqbench(
-    *words: object, cwd: Path, path: Path | None = None
-) -> subprocess.CompletedProcess[str]:
-    found = {"PYTHONPATH": os.pathsep.join([str(path), *filter(None, sys.path)])} if path else {}
-    return subprocess.run(
-        [sys.executable, "-m", "seqbench", *map(str, words)],
-        cwd=cwd,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        env=os.environ | {"COLUMNS": "200"} | found,
-    )
 
 
 @pytest.fixture
@@ -49,17 +34,17 @@ def plugin(tmp_path: Path) -> Path:
 
 
 def test_a_plugins_members_are_listed_shown_run_and_reported(plugin: Path, tmp_path: Path) -> None:
-    listed = seqbench("list", "--plugin", plugin, cwd=tmp_path).stdout
+    listed = run_seqbench("list", "--plugin", plugin, cwd=tmp_path).stdout
     assert "running-mean" in listed
     assert "brighter-half" in listed
-    shown = seqbench(
+    shown = run_seqbench(
         "show", "running-mean", "--task", "brighter-half", "--plugin", plugin, cwd=tmp_path
     )
     assert "Mean of the steps so far" in shown.stdout, shown.stderr
     assert "steps       (batch, 4, 1)" in shown.stdout
     assert "FLOPs       4 for a sequence, forwards" in shown.stdout
 
-    done = seqbench(
+    done = run_seqbench(
         "run", "--plugin", plugin, "--task", "brighter-half", "--variant", "running-mean,rnn",
         "--epochs", "2", "--hidden-size", "4", "--name", "mine", "--report", cwd=tmp_path,
     )  # fmt: skip
@@ -69,14 +54,14 @@ def test_a_plugins_members_are_listed_shown_run_and_reported(plugin: Path, tmp_p
     assert "--plugin mine.py" in results.environment["command"]
     page = (tmp_path / "reports" / "local" / "mine" / "README.md").read_text()
     assert "running-mean" in page
-    again = seqbench("report", "mine", cwd=tmp_path)
+    again = run_seqbench("report", "mine", cwd=tmp_path)
     assert again.returncode == ExitCode.OK, "a report needs no plugin: it reads the CSV"
 
 
 def test_a_plugins_variant_joins_the_suites_that_run_every_variant(
     plugin: Path, tmp_path: Path
 ) -> None:
-    done = seqbench(
+    done = run_seqbench(
         "run", "--plugin", plugin, "--epochs", "1", "--hidden-size", "4", "--seeds", "1",
         cwd=tmp_path,
     )  # fmt: skip
@@ -94,12 +79,12 @@ def test_an_installed_package_announces_its_members(tmp_path: Path) -> None:
     (package / "theirs-1.0.dist-info" / "entry_points.txt").write_text(
         "[seqbench.variants]\nall = theirs\n[seqbench.tasks]\nall = theirs\n"
     )
-    listed = seqbench("list", cwd=tmp_path, path=package)
+    listed = run_seqbench("list", cwd=tmp_path, path=package)
     assert "running-mean" in listed.stdout, listed.stderr
     assert "brighter-half" in listed.stdout
 
     (package / "theirs.py").write_text("import no_such_module_at_all\n")
-    broken = seqbench("list", cwd=tmp_path, path=package)
+    broken = run_seqbench("list", cwd=tmp_path, path=package)
     assert broken.returncode == ExitCode.BAD_USE
     assert "plugin all of theirs (seqbench.variants): ModuleNotFoundError" in broken.stderr
 
@@ -120,7 +105,7 @@ def test_a_plugin_that_cannot_be_used_is_named_with_its_fault(
     file = tmp_path / "mine.py"
     if code is not None:
         file.write_text(code)
-    done = seqbench("run", "--plugin", file, "--epochs", "1", cwd=tmp_path)
+    done = run_seqbench("run", "--plugin", file, "--epochs", "1", cwd=tmp_path)
     assert done.returncode == ExitCode.BAD_USE
     assert f"plugin {file}: " in done.stderr
     assert told in done.stderr
@@ -151,7 +136,7 @@ def test_a_variant_of_the_wrong_shape_fails_alone_and_says_what_was_expected(
     file = tmp_path / "mine.py"
     assert old in PLUGIN
     file.write_text(PLUGIN.replace(old, new))
-    done = seqbench(
+    done = run_seqbench(
         "run", "--plugin", file, "--task", "brighter-half", "--variant", "running-mean,rnn",
         "--epochs", "1", "--hidden-size", "4", cwd=tmp_path,
     )  # fmt: skip
@@ -180,7 +165,7 @@ def test_a_task_of_the_wrong_shape_is_named_before_anything_runs(
     file = tmp_path / "mine.py"
     assert old in PLUGIN
     file.write_text(PLUGIN.replace(old, new))
-    done = seqbench(
+    done = run_seqbench(
         "run", "--plugin", file, "--task", "brighter-half", "--epochs", "1", cwd=tmp_path
     )
     assert done.returncode == ExitCode.BAD_USE, done.stderr
@@ -272,7 +257,7 @@ def test_a_plugin_that_ends_the_process_ends_no_command_well(
 ) -> None:
     write(tmp_path / "helper.py", "import os\nos._exit(0)")
     file = write(tmp_path / "mine.py", leave)
-    done = seqbench(command, "--plugin", file, cwd=tmp_path)
+    done = run_seqbench(command, "--plugin", file, cwd=tmp_path)
     assert done.returncode == ExitCode.BAD_USE, done.stderr
     (told,) = [line for line in done.stderr.splitlines() if line]
     assert told.startswith(f"error: plugin {file}: it ends the process when it is imported")
@@ -281,7 +266,7 @@ def test_a_plugin_that_ends_the_process_ends_no_command_well(
 
 def test_a_plugin_by_a_relative_path_is_told_of_with_its_line(tmp_path: Path) -> None:
     write(tmp_path / "mine.py", "x = 1\nundefined\n")
-    done = seqbench("list", "--plugin", "mine.py", cwd=tmp_path)
+    done = run_seqbench("list", "--plugin", "mine.py", cwd=tmp_path)
     assert "NameError: name 'undefined' is not defined, line 2" in done.stderr
 
 
@@ -304,7 +289,7 @@ def test_two_files_with_one_stem_run(tmp_path: Path) -> None:
     files = [
         write(tmp_path / folder / "x.py", VARIANT.format(name=f"from-{folder}")) for folder in "ab"
     ]
-    done = seqbench(
+    done = run_seqbench(
         "run", "--plugin", files[0], "--plugin", files[1], "--task", "row-digits", "--variant",
         "from-a,from-b", "--epochs", "1", "--hidden-size", "4", cwd=tmp_path,
     )  # fmt: skip
@@ -353,7 +338,7 @@ def test_a_helper_is_part_of_the_code(tmp_path: Path) -> None:
     file = write_helped(tmp_path / "plugins", "one after the other")
 
     def run() -> tuple[str, str]:
-        done = seqbench(
+        done = run_seqbench(
             "run", "--plugin", file, "--task", "row-digits", "--variant", "helped", "--epochs",
             "1", "--hidden-size", "4", cwd=tmp_path,
         )  # fmt: skip
@@ -374,7 +359,7 @@ def test_a_file_beside_a_plugin_stands_in_for_none_of_pythons_own(tmp_path: Path
     text = "import colorsys, socket, statistics\n" + VARIANT.format(name="mine")
     file = write(tmp_path / "mine.py", text)
     write(tmp_path / "colorsys.py", "raise RuntimeError('this is not the one')")
-    done = seqbench(
+    done = run_seqbench(
         "run", "--plugin", file, "--task", "row-digits", "--variant", "mine", "--epochs", "1",
         "--hidden-size", "4", cwd=tmp_path,
     )  # fmt: skip
@@ -444,11 +429,11 @@ def test_a_model_that_heeds_neither_layers_nor_units_is_shown_as_such(
     plugin: Path, tmp_path: Path
 ) -> None:
     words = ("--task", "brighter-half", "--plugin", plugin)
-    mean = seqbench("show", "running-mean", *words, cwd=tmp_path).stdout
+    mean = run_seqbench("show", "running-mean", *words, cwd=tmp_path).stdout
     assert "On brighter-half: its own number of layers and of units, read-out last" in mean
     assert "not recorded: most of its work is element-wise" in mean
-    assert "2 layers of 128 units" in seqbench("show", "gru", *words, cwd=tmp_path).stdout
-    linear = seqbench("show", "linear", *words, cwd=tmp_path).stdout
+    assert "2 layers of 128 units" in run_seqbench("show", "gru", *words, cwd=tmp_path).stdout
+    linear = run_seqbench("show", "linear", *words, cwd=tmp_path).stdout
     assert "its own number of layers of 128 units" in linear
     assert "not recorded" not in linear
 
@@ -461,10 +446,10 @@ def test_the_pages_regression_reads_a_file_of_ones_own(plugin: Path, tmp_path: P
         "run", "--plugin", plugin, "--task", "tomorrow", "--variant", "gru,bigru", "--epochs", "1",
         "--hidden-size", "4", "--name", "days",
     )  # fmt: skip
-    missing = seqbench(*words, "--data", tmp_path, cwd=tmp_path)
+    missing = run_seqbench(*words, "--data", tmp_path, cwd=tmp_path)
     assert missing.returncode == ExitCode.BAD_USE
     assert "temperatures.csv cannot be read" in missing.stderr
-    done = seqbench(*words, "--data", tmp_path / "weather", "--report", cwd=tmp_path)
+    done = run_seqbench(*words, "--data", tmp_path / "weather", "--report", cwd=tmp_path)
     assert done.returncode == ExitCode.OK, done.stderr
     runs = load_results(tmp_path / "results" / "local" / "days").runs.set_index("variant")
     assert runs["status"].to_dict() == {"gru": "ok", "bigru": "unsupported"}
@@ -532,7 +517,7 @@ def test_what_raises_is_shown_as_far_as_it_goes_and_its_fault_is_named(
     for name, well in WELL.items():
         text = text.replace(name, code if name == place else well)
     (tmp_path / "mine.py").write_text(text)
-    done = seqbench("show", shown, "--plugin", "mine.py", cwd=tmp_path)
+    done = run_seqbench("show", shown, "--plugin", "mine.py", cwd=tmp_path)
     assert done.returncode == ExitCode.BAD_USE, done.stderr
     assert done.stdout.startswith(f"{shown} (")
     assert told in done.stderr
@@ -544,13 +529,13 @@ def test_members_without_a_word_of_explanation_are_listed(tmp_path: Path) -> Non
     for name, well in WELL.items():
         text = text.replace(name, well)
     (tmp_path / "mine.py").write_text(text)
-    listed = seqbench("list", "--plugin", "mine.py", cwd=tmp_path)
+    listed = run_seqbench("list", "--plugin", "mine.py", cwd=tmp_path)
     assert listed.returncode == ExitCode.OK, listed.stderr
     assert "broken-task" in listed.stdout
 
 
 def test_the_report_names_the_plugins_digest(plugin: Path, tmp_path: Path) -> None:
-    done = seqbench(
+    done = run_seqbench(
         "run", "--plugin", plugin, "--task", "brighter-half", "--variant", "running-mean",
         "--epochs", "1", "--data", tmp_path, "--name", "mine", "--report", cwd=tmp_path,
     )  # fmt: skip
@@ -568,10 +553,10 @@ def test_a_file_of_ones_own_becomes_a_task(plugin: Path, tmp_path: Path) -> None
     """Run the page's example, on a year of made-up days."""
     days = [f"{day},{10 + 8 * math.sin(day / 58):.2f}" for day in range(365)]
     (tmp_path / "temperatures.csv").write_text("\n".join(["day,celsius", *days]))
-    refused = seqbench("run", "--task", "weather.csv", "--variant", "rnn", cwd=tmp_path)
+    refused = run_seqbench("run", "--task", "weather.csv", "--variant", "rnn", cwd=tmp_path)
     assert refused.returncode == ExitCode.BAD_USE
     assert "--plugin my_file.py --task its-name" in refused.stderr
-    done = seqbench(
+    done = run_seqbench(
         "run", "--plugin", plugin, "--task", "tomorrow", "--variant", "rnn", "--epochs", "1",
         "--hidden-size", "4", "--data", tmp_path, "--name", "mine", "--report", cwd=tmp_path,
     )  # fmt: skip
@@ -581,5 +566,5 @@ def test_a_file_of_ones_own_becomes_a_task(plugin: Path, tmp_path: Path) -> None
     assert (run["metric_unit"], run["higher_is_better"]) == ("°C", False)
     page = (tmp_path / "reports" / "local" / "mine" / "README.md").read_text()
     assert re.search(r"best mean mean absolute error on `tomorrow` \(cpu\): [\d.]+ °C", page)
-    shown = seqbench("show", "tomorrow", "--plugin", plugin, cwd=tmp_path)
+    shown = run_seqbench("show", "tomorrow", "--plugin", plugin, cwd=tmp_path)
     assert "Metric: mean_absolute_error in °C, lower is better" in shown.stdout
