@@ -1,5 +1,6 @@
 """What is done with stored results: reports and comparisons."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -23,12 +24,29 @@ def report(
     ] = None,
     results: ResultsRoot = Path("results"),
     reports: ReportsRoot = Path("reports"),
+    format_: Annotated[
+        list[str] | None,
+        typer.Option("--format", help="Of figures: png (default), svg or pdf. Repeatable."),
+    ] = None,
+    label: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=LABEL",
+            help="What to call a variant, or a group of runs: gru=GRU. Repeatable.",
+        ),
+    ] = None,
+    latex: Annotated[
+        bool, typer.Option(help="Also write the headline table as LaTeX, table.tex.")
+    ] = False,
 ) -> None:
-    """Make reports/NAME/README.md and its figures from results/NAME.
+    """Make reports/NAME/README.md and its figures from results/NAME, and reports/README.md.
 
-    A result that cannot be read does not stop the others.
+    A result that cannot be read does not stop the others. With --label, a name must be that of a
+    variant or a group in every result that is named.
     """
     from seqbench.results.reader import list_results
+
+    wanted = (format_ or ["png"], label or [], latex)
 
     folders = [find_folder(each, results) for each in names] if names else list_results(results)
     if not folders:
@@ -37,10 +55,11 @@ def report(
     unread = 0
     for folder in folders:
         try:
-            write_page(folder, reports)
+            write_page(folder, reports, *wanted)
         except ResultsError as error:
             unread += 1
             complain(f"error: {error}")
+    update_index(reports)
     if unread:
         if len(folders) > 1:
             complain(f"{unread} of {len(folders)} results have no report of today")
@@ -98,12 +117,31 @@ def compare(
     say(f"\n{format_table(found.table, COMPARISON)}")
 
 
-def write_page(folder: Path, reports: Path) -> None:
+def write_page(
+    folder: Path,
+    reports: Path,
+    formats: Sequence[str] = ("png",),
+    labels: Sequence[str] = (),
+    latex: bool = False,
+) -> None:
     """Make the report of a result folder, and say where it is."""
-    from seqbench.report.page import write_report
+    from seqbench.analysis.stats import name_groups
+    from seqbench.report.labels import list_names, parse_labels
+    from seqbench.report.page import Publication, write_report
     from seqbench.results.reader import load_results
 
     found = load_results(folder)
+    named = parse_labels(labels, list_names(name_groups(found.runs))) if labels else {}
+    asked = Publication(tuple(dict.fromkeys(formats)), named, latex)
     with writing("--reports", reports):
-        page = write_report(found, reports / folder.resolve().name)
+        page = write_report(found, reports / folder.resolve().name, asked)
     say(f"report: {page}")
+
+
+def update_index(reports: Path) -> None:
+    """Write the index of all reports, unless a page of someone else is in its place."""
+    from seqbench.report.index import PAGE, write_index
+
+    with writing("--reports", reports):
+        if reports.is_dir() and not write_index(reports):
+            say(f"no index: {reports / PAGE} is not from seqbench and is kept")

@@ -18,7 +18,7 @@ from seqbench.commands.options import (
     split_list,
 )
 from seqbench.commands.outputs import check_folder
-from seqbench.commands.results import write_page
+from seqbench.commands.results import update_index, write_page
 from seqbench.errors import ExitCode
 from seqbench.harness.execution import InterruptedRunsError, Request, execute
 
@@ -203,6 +203,7 @@ def run(
     say(f"results: {done.folder}")
     if report:
         write_page(done.folder, reports)
+        update_index(reports)
     _sum_up(done.statuses, done.folder)
 
 
