@@ -9,7 +9,7 @@ from scipy.stats import binomtest
 
 from seqbench.formatting import format_seconds
 from seqbench.report.markdown import format_markdown
-from seqbench.report.plots import save_figure
+from seqbench.report.theme import save_figure
 
 MOST_WRONG = 0.01
 """Wanted: the upper end of the interval of false alarms a run is at most that."""

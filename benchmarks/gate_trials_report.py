@@ -17,7 +17,7 @@ from benchmarks.gate_trials_counts import (
 )
 from seqbench.formatting import format_seconds
 from seqbench.report.markdown import escape, format_markdown
-from seqbench.report.plots import save_figure
+from seqbench.report.theme import save_figure
 
 WANTED = {
     0.0: "at most 1 % of 100 or more runs",

@@ -10,7 +10,7 @@ from matplotlib.ticker import MultipleLocator, PercentFormatter
 from scipy.stats import binomtest
 
 from seqbench.report.markdown import format_markdown
-from seqbench.report.plots import save_figure, themed
+from seqbench.report.theme import save_figure, themed
 
 FIGURE = "false_differences.png"
 _NOISES = {

@@ -8,6 +8,9 @@ from seqbench.metrics import find_metric
 MOST_NAMED = 12
 """So many names at most stand in one sentence."""
 
+_WIDE_POINTS = 0.2  # percentage points of a standard deviation from which on one decimal will do
+_LEAST_PLAIN, _MOST_PLAIN = 1e-3, 1e6  # other means are written with a power of ten
+
 
 def format_score(score: float, metric: str, unit: object = None) -> str:
     """Return a score: a share in per cent, anything else with four significant digits."""
@@ -37,6 +40,27 @@ def format_interval(low: float, high: float, metric: str, unit: object = None) -
     return _with_unit(f"{low:.3g} to {high:.3g}", unit)
 
 
+def format_mean(mean: float, std: float, metric: str, unit: object = None) -> str:
+    """Return a mean ± standard deviation: a share in per cent, else to the deviation's digits.
+
+    A standard deviation that is not known (NaN, of one value) is left out.
+    """
+    if math.isnan(mean) or math.isnan(std):
+        return format_score(mean, metric, unit)
+    if find_metric(metric).share:
+        decimals = 1 if 100 * std >= _WIDE_POINTS else 2
+        return f"{100 * mean:.{decimals}f} ± {100 * std:.{decimals}f} %"
+    if std == 0 or not _LEAST_PLAIN <= abs(mean) < _MOST_PLAIN:
+        return _with_unit(f"{mean:.4g} ± {std:.2g}", unit)
+    decimals = max(0, 1 - math.floor(math.log10(std)))
+    return _with_unit(f"{mean:.{decimals}f} ± {std:.{decimals}f}", unit)
+
+
+def format_share(share: float) -> str:
+    """Return a share in whole per cent: ``33 %``; a dash for one that is not known."""
+    return "—" if math.isnan(share) else f"{100 * share:.0f} %"
+
+
 def format_seconds(seconds: float) -> str:
     """Return a duration with three significant digits, in ms or s, or as minutes and seconds."""
     if seconds >= 59.95:  # it would be shown as 60.0 s
@@ -61,8 +85,8 @@ def format_bytes(size: float, least: float, most: float) -> str:
 
 
 def format_factor(factor: float) -> str:
-    """Return a ratio as a factor: ``2.41 ×``."""
-    return f"{_three_digits(factor)} ×"
+    """Return a ratio as a factor: ``2.41×``; a dash for one that is not known."""
+    return "—" if math.isnan(factor) else f"{_three_digits(factor)}×"
 
 
 def join_words(words: list[str]) -> str:

@@ -1,6 +1,6 @@
 """`Result`: a result folder as a person in a notebook uses it."""
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,14 +12,15 @@ from matplotlib.figure import Figure
 from seqbench.analysis.analysis import Analysis, analyse
 from seqbench.analysis.comparison import compare_results
 from seqbench.errors import UsageError
-from seqbench.report import plots
-from seqbench.report.page import write_report
+from seqbench.report import curves, plots
+from seqbench.report.labels import Labels, check_labels, list_names, relabel
+from seqbench.report.page import Publication, write_report
+from seqbench.report.variant_styles import Palette
 from seqbench.results.reader import load_results
 
 if TYPE_CHECKING:
     from seqbench.models.sequence_model import SequenceModel
 
-_Plot = Callable[[pd.DataFrame, pd.DataFrame, plots.Palette], Figure]
 _SHOWN = {
     "task": "task",
     "label": "variant",
@@ -120,7 +121,9 @@ class Result:
             self._read, (other if isinstance(other, Result) else Result(other))._read
         ).table
 
-    def plot_learning_curves(self, x: str = "epoch", ax: Axes | None = None) -> Figure:
+    def plot_learning_curves(
+        self, x: str = "epoch", ax: Axes | None = None, labels: Labels | None = None
+    ) -> Figure:
         """Plot scores over ``epoch`` or ``train_time_s``: mean over seeds, and their range.
 
         Parameters
@@ -128,48 +131,70 @@ class Result:
         x
             ``epoch`` or ``train_time_s``.
         ax
-            Where to draw, if the result is of one task; None for a figure of its own, with a row
-            for each task and a close-up of the last scores.
+            Where to draw, if the result is of one task and device; None for a figure of its own,
+            with a row for each task and device.
+        labels
+            What to call variants, or groups of runs: ``{"gru": "GRU"}``.
         """
-        if x not in plots.CURVE_AXES:
-            raise UsageError(f"learning curves go over {' or '.join(plots.CURVE_AXES)}, not {x!r}")
-        curves = self.analysis.curves
-        self._expect(curves)
-        palette = self._palette(curves)
+        if x not in curves.CURVE_AXES:
+            raise UsageError(f"learning curves go over {' or '.join(curves.CURVE_AXES)}, not {x!r}")
+        analysis, palette = self._label(labels)
+        frame = analysis.curves
         if ax is None:
-            return plots.plot_learning_curves(curves, palette, x)
-        if (tasks := curves["task"].nunique()) > 1:
+            return curves.plot_learning_curves(frame, palette, x)
+        if (tasks := len(frame[["task", "device"]].drop_duplicates())) > 1:
             raise UsageError(f"one pair of axes holds the curves of one task, not of {tasks}")
-        plots.draw_learning_curves(ax, curves, palette, x)
+        curves.draw_learning_curves(ax, frame, palette, x)
         ax.legend(frameon=False)
         figure = ax.get_figure(root=True)
         assert figure is not None
         return figure
 
-    def plot_final_scores(self) -> Figure:
+    def plot_final_scores(self, labels: Labels | None = None) -> Figure:
         """Plot the final score of every seed, and each group's mean."""
-        return self._plot(plots.plot_final_scores, self.analysis.finished)
+        analysis, palette = self._label(labels)
+        return plots.plot_final_scores(analysis.finished, analysis.summary, palette)
 
-    def plot_epoch_time(self) -> Figure:
+    def plot_epoch_time(self, labels: Labels | None = None) -> Figure:
         """Plot the training time of an epoch, seconds."""
-        return self._plot(plots.plot_epoch_time, self.analysis.epochs)
+        analysis, palette = self._label(labels)
+        return plots.plot_epoch_time(analysis.epochs, analysis.summary, palette)
 
-    def plot_throughput(self, phase: str = "train") -> Figure:
-        """Plot examples a second of training (``train``) or of evaluation (``eval``)."""
+    def plot_throughput(self, phase: str = "train", labels: Labels | None = None) -> Figure:
+        """Plot examples per second of training (``train``) or of evaluation (``eval``)."""
         if phase not in ("train", "eval"):
             raise UsageError(f"there is the throughput of train or eval, not of {phase!r}")
-        summary = self._expect(self.analysis.summary)
-        finished = self.analysis.finished
-        return plots.plot_throughput(finished, summary, self._palette(summary), phase)
+        analysis, palette = self._label(labels)
+        return plots.plot_throughput(analysis.finished, analysis.summary, palette, phase)
 
-    def plot_score_against_throughput(self) -> Figure:
-        """Plot mean scores against examples a second."""
-        summary = self._expect(self.analysis.summary)
-        return plots.plot_score_against_throughput(summary, self._palette(summary))
+    def plot_score_against_throughput(self, labels: Labels | None = None) -> Figure:
+        """Plot mean scores against examples per second."""
+        analysis, palette = self._label(labels)
+        return plots.plot_score_against_throughput(analysis.summary, palette)
 
-    def write_report(self, folder: str | Path | None = None) -> Path:
-        """Write the report, Markdown and figures, and return its page; default: reports/NAME."""
-        return write_report(self._read, Path(folder or Path("reports", self.name)))
+    def write_report(
+        self,
+        folder: str | Path | None = None,
+        *,
+        formats: Sequence[str] = ("png",),
+        labels: Labels | None = None,
+        latex: bool = False,
+    ) -> Path:
+        """Write the report, Markdown and figures, and return its page.
+
+        Parameters
+        ----------
+        folder
+            Where; default: reports/NAME.
+        formats
+            Of the figures: ``png``, ``svg``, ``pdf``.
+        labels
+            What to call variants, or groups of runs.
+        latex
+            Whether to write the headline table as ``table.tex`` too.
+        """
+        asked = Publication(tuple(formats), labels or {}, latex)
+        return write_report(self._read, Path(folder or Path("reports", self.name)), asked)
 
     def load_model(self, run_id: str) -> "SequenceModel":
         """Return the trained model of a run whose checkpoint was kept, in evaluation mode.
@@ -191,21 +216,12 @@ class Result:
         load_plugins(())
         return load_model(path)
 
-    def _plot(
-        self,
-        plot: Callable[[pd.DataFrame, pd.DataFrame, plots.Palette], Figure],
-        frame: pd.DataFrame,
-    ) -> Figure:
-        summary = self._expect(self.analysis.summary)
-        return plot(frame, summary, self._palette(summary))
-
-    def _expect(self, frame: pd.DataFrame) -> pd.DataFrame:
-        if frame.empty:
-            raise UsageError(f"no run of {self.folder} ended well, so there is nothing to draw")
-        return frame
-
-    def _palette(self, frame: pd.DataFrame) -> plots.Palette:
-        return plots.color_labels(list(frame["label"]))
+    def _label(self, labels: Labels | None) -> tuple[Analysis, Palette]:
+        """Return what is drawn, with labels of one's own, and the style of each."""
+        if self.analysis.summary.empty:
+            raise UsageError(f"no run of {self.folder} finished, so there is nothing to draw")
+        check_labels(labels or {}, list_names(self.analysis.runs))
+        return relabel(self.analysis, labels or {})
 
     def __repr__(self) -> str:
         """Return the folder and how many runs there are."""

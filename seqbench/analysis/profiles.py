@@ -7,12 +7,12 @@ import pandas as pd
 from seqbench.analysis.stats import GROUP, name_groups
 
 KINDS = {
-    "product": "products",
+    "product": "matrix products",
     "elementwise": "element-wise",
     "copy": "copies",
-    "rest": "around them",
+    "rest": "framework overhead",
 }
-"""Kinds of work, and their names in a table: what is left is Python, autograd and dispatch."""
+"""Kinds of work, and their names; framework overhead is the rest: Python, autograd, dispatch."""
 
 _PRODUCT = re.compile(
     r"(aten::)?(addmm|mm|bmm|baddbmm|addbmm|mv|addmv|dot|addr)_?$"

@@ -64,11 +64,11 @@ def describe_published(published: pd.DataFrame) -> Iterator[str]:
     same = list(compress(both.itertuples(), alike))
     yield from map(_describe_figure, same[:MOST_NAMED])
     if len(same) > MOST_NAMED:
-        yield f"{len(same) - MOST_NAMED:,} more such pairs stand in the table below."
+        yield f"{len(same) - MOST_NAMED:,} more such pairs are in the table below."
     if not all(alike):
         yield (
-            "Other published figures stand in a table below. Their sizes or budgets are not ours, "
-            "or not known, so they show what can be had and not what should have come out here."
+            "Other published scores are in the table below. Their model sizes or training budgets "
+            "differ from ours or are unknown, so they are context, not a reproduction target."
         )
 
 
@@ -89,13 +89,13 @@ def _describe_figure(row: Any) -> str:
     ours, theirs = (format_score(each, row.metric, row.metric_unit) for each in scores)
     text = (
         f"Published for {row.label} on `{row.task}`: {theirs} ({row.source}); "
-        f"here: {ours} on average."
+        f"here: {ours} (mean, n = {row.seeds})."
     )
     if pd.isna(row.next_low):
-        return f"{text} One seed does not tell how far a run may fall from another."
-    relation = "inside" if row.next_low <= row.published_score <= row.next_high else "outside"
+        return f"{text} One seed gives no prediction interval."
+    relation = "within" if row.next_low <= row.published_score <= row.next_high else "outside"
     return (
-        f"{text} It lies {relation} what one more run of ours would give, "
-        f"{format_interval(row.next_low, row.next_high, row.metric, row.metric_unit)} "
-        f"({100 * CONFIDENCE:g} % prediction interval)."
+        f"{text} The published score is {relation} the {100 * CONFIDENCE:g} % prediction interval "
+        f"of one more run, "
+        f"{format_interval(row.next_low, row.next_high, row.metric, row.metric_unit)}."
     )

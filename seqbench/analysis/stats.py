@@ -161,9 +161,11 @@ def summarise_finished(finished: pd.DataFrame, epochs: pd.DataFrame) -> pd.DataF
         ``higher_is_better``, ``baseline_score``, ``implementation``, ``readout``, ``parameters``,
         ``epochs``
             As in the runs.
-        ``seeds``, ``score``, ``score_low``, ``score_high``, ``next_low``, ``next_high``
-            How many seeds; the mean of their final scores; its interval; between which ends one
-            more seed would fall. Ends are cut to what the metric can be.
+        ``seeds``, ``score``, ``score_std``, ``score_low``, ``score_high``, ``next_low``,
+        ``next_high``
+            How many seeds; mean and sample standard deviation of their final scores, NaN for one
+            seed; the mean's interval; the prediction interval of one more seed. Ends are cut to
+            what the metric can be.
         ``cut``
             Whether the interval of the score was cut.
         ``best_score``
@@ -218,6 +220,7 @@ def _summarise_scores(group: pd.DataFrame) -> dict[str, Any]:
     names = ("score_low", "score_high", "next_low", "next_high")
     return {
         "score": scores.mean(),
+        "score_std": scores.std(),
         **dict(zip(names, map(float, ends), strict=True)),
         "cut": bool(low < metric.low or high > metric.high),
     }

@@ -43,7 +43,7 @@ def gradients(
 ) -> None:
     """Measure what of a loss reaches each step, before and after training on `adding`."""
     from seqbench.explain.gradients import format_gradients, measure_gradients, plot_gradients
-    from seqbench.report.plots import save_figure
+    from seqbench.report.theme import save_figure
     from seqbench.tasks.data_folder import new_folder
 
     chosen = split_list(variant or ["rnn,rnn-orthogonal,irnn,gru,lstm"])
@@ -69,7 +69,7 @@ def gates(
 ) -> None:
     """Show an LSTM's forget, input and output gates over a sequence of a task's test set."""
     from seqbench.explain.gates import format_gates, measure_gates, plot_gates
-    from seqbench.report.plots import save_figure
+    from seqbench.report.theme import save_figure
     from seqbench.tasks.data_folder import new_folder
 
     with new_folder(out):

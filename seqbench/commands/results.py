@@ -1,5 +1,6 @@
 """What is done with stored results: reports and comparisons."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -27,24 +28,44 @@ def report(
     ] = None,
     results: ResultsRoot = Path("results"),
     reports: ReportsRoot = Path("reports"),
+    format_: Annotated[
+        list[str] | None,
+        typer.Option("--format", help="Of figures: png (default), svg or pdf. Repeatable."),
+    ] = None,
+    label: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=LABEL",
+            help="What to call a variant, or a group of runs: gru=GRU. Repeatable.",
+        ),
+    ] = None,
+    latex: Annotated[
+        bool, typer.Option(help="Also write the headline table as LaTeX, table.tex.")
+    ] = False,
 ) -> None:
-    """Make reports/NAME/README.md and its figures from results/NAME.
+    """Make reports/NAME/README.md and its figures from results/NAME, and reports/README.md.
 
-    A result that cannot be read does not stop the others.
+    A result that cannot be read does not stop the others. With --label, a name must be that of a
+    variant or a group in every result that is named.
     """
     from seqbench.results.reader import list_results
+
+    wanted = (format_ or ["png"], label or [], latex)
 
     folders = [find_folder(each, results) for each in names] if names else list_results(results)
     if not folders:
         raise UsageError(f"there are no results in {results}; `seqbench run` makes some")
     check_folder("--reports", reports)
     unread = 0
+    roots = set()
     for folder in folders:
         try:
-            write_page(folder, reports)
+            roots.add(write_page(folder, reports, *wanted))
         except ResultsError as error:
             unread += 1
             complain(f"error: {error}")
+    for root in sorted(roots):
+        update_index(root)
     if unread:
         if len(folders) > 1:
             complain(f"{unread} of {len(folders)} results have no report of today")
@@ -103,16 +124,35 @@ def compare(
     say(f"\n{format_table(found.table, COMPARISON)}")
 
 
-def write_page(folder: Path, reports: Path) -> None:
-    """Make the report of a result folder, and say where it is."""
-    from seqbench.report.page import write_report
+def write_page(
+    folder: Path,
+    reports: Path,
+    formats: Sequence[str] = ("png",),
+    labels: Sequence[str] = (),
+    latex: bool = False,
+) -> Path:
+    """Make the report of a result folder, say where it is, and return the folder of its index."""
+    from seqbench.analysis.stats import name_groups
+    from seqbench.report.labels import list_names, parse_labels
+    from seqbench.report.page import Publication, write_report
     from seqbench.results.reader import load_results
 
     found = load_results(folder)
-    published = find_published(folder)
+    named = parse_labels(labels, list_names(name_groups(found.runs))) if labels else {}
+    asked = Publication(tuple(dict.fromkeys(formats)), named, latex)
     root = reports / LOCAL if is_local(folder) else reports
+    published = find_published(folder)
+    beside = load_results(published) if published else None
     with writing("--reports", reports):
-        page = write_report(
-            found, root / folder.resolve().name, load_results(published) if published else None
-        )
+        page = write_report(found, root / folder.resolve().name, asked, beside)
     say(f"report: {page}")
+    return root
+
+
+def update_index(reports: Path) -> None:
+    """Write the index of all reports, unless a page of someone else is in its place."""
+    from seqbench.report.index import PAGE, write_index
+
+    with writing("--reports", reports):
+        if reports.is_dir() and not write_index(reports):
+            say(f"no index: {reports / PAGE} is not from seqbench and is kept")

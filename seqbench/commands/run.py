@@ -27,7 +27,7 @@ from seqbench.commands.options import (
     with_settings,
 )
 from seqbench.commands.outputs import check_folder
-from seqbench.commands.results import write_page
+from seqbench.commands.results import update_index, write_page
 from seqbench.errors import ExitCode
 from seqbench.harness.execution import InterruptedRunsError, Request, execute
 from seqbench.harness.suites import MATCH_TOLERANCE
@@ -179,7 +179,7 @@ def run(
         say(f"earlier result kept in {done.kept_aside}")
     say(f"results: {done.folder}")
     if report:
-        write_page(done.folder, reports)
+        update_index(write_page(done.folder, reports))
     _sum_up(done.statuses, done.folder)
 
 

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from seqbench.harness.plan import plan_runs
 from seqbench.models.reference import ReferenceEncoder
 from seqbench.models.sequence_model import build_model
-from seqbench.report.plots import themed
+from seqbench.report.theme import themed
 from seqbench.tasks.data_folder import locate_data
 from seqbench.tasks.task import make_task
 from seqbench.training.loop import Training

@@ -8,7 +8,8 @@ import torch
 from matplotlib.figure import Figure
 
 from seqbench.harness.plan import plan_runs
-from seqbench.report.plots import color_labels, themed
+from seqbench.report.theme import themed
+from seqbench.report.variant_styles import style_labels
 from seqbench.spec import RunSpec
 from seqbench.tasks.data_folder import locate_data
 from seqbench.tasks.task import cut_training, make_task
@@ -91,7 +92,8 @@ def _measure(training: Training, moment: str) -> pd.DataFrame:
 
 def plot_gradients(measured: pd.DataFrame) -> Figure:
     """Plot the norms over the steps, a panel for each moment, on a logarithmic scale."""
-    palette = color_labels(list(measured["variant"]))
+    styles = style_labels(measured["variant"])
+    palette = {name: style.color for name, style in styles.items()}
     moments = list(dict.fromkeys(measured["moment"]))
     with themed():
         figure = Figure(figsize=(11, 4.5), layout="constrained")

@@ -9,7 +9,9 @@ from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormat
 
 from seqbench.formatting import format_count, format_seconds
 from seqbench.history.trends import FIGURES, PERHAPS, History
-from seqbench.report.plots import Palette, color_labels, score_axis, themed
+from seqbench.report.plots import score_axis
+from seqbench.report.theme import themed, wrap
+from seqbench.report.variant_styles import Palette, style_labels
 
 _WIDTH = 15.0
 _HEIGHT = 4.2
@@ -29,7 +31,7 @@ def plot_history(history: History) -> Figure:
     vertical line, dashed if it may be chance.
     """
     parts = list(history.points.groupby(["task", "device"], sort=False))
-    palette = color_labels(history.points["label"])
+    palette = style_labels(history.points["label"])
     heights = [max(_HEIGHT, 1 + _LEGEND_HEIGHT * len(set(part["label"]))) for _, part in parts]
     with themed():
         figure = Figure(figsize=(_WIDTH, sum(heights)), layout="constrained")
@@ -50,17 +52,20 @@ def plot_history(history: History) -> Figure:
 
 def _draw_lines(ax: Axes, part: pd.DataFrame, column: str, palette: Palette) -> None:
     for label, group in part.groupby("label", sort=False):
+        style = palette[str(label)]
         lines = [group] if column == "score" else [each for _, each in group.groupby("machine")]
         for number, line in enumerate(lines):
             known = line[line[column].notna()]
             ax.plot(
                 known["position"],
                 known[column],
-                marker="o",
+                marker=style.marker,
                 ms=4,
+                mfc=style.face,
                 lw=1.2,
-                color=palette[str(label)],
-                label=str(label) if number == 0 else None,
+                ls=style.line,
+                color=style.color,
+                label=wrap(label) if number == 0 else None,
             )
 
 
@@ -74,7 +79,7 @@ def _select(changes: pd.DataFrame, part: pd.DataFrame) -> pd.DataFrame:
 def _draw_changes(ax: Axes, changes: pd.DataFrame, column: str, palette: Palette) -> None:
     """Draw where a figure changes; throughput changes where the epoch time does."""
     for row in changes.itertuples():
-        color = palette[row.label]
+        color = palette[row.label].color
         style = "--" if row.verdict == PERHAPS else "-"
         if row.figure == column:
             for value, start, end in (

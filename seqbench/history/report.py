@@ -9,9 +9,9 @@ from seqbench.history.plots import plot_history
 from seqbench.history.tables import CHANGES, MACHINES, TRENDS
 from seqbench.history.trends import History
 from seqbench.report.page import PAGE
-from seqbench.report.plots import save_figure
 from seqbench.report.tables import format_table
 from seqbench.report.templating import render_page
+from seqbench.report.theme import save_figure
 
 FIGURE = "history.png"
 POINTS = "points.csv"

@@ -13,7 +13,8 @@ from matplotlib.figure import Figure
 
 from seqbench.analysis.analysis import Analysis
 from seqbench.analysis.stats import GROUP
-from seqbench.report import plots, speed_plots
+from seqbench.report import curves, plots, speed_plots
+from seqbench.report.variant_styles import Palette, style_labels
 
 MOST_BEST, MOST_QUICK = 30, 10
 """Of each task and device so many groups of the best scores are drawn, and so many quick ones."""
@@ -21,94 +22,96 @@ MOST_BEST, MOST_QUICK = 30, 10
 MOST_TASKS = 12
 
 Captioned = tuple[Figure, str]
-Draw = Callable[[Analysis, plots.Palette], Captioned | None]
+Draw = Callable[[Analysis, Palette], Captioned | None]
 
-_BAND = "Line: mean over seeds; band: lowest to highest seed; dotted: the baseline."
+_BAND = (
+    "Line: mean over seeds; band: range over seeds; dotted: baseline; grey, where a group has a "
+    "panel of its own: the other groups."
+)
 
 
-def _score_by_epoch(analysis: Analysis, palette: plots.Palette) -> Captioned | None:
-    if analysis.curves["epoch"].max() == 1:
+def _score_by_epoch(analysis: Analysis, palette: Palette) -> Captioned | None:
+    return _draw_curves(analysis, palette, "epoch", "epoch")
+
+
+def _score_by_time(analysis: Analysis, palette: Palette) -> Captioned | None:
+    return _draw_curves(analysis, palette, "train_time_s", "training time")
+
+
+def _draw_curves(analysis: Analysis, palette: Palette, x: str, name: str) -> Captioned | None:
+    frame = analysis.curves
+    several = frame[frame.groupby(["task", "device"])["epoch"].transform("max") > 1]
+    if several.empty:
         return None
-    return (
-        plots.plot_learning_curves(analysis.curves, palette, "epoch"),
-        f"Learning curves by epoch: what a pass over the data buys. {_BAND}",
-    )
+    figure = curves.plot_learning_curves(several, palette, x)
+    return figure, f"Learning curves by {name}. {_BAND}"
 
 
-def _score_by_time(analysis: Analysis, palette: plots.Palette) -> Captioned | None:
-    if analysis.curves["epoch"].max() == 1:
-        return None
-    return (
-        plots.plot_learning_curves(analysis.curves, palette, "train_time_s"),
-        f"Learning curves by training time: what a second buys. {_BAND}",
-    )
-
-
-def _final_score(analysis: Analysis, palette: plots.Palette) -> Captioned | None:
+def _final_score(analysis: Analysis, palette: Palette) -> Captioned | None:
     return (
         plots.plot_final_scores(analysis.finished, analysis.summary, palette),
-        "Scores after the last epoch, seed by seed.",
+        "Final scores: mean over seeds (line) and single runs (markers).",
     )
 
 
-def _epoch_time(analysis: Analysis, palette: plots.Palette) -> Captioned | None:
+def _epoch_time(analysis: Analysis, palette: Palette) -> Captioned | None:
     return (
         plots.plot_epoch_time(analysis.epochs, analysis.summary, palette),
-        "Training time of an epoch; evaluation, logging and saving are not in it.",
+        "Epoch time: training only, without evaluation, logging and saving.",
     )
 
 
-def _train_throughput(analysis: Analysis, palette: plots.Palette) -> Captioned | None:
+def _train_throughput(analysis: Analysis, palette: Palette) -> Captioned | None:
     return (
         plots.plot_throughput(analysis.finished, analysis.summary, palette, "train"),
         "Training throughput: forward, backward and optimiser step.",
     )
 
 
-def _eval_throughput(analysis: Analysis, palette: plots.Palette) -> Captioned | None:
+def _eval_throughput(analysis: Analysis, palette: Palette) -> Captioned | None:
     return (
         plots.plot_throughput(analysis.finished, analysis.summary, palette, "eval"),
-        "Inference throughput: forward passes over the test set in batches of the same size.",
+        "Inference throughput: forward passes over the test set, same batch size.",
     )
 
 
-def _score_against_throughput(analysis: Analysis, palette: plots.Palette) -> Captioned | None:
+def _score_against_throughput(analysis: Analysis, palette: Palette) -> Captioned | None:
     better = ": up and to the right is better" if analysis.summary["higher_is_better"].all() else ""
     return (
         plots.plot_score_against_throughput(analysis.summary, palette),
-        f"Score against training throughput{better}. Bars: 95 % intervals of the mean score.",
+        f"Score against training throughput{better}. Bars: 95 % CIs of the mean score.",
     )
 
 
-def _speed(analysis: Analysis, palette: plots.Palette) -> Captioned | None:
+def _speed(analysis: Analysis, palette: Palette) -> Captioned | None:
     return (
         speed_plots.plot_speed(analysis.speed, palette),
-        "Speed of training steps and of inference. Dot: median; bar: interval over samples and "
-        "runs, where it is known; hollow: unstable.",
+        "Throughput of training and of inference. Dot: median; bar: 95 % CI over samples and runs, "
+        "where it is known; hollow: unstable.",
     )
 
 
-def _latency(analysis: Analysis, palette: plots.Palette) -> Captioned | None:
+def _latency(analysis: Analysis, palette: Palette) -> Captioned | None:
     return (
         speed_plots.plot_latency(analysis.speed, palette),
-        "Latency: a forward pass of a single example; percentiles that have samples enough.",
+        "Latency: forward pass of one example; percentiles with enough samples.",
     )
 
 
-def _roofline(analysis: Analysis, palette: plots.Palette) -> Captioned | None:
+def _roofline(analysis: Analysis, palette: Palette) -> Captioned | None:
     counted = analysis.speed[analysis.speed["intensity"].notna()]
     if counted.empty:
         return None
     return (
         speed_plots.plot_roofline(counted, analysis.limits, palette),
-        "Training steps under the machine's roof, which was measured in the same run.",
+        "Roofline: training steps against the measured hardware peak of the same runs.",
     )
 
 
-def _profile(analysis: Analysis, palette: plots.Palette) -> Captioned | None:
+def _profile(analysis: Analysis, palette: Palette) -> Captioned | None:
     return (
         speed_plots.plot_profiles(analysis.profiles),
-        "Where a training step's time goes, by profile; the share of the machine's peak beside it.",
+        "Time of a training step by kind of work, from the profiler; right: % of peak throughput.",
     )
 
 
@@ -135,19 +138,26 @@ FIGURES = SCORE_FIGURES | SPEED_FIGURES | PROFILE_FIGURES
 _TRAINED = ("finished", "epochs", "curves", "summary")
 _MEASURED = ("speed", "profiles")
 _CHOSEN_TRAINED = (
-    f"{MOST_BEST} groups of the best mean scores and the {MOST_QUICK} quickest of the others"
+    f"{MOST_BEST} groups with the best mean scores and the {MOST_QUICK} fastest of the others"
 )
-_CHOSEN_MEASURED = f"{MOST_BEST + MOST_QUICK} groups of the quickest training steps"
+_CHOSEN_MEASURED = f"{MOST_BEST + MOST_QUICK} groups with the fastest training steps"
 
 
-def draw_figures(analysis: Analysis) -> dict[str, Captioned]:
-    """Return the figures that a result has something to show in; none if no run ended well."""
+def draw_figures(analysis: Analysis, palette: Palette | None = None) -> dict[str, Captioned]:
+    """Return the figures that a result has something to show in; none if no run finished.
+
+    Parameters
+    ----------
+    analysis
+        Of the result.
+    palette
+        From `labels.relabel`, if its groups have labels of one's own.
+    """
     trained, measured = choose_trained(analysis.summary), choose_measured(analysis.phases)
     frames = {name: _keep(getattr(analysis, name), trained) for name in _TRAINED}
     frames |= {name: _keep(getattr(analysis, name), measured) for name in _MEASURED}
     shown = replace(analysis, **frames)
-    chosen = {label for groups in (trained, measured) if len(groups) for label in groups["label"]}
-    palette = plots.color_labels([each for each in analysis.runs["label"] if each in chosen])
+    palette = palette or style_labels(analysis.runs["label"])
     of_trained = _describe_choice(len(analysis.summary) - len(trained), _CHOSEN_TRAINED)
     of_measured = _describe_choice(len(analysis.phases) - len(measured), _CHOSEN_MEASURED)
     drawn: dict[str, Captioned] = {}
@@ -208,6 +218,6 @@ def _describe_choice(left_out: int, chosen: str) -> str:
     if not left_out:
         return ""
     return (
-        f" Drawn: of each task and device the {chosen}, of the first {MOST_TASKS} tasks; "
-        f"{left_out:,} groups more stand in the table."
+        f" Drawn: for each task and device the {chosen}, for the first {MOST_TASKS} tasks; "
+        f"{left_out:,} more groups are in the tables."
     )

@@ -19,8 +19,10 @@ from seqbench.formatting import (
     format_difference,
     format_factor,
     format_interval,
+    format_mean,
     format_score,
     format_seconds,
+    format_share,
     join_some,
     join_words,
 )
@@ -49,8 +51,8 @@ def format_findings(analysis: Analysis) -> Iterator[str]:
     yield from describe_published(analysis.published)
     failed = int((~analysis.runs["status"].isin(["ok", "unsupported"])).sum())
     if failed:
-        runs = "1 run" if failed == 1 else f"{failed} runs"
-        yield f"**{runs} did not end well**: listed below, and in none of the figures."
+        runs = "1 failed run" if failed == 1 else f"{failed} failed runs"
+        yield f"**{runs}**: listed below, excluded from tables and figures."
 
 
 def _by_task_and_device(frame: pd.DataFrame) -> Iterator[tuple[tuple[str, str], pd.DataFrame]]:
@@ -71,7 +73,7 @@ def list_alike(compared: pd.DataFrame, names: Iterable[str]) -> str:
     names = list(names)
     parts = {
         "No significant difference": compared["p"] >= SIGNIFICANCE,
-        "Not tested, for want of seeds": compared["p"].isna(),
+        "Not tested, too few seeds": compared["p"].isna(),
     }
     said = []
     for words, chosen in parts.items():
@@ -91,22 +93,22 @@ def _describe_scores(where: str, group: pd.DataFrame, compared: pd.DataFrame) ->
     metric, unit = group.iloc[0][["metric", "metric_unit"]]
     by_label = group.set_index("label", drop=False)
     best = by_label.loc[compared["best"].iloc[0] if not compared.empty else group["label"].iloc[0]]
-    seeds = f"{best.seeds} seed{'s' if best.seeds > 1 else ''}"
     leading = [best.label]
     if not compared.empty:
         leading += list(compared.loc[np.isclose(compared["shortfall"], 0, atol=1e-12), "label"])
     verb = "has" if len(leading) == 1 else "have"
+    score = format_mean(best.score, best.score_std, metric, unit)
     text = (
         f"{join_some([f'**{label}**' for label in leading])} {verb} the best mean "
-        f"{metric.replace('_', ' ')} {where}: {format_score(best.score, metric, unit)}"
+        f"{metric.replace('_', ' ')} {where}: {score}"
     )
     if group["seeds"].max() == 1:
-        return f"{text}, from {seeds}: without more of them nothing can be said of the differences."
+        return f"{text} (n = 1). Differences cannot be tested with one seed."
     cut = ", cut to what the metric can be" if best.cut else ""
     interval = format_interval(best.score_low, best.score_high, metric, unit)
-    text += f" ({interval}{cut}, {seeds})."
+    text += f" (mean ± std dev, n = {best.seeds}; {_PER_CENT} CI {interval}{cut})."
     if compared.empty:
-        return f"{text} In brackets: {_PER_CENT} interval."
+        return text
     behind = compared[compared["p"] < SIGNIFICANCE]
     if not behind.empty:
         said = [
@@ -118,17 +120,19 @@ def _describe_scores(where: str, group: pd.DataFrame, compared: pd.DataFrame) ->
     if alike := list_alike(compared, compared["label"]):
         text += f" {alike}"
     pairs = count_pairs(len(group))
-    over = f", those of differences adjusted for all {pairs:,} pairs" if pairs > 1 else ""
-    return f"{text} In brackets: {_PER_CENT} intervals{over}."
+    over = f", adjusted for all {pairs:,} pairs" if pairs > 1 else ""
+    return (
+        f"{text} In parentheses: {_PER_CENT} CI of the difference{over}." if len(behind) else text
+    )
 
 
 def _describe_cost(where: str, group: pd.DataFrame, compared: pd.DataFrame) -> str:
-    """Say what takes least; what is compared, as everywhere, is the mean logarithm of the time."""
+    """Say what is fastest; what is compared, as everywhere, is the mean logarithm of the time."""
     times = group.set_index("label")["epoch_time_s"]
     least = compared["best"].iloc[0] if not compared.empty else times.idxmin()
     how = "" if times[least] == times.min() else ", by geometric mean over runs"
     text = (
-        f"**{least}** has the least epoch time {where}{how}: "
+        f"**{least}** has the lowest epoch time {where}{how}: "
         f"{format_seconds(times[least])} (median over runs)."
     )
     if not compared.empty:
@@ -136,7 +140,9 @@ def _describe_cost(where: str, group: pd.DataFrame, compared: pd.DataFrame) -> s
         told = [
             f"{row.label} {format_factor(np.exp(row.shortfall))}" for row in slower.itertuples()
         ]
-        text += f" Significantly more, by geometric mean: {join_some(told)}." if told else ""
+        text += (
+            f" Significantly slower, ratio of geometric means: {join_some(told)}." if told else ""
+        )
         text += f" {list_alike(compared, compared['label'])}".rstrip()
     parts = [
         f"{join_some(list(part['label']))} {implementation}"
@@ -146,7 +152,7 @@ def _describe_cost(where: str, group: pd.DataFrame, compared: pd.DataFrame) -> s
 
 
 def describe_doubts(group: pd.DataFrame, figure: str, samples: str) -> Iterator[str]:
-    """Say which figures not to trust, and what to do about it.
+    """Say which times are unreliable, and what to do about it.
 
     Parameters
     ----------
@@ -158,16 +164,16 @@ def describe_doubts(group: pd.DataFrame, figure: str, samples: str) -> Iterator[
     unstable = group[group["unstable"].astype(bool)]
     if not unstable.empty:
         yield (
-            f"**Unstable**: the {figure} of {join_some(list(unstable['label']))} ranges over more "
-            f"than {UNSTABLE_WIDTH:.0%} between runs or samples. Close other programs and repeat "
-            f"the runs: one such figure may be far from the next."
+            f"**Unstable**: the {figure} of {join_some(list(unstable['label']))} varies by more "
+            f"than {format_share(UNSTABLE_WIDTH)} between runs or samples. Repeat the measurement "
+            f"on an idle machine."
         )
     contended = group[group["contended"].astype(float) > MUCH_CONTENDED]
     if not contended.empty:
         yield (
-            f"**Contended**: of the {samples} of {join_some(list(contended['label']))} more "
-            f"than {MUCH_CONTENDED:.0%} were timed under CPU contention. They are left out where "
-            f"others are left; measure again on an idle machine."
+            f"**Contended**: more than {format_share(MUCH_CONTENDED)} of the {samples} of "
+            f"{join_some(list(contended['label']))} were timed under CPU contention. They are "
+            f"excluded if there are others. Repeat the measurement on an idle machine."
         )
 
 
@@ -195,8 +201,8 @@ def _describe_readouts(where: str, group: pd.DataFrame) -> Iterator[str]:
     if chosen.any():
         yield (
             f"Read-out `last` {where} of {join_some(list(group.loc[chosen, 'label']))}: at the "
-            f"last step the backward direction has read that step only. `--readout final` takes "
-            f"the state in which each direction ends."
+            f"last time step the backward direction has seen that step only. `--readout final` "
+            f"uses the final state of each direction."
         )
 
 
@@ -211,8 +217,8 @@ def _describe_all_effects(effects: pd.DataFrame) -> Iterator[str]:
     yield from map(_describe_effects, parts[:MOST_NAMED])
     if len(parts) > MOST_NAMED:
         yield (
-            f"The settings' effects on {len(parts) - MOST_NAMED:,} more groups, less clear than "
-            f"these, are not listed."
+            f"The effects of settings on {len(parts) - MOST_NAMED:,} more groups, with larger p "
+            f"values, are not listed."
         )
 
 
@@ -227,11 +233,11 @@ def _describe_effects(part: pd.DataFrame) -> str:
         if row.p < SIGNIFICANCE
     ]
     text = f"{first.setting}: **{first.label}** on `{first.task}` ({first.device})"
-    reference = f"against `{first.reference}`"
+    reference = f"relative to `{first.reference}`"
     text += f", {reference}, {join_words(said)}." if said else f", {reference}."
     if alike := list_alike(part, [f"`{value}`" for value in part["value"]]):
         text += f" {alike}"
-    return text + (f" In brackets: {_PER_CENT} interval of the gain." if said else "")
+    return text + (f" In parentheses: {_PER_CENT} CI of the gain." if said else "")
 
 
 def describe_changed_data(runs: pd.DataFrame) -> Iterator[str]:
@@ -245,8 +251,8 @@ def describe_changed_data(runs: pd.DataFrame) -> Iterator[str]:
     changed = runs.dropna(subset=["changed_data"])
     for task, files in changed[["task", "changed_data"]].drop_duplicates().itertuples(index=False):
         yield (
-            f"**Changed data**: `{task}` is not what was published, but {files}. Its scores stand "
-            f"beside nobody else's."
+            f"**Changed data**: `{task}` is not the published data, but {files}. Its scores cannot "
+            f"be compared with published ones."
         )
 
 
@@ -264,4 +270,4 @@ def _describe_uneven(uneven: pd.DataFrame) -> Iterator[str]:
         left = len(values) - MOST_NAMED
         more = [f"and {left:,} values more"] if left > 0 else []
         said.append(f"`{setting}` on `{task}` is {', '.join([*values[:MOST_NAMED], *more])}")
-    yield f"Not all settings were alike: {'; '.join(said)}."
+    yield f"Settings that differ between groups: {'; '.join(said)}."

@@ -18,6 +18,6 @@ def describe_provenance(results: Results) -> Iterator[str]:
     if (machines := count_machines(runs)) > 1:
         timed = (runs["environment_id"] == results.environment.get("environment_id")).sum()
         yield (
-            f"The runs were made on {machines} machines. Scores are of all {len(runs)} runs, times "
-            f"of the {timed} that were made on the one that is described below."
+            f"The runs are from {machines} machines. Scores include all {len(runs)} runs, times "
+            f"the {timed} runs from the machine described below."
         )

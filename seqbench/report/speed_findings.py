@@ -12,6 +12,7 @@ from seqbench.formatting import (
     format_factor,
     format_score,
     format_seconds,
+    format_share,
     join_some,
 )
 from seqbench.printable import quote_code
@@ -52,12 +53,12 @@ def _describe_fastest(part: pd.DataFrame, compared: pd.DataFrame) -> str:
     if not compared.empty:  # what is compared is the mean logarithm of the runs' medians
         first = part[part["label"] == compared["best"].iloc[0]].iloc[0]
     text = (
-        f"Speed on `{first.task}` ({first.device}): **{first.label}** has the least time for a "
-        f"training step, {format_count(float(first.train_step_samples_per_s))} samples a second"
+        f"Speed on `{first.task}` ({first.device}): **{first.label}** has the fastest training "
+        f"step, {format_count(float(first.train_step_samples_per_s))} samples/s"
     )
     if len(part) > 1 and last.label != first.label:
         factor = first.train_step_samples_per_s / last.train_step_samples_per_s
-        text += f", {format_factor(factor)} as many as {last.label}, which has the greatest"
+        text += f", {format_factor(factor)} the throughput of {last.label}, the slowest"
     text += "."
     if not compared.empty and (alike := list_alike(compared, compared["label"])):
         text += f" {alike}"
@@ -66,28 +67,31 @@ def _describe_fastest(part: pd.DataFrame, compared: pd.DataFrame) -> str:
         return text
     ranked = known.sort_values("train_step_peak_fraction", kind="stable")
     low, high = ranked.iloc[0], ranked.iloc[-1]
-    text += f" Of what the machine does in a large product, {high.label} reaches "
-    text += f"{high.train_step_peak_fraction:.0%}"
-    return text + (f", {low.label} {low.train_step_peak_fraction:.0%}." if len(ranked) > 1 else ".")
+    text += f" {high.label} reaches {format_share(high.train_step_peak_fraction)} of peak "
+    text += "matrix-multiply throughput"
+    return text + (
+        f", {low.label} {format_share(low.train_step_peak_fraction)}." if len(ranked) > 1 else "."
+    )
 
 
 def _describe_worst(part: pd.DataFrame) -> Iterator[str]:
-    """Say by profile what keeps the groups farthest from the machine's peak so far from it."""
+    """Say what the groups farthest from the machine's peak spend the time of a step on."""
     first = part.iloc[0]
     worst = part[part["peak_fraction"] < _FAR_FROM_PEAK].head(_WORST)
     said = []
     for row in worst.itertuples():
         shares = {
-            f"{name} {getattr(row, kind):.0%}": getattr(row, kind) for kind, name in KINDS.items()
+            f"{name} {format_share(getattr(row, kind))}": getattr(row, kind)
+            for kind, name in KINDS.items()
         }
         ranked = sorted(shares, key=lambda name: -shares[name])
-        text = f"{row.label} ({row.peak_fraction:.0%} of the peak): {', '.join(ranked)}"
+        text = f"{row.label} ({format_share(row.peak_fraction)} of peak): {', '.join(ranked)}"
         name, share = row.costliest[0]
-        said.append(f"{text}; costliest {quote_code(name)}, {share:.0%}")
+        said.append(f"{text}; costliest operator {quote_code(name)}, {format_share(share)}")
     if said:
         yield (
-            f"What holds back those farthest from the peak on `{first.task}` ({first.device}), by "
-            f"profile of a training step: {'. '.join(said)}."
+            f"Farthest from peak on `{first.task}` ({first.device}), profile of a training "
+            f"step: {'; '.join(said)}."
         )
 
 
@@ -102,13 +106,13 @@ def _describe_race(part: pd.DataFrame) -> str:
             said.append(f"`{base}` for {variant}")
         elif best["speedup_low"] > 1:
             factor = format_factor(best["speedup"])
-            said.append(f"{fastest} for {variant} ({factor} as fast as `{base}`)")
+            said.append(f"{fastest} for {variant} ({factor} speed-up over `{base}`)")
         else:
             known = pd.notna(best["speedup_low"])
-            words = "no significant difference" if known else "too few samples to tell"
+            words = "no significant difference" if known else "too few samples to test"
             said.append(f"`{base}` or {fastest} for {variant} ({words})")
     return (
-        f"Which implementation, for {phase} on `{first.task}` ({first.device}, {first.threads} "
+        f"Fastest implementation for {phase} on `{first.task}` ({first.device}, {first.threads} "
         f"threads): {join_some(said)}."
     )
 
@@ -118,23 +122,23 @@ def _describe_targets(part: pd.DataFrame) -> str:
     where = f"`{part['goal'].iloc[0]}` ({part['device'].iloc[0]})"
     done = part.dropna(subset=["target_time_s"])
     if done.empty:
-        return f"No recipe brought every seed to {goal} on {where}."
+        return f"No recipe reached {goal} on {where} with every seed."
     best = done.sort_values("target_time_s", kind="stable").iloc[0]
     spacing = format_seconds(best.spacing_s)
     text = (
-        f"Least training time to {goal} on {where}: {format_seconds(best.target_time_s)} with "
-        f"**{_name_recipe(best)}**, mean of {best.seeds} seeds ({format_seconds(best.least_s)} to "
-        f"{format_seconds(best.most_s)}; evaluations lie {spacing} apart)"
+        f"Lowest training time to {goal} on {where}: {format_seconds(best.target_time_s)} with "
+        f"**{name_recipe(best)}** (mean, n = {best.seeds}; range {format_seconds(best.least_s)} to "
+        f"{format_seconds(best.most_s)}; time between evaluations {spacing})"
     )
     first = part.iloc[0]
-    if pd.notna(first.target_time_s) and _name_recipe(first) != _name_recipe(best):
-        text += f", {format_factor(best.total)} as fast as {_name_recipe(first)}"
+    if pd.notna(first.target_time_s) and name_recipe(first) != name_recipe(best):
+        text += f", a cumulative speed-up of {format_factor(best.total)} over {name_recipe(first)}"
     short = part[part["target_time_s"].isna()]
-    missed = [f"{_name_recipe(row)} ({row.reached} of {row.seeds})" for row in short.itertuples()]
-    return text + (f". Not every seed got there with {join_some(missed)}." if missed else ".")
+    missed = [f"{name_recipe(row)} ({row.reached} of {row.seeds})" for row in short.itertuples()]
+    return text + (f". Not reached by every seed: {join_some(missed)}." if missed else ".")
 
 
-def _name_recipe(row: Any) -> str:
+def name_recipe(row: Any) -> str:
     """Name a recipe, with the part of the training set that it takes, if not all of it."""
     part = row.task.removeprefix(row.goal)
     return f"{row.label}{part}"

@@ -1,17 +1,24 @@
 """Figures of speed: a frame of `speed` in, a figure out. No number is computed here."""
 
-from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+from matplotlib.figure import Figure, SubFigure
 
 from seqbench.analysis.profiles import KINDS
-from seqbench.report.plots import Palette, themed
+from seqbench.formatting import format_share
+from seqbench.report.direct_labels import label_points, number_names, point_chart_height
+from seqbench.report.theme import (
+    Finish,
+    draw_parts,
+    log_axis,
+    name_rows,
+    row_chart_height,
+    title_of,
+)
+from seqbench.report.variant_styles import Palette
 
-_ROW_HEIGHT = 0.34
 _KIND_COLORS = ("#1b6ca8", "#e0992b", "#7aa974", "#c9c9c9")
 _MARKS = {"p50_s": "o", "p95_s": "D", "p99_s": ">"}
 
@@ -24,25 +31,26 @@ def plot_speed(speed: pd.DataFrame, palette: Palette) -> Figure:
     speed
         From `speed.summarise_speed`.
     palette
-        From `plots.color_labels`.
+        From `variant_styles.style_labels`.
     """
     names = {"train_step": "training", "inference": "inference"}
 
-    def draw(axes: Sequence[Axes], part: pd.DataFrame) -> None:
+    def draw(figure: SubFigure, part: pd.DataFrame) -> None:
+        axes = figure.subplots(1, 2)
         for ax, (phase, name) in zip(axes, names.items(), strict=True):
             rows = _sorted(part[part["phase"] == phase], "samples_per_s", part)
             for place, row in enumerate(rows.itertuples()):
                 per_call = row.samples_per_s * row.seconds
                 ends = [per_call / row.high_s, per_call / row.low_s]
-                color = palette[row.label]
+                color = palette[row.label].color
                 ax.plot(ends, [place, place], color=color, lw=5, alpha=0.4, solid_capstyle="butt")
                 fill = "none" if row.unstable else color
                 ax.plot(row.samples_per_s, place, "o", ms=7, mfc=fill, mec=color, mew=1.8)
-            _log_axis(ax, f"{name}, samples per second")
-            _name_rows(ax, list(rows["label"]) if phase == "train_step" else [""] * len(rows))
-        axes[0].set_title(_title(part), loc="left")
+            log_axis(ax.xaxis, f"{name}, samples/s", rows["samples_per_s"])
+            name_rows(ax, list(rows["label"]) if phase == "train_step" else [""] * len(rows))
+        axes[0].set_title(title_of(part), loc="left")
 
-    return _draw_parts(speed, draw, columns=2)
+    return draw_parts(speed, draw, row_chart_height)
 
 
 def plot_latency(speed: pd.DataFrame, palette: Palette) -> Figure:
@@ -54,20 +62,21 @@ def plot_latency(speed: pd.DataFrame, palette: Palette) -> Figure:
         As for `plot_speed`.
     """
 
-    def draw(axes: Sequence[Axes], part: pd.DataFrame) -> None:
-        (ax,) = axes
+    def draw(figure: SubFigure, part: pd.DataFrame) -> None:
+        ax = figure.subplots()
         rows = part[part["phase"] == "latency"].sort_values("p50_s", kind="stable")
         for place, row in enumerate(rows.itertuples()):
-            color = palette[row.label]
+            color = palette[row.label].color
             values = [1000 * getattr(row, percentile) for percentile in _MARKS]
             ax.plot(values, [place] * len(values), color=color, lw=1.5)
             for value, mark in zip(values, _MARKS.values(), strict=True):
                 ax.plot(value, place, mark, ms=7, color=color)
-        _log_axis(ax, "one example, milliseconds (circle p50, diamond p95, arrow p99)")
-        _name_rows(ax, list(rows["label"]))
-        ax.set_title(_title(part), loc="left")
+        name = "latency of one example, ms (circle p50, diamond p95, arrow p99)"
+        log_axis(ax.xaxis, name, 1000 * pd.concat([rows[each] for each in _MARKS]))
+        name_rows(ax, list(rows["label"]))
+        ax.set_title(title_of(part), loc="left")
 
-    return _draw_parts(speed, draw)
+    return draw_parts(speed, draw, row_chart_height)
 
 
 def plot_roofline(speed: pd.DataFrame, limits: pd.DataFrame, palette: Palette) -> Figure:
@@ -84,14 +93,14 @@ def plot_roofline(speed: pd.DataFrame, limits: pd.DataFrame, palette: Palette) -
         From `speed.measure_limits`.
     """
 
-    def draw(axes: Sequence[Axes], part: pd.DataFrame) -> None:
-        (ax,) = axes
+    def draw(figure: SubFigure, part: pd.DataFrame) -> list[Finish]:
+        ax = figure.subplots()
         rows = part[part["phase"] == "train_step"]
         keys = ["device", "threads", "precision"]
         own = limits.merge(rows[keys].drop_duplicates(), on=keys)
         ridge = (own["peak_flops_per_s"] / own["peak_bytes_per_s"]).min()
         least = min(rows["intensity"].min(), ridge)
-        spread = np.geomspace(least / 2, rows["intensity"].max() * 2, 200)
+        spread = np.geomspace(least / 2, rows["intensity"].max() * 4, 200)
         for limit in own.itertuples():
             roof = np.minimum(limit.peak_flops_per_s, spread * limit.peak_bytes_per_s)
             ax.plot(spread, roof / 1e9, color="0.3", lw=1.5)
@@ -100,20 +109,18 @@ def plot_roofline(speed: pd.DataFrame, limits: pd.DataFrame, palette: Palette) -
                 name, (spread[-1], roof[-1] / 1e9), ha="right", va="bottom", fontsize="small"
             )
         for row in rows.itertuples():
-            ax.plot(
-                row.intensity, row.flops_per_s / 1e9, "o", color=palette[row.label], label=row.label
-            )
-        _log_axis(ax, "floating-point operations per byte, by formula")
-        ax.set_yscale("log")
-        ax.set_ylabel("GFLOP/s of a training step")
-        ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-        ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-        ax.yaxis.set_minor_formatter(NullFormatter())
-        ax.set_title(_title(part), loc="left")
-        columns = -(-len(rows) // 18)
-        ax.legend(loc="center left", bbox_to_anchor=(1, 0.5), frameon=False, ncols=columns)
+            style = palette[row.label]
+            rate = row.flops_per_s / 1e9
+            ax.plot(row.intensity, rate, style.marker, color=style.color, mfc=style.face, ms=7)
+        log_axis(ax.xaxis, "floating-point operations per byte, by formula", pd.Series(spread))
+        log_axis(ax.yaxis, "training step, GFLOP/s", rows["flops_per_s"] / 1e9)
+        ax.set_title(title_of(part), loc="left")
+        names = list(rows["label"])
+        points = list(zip(rows["intensity"], rows["flops_per_s"] / 1e9, strict=True))
+        styles = [palette[each] for each in names]
+        return [partial(label_points, ax, points, number_names(ax, names), styles)]
 
-    return _draw_parts(speed, draw, height=4.6)
+    return draw_parts(speed, draw, lambda part: point_chart_height(part["label"].unique()))
 
 
 def plot_profiles(profiles: pd.DataFrame) -> Figure:
@@ -126,8 +133,8 @@ def plot_profiles(profiles: pd.DataFrame) -> Figure:
     """
     colors = dict(zip(KINDS, _KIND_COLORS, strict=True))
 
-    def draw(axes: Sequence[Axes], part: pd.DataFrame) -> None:
-        (ax,) = axes
+    def draw(figure: SubFigure, part: pd.DataFrame) -> None:
+        ax = figure.subplots()
         rows = part[::-1].reset_index(drop=True)
         left = np.zeros(len(rows))
         for kind, name in KINDS.items():
@@ -135,35 +142,24 @@ def plot_profiles(profiles: pd.DataFrame) -> Figure:
             ax.barh(range(len(rows)), shares, left=left, color=colors[kind], label=name, height=0.7)
             left += shares
         for place, row in enumerate(rows.itertuples()):
-            reached = "—" if np.isnan(row.peak_fraction) else f"{row.peak_fraction:.0%}"
+            reached = format_share(row.peak_fraction)
             ax.annotate(reached, (101, place), va="center", fontsize="small")
-        _name_rows(ax, list(rows["label"]))
-        ax.set_xlim(0, 108)
+        name_rows(ax, list(rows["label"]))
+        ax.set_xlim(0, 109)
         ax.grid(visible=False, axis="y")
         ax.set_xticks(range(0, 101, 20))
-        ax.set_xlabel("per cent of a training step's time (at the right end: of the peak)")
-        ax.set_title(_title(part), loc="left")
-        ax.legend(loc="upper left", bbox_to_anchor=(1, 1), frameon=False)
+        ax.set_xlabel("share of a training step's time, % (right: % of peak throughput)")
+        ax.set_title(title_of(part), loc="left", pad=26)
+        ax.legend(
+            loc="lower left",
+            bbox_to_anchor=(0, 1),
+            ncols=len(KINDS),
+            frameon=False,
+            fontsize=10,
+            borderaxespad=0.2,
+        )
 
-    return _draw_parts(profiles, draw)
-
-
-def _draw_parts(
-    speed: pd.DataFrame,
-    draw: Callable[[Sequence[Axes], pd.DataFrame], None],
-    *,
-    columns: int = 1,
-    height: float | None = None,
-) -> Figure:
-    """Draw a row of axes for each task and device."""
-    parts = [part for _, part in speed.groupby(["task", "device"], sort=False)]
-    heights = [height or 1.2 + _ROW_HEIGHT * len(set(part["label"])) for part in parts]
-    with themed():
-        figure = Figure(figsize=(9.5, sum(heights)), layout="constrained")
-        grid = figure.subplots(len(parts), columns, squeeze=False, height_ratios=heights)
-        for row, part in zip(grid, parts, strict=True):
-            draw(list(row), part)
-    return figure
+    return draw_parts(profiles, draw, row_chart_height)
 
 
 def _sorted(rows: pd.DataFrame, column: str, part: pd.DataFrame) -> pd.DataFrame:
@@ -171,20 +167,3 @@ def _sorted(rows: pd.DataFrame, column: str, part: pd.DataFrame) -> pd.DataFrame
     training = part[part["phase"] == "train_step"].set_index("label")[column]
     order = training.sort_values(ascending=False, kind="stable").index
     return rows.set_index("label").reindex(order).reset_index()
-
-
-def _title(part: pd.DataFrame) -> str:
-    return f"{part['task'].iloc[0]}, {part['device'].iloc[0]}"
-
-
-def _name_rows(ax: Axes, names: list[str]) -> None:
-    ax.set_yticks(range(len(names)), names)
-    ax.set_ylim(len(names) - 0.5, -0.5)
-
-
-def _log_axis(ax: Axes, name: str) -> None:
-    ax.set_xscale("log")
-    ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
-    ax.xaxis.set_minor_formatter(NullFormatter())
-    ax.set_xlabel(name)

@@ -18,7 +18,8 @@ from seqbench.analysis.speed import (
 )
 from seqbench.analysis.targets import summarise_targets
 from seqbench.report.speed_plots import plot_latency
-from seqbench.report.tables import SPEED, TARGETS, format_table
+from seqbench.report.tables import LATENCIES, SPEED, STEPS, TARGETS, format_table
+from seqbench.report.variant_styles import style_labels
 from seqbench.results.reader import Results, load_results
 from seqbench.results.records import EpochRecord, EvaluationRecord, Load, RunRecord, TimingRecord
 from seqbench.results.writer import ResultWriter
@@ -163,16 +164,15 @@ def test_what_is_not_known_is_a_dash_in_the_table(gather: Callable[..., Results]
         taken |= samples(phase, *[0.5] * 5)
     results = gather(({}, taken), ({"seed": 1}, taken))
     speed = summarise_speed(results.runs, results.timings)
-    cells = [
-        cell.strip()
-        for cell in format_table(tabulate_phases(speed), SPEED).split("\n")[2].split("|")
-    ]
-    shown = dict(zip(SPEED, cells[1:-1], strict=True))
-    assert [shown[each] for each in ("latency p50", "p95", "p99", "n", "stable")] == [
+    shown = {}
+    for table in (SPEED, STEPS, LATENCIES):
+        row = format_table(tabulate_phases(speed), table).split("\n")[2].split("|")[1:-1]
+        shown |= dict(zip(table, [cell.strip() for cell in row], strict=True))
+    assert [shown[each] for each in ("p50", "p95", "p99", "samples per run", "notes")] == [
         "—", "—", "—", "5", "—",
     ]  # fmt: skip
     assert shown["step"] == "500 ms"
-    plot_latency(speed, {"rnn": (0.0, 0.0, 0.0)})
+    plot_latency(speed, style_labels(["rnn"]))
 
 
 def test_limits_alone_are_no_speed(gather: Callable[..., Results]) -> None:
@@ -275,8 +275,8 @@ def test_a_recipe_is_held_against_the_one_before_it_by_welchs_test(
         )
         assert rows["p"][place] == pytest.approx(1 - (1 - test.pvalue) ** 2, abs=1e-4)
     text = format_table(rows, TARGETS)
-    assert "1.98 × as fast" in text
-    assert "no significant difference" in text
+    assert "| 1.98× " in text
+    assert "(n.s.)" in text
 
 
 def test_equal_numbers_of_batches_prove_nothing_on_a_coarse_grid(

@@ -250,7 +250,9 @@ def test_a_seventh_variant_is_one_new_file(tmp_path: Path) -> None:
     run("run", "--report", "--seeds", "1", "--train-examples", "200", *FAST)
     runs = load_results(tmp_path / "results" / "local" / "quick").runs
     assert runs["variant"].value_counts().to_dict()["rnn-identity"] == 1
-    assert "| rnn-identity  " in (tmp_path / "reports" / "local" / "quick" / "README.md").read_text()
+    assert (
+        "| rnn-identity  " in (tmp_path / "reports" / "local" / "quick" / "README.md").read_text()
+    )
 
 
 def test_list_show_and_env_tell_what_is_there(

@@ -4,12 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from seqbench.report.plots import (
-    color_labels,
-    plot_final_scores,
-    plot_learning_curves,
-    plot_score_against_throughput,
-)
+from seqbench.report.curves import plot_learning_curves
+from seqbench.report.plots import plot_final_scores, plot_score_against_throughput
+from seqbench.report.variant_styles import style_labels
 
 
 def curves(metric: str, scores: list[float], baseline: float) -> pd.DataFrame:
@@ -42,7 +39,7 @@ def curves(metric: str, scores: list[float], baseline: float) -> pd.DataFrame:
 def test_errors_that_span_decades_get_a_logarithmic_axis(
     metric: str, scores: list[float], scale: str
 ) -> None:
-    figure = plot_learning_curves(curves(metric, scores, 0.17), color_labels(["rnn"]), "epoch")
+    figure = plot_learning_curves(curves(metric, scores, 0.17), style_labels(["rnn"]), "epoch")
     whole, close_up = figure.axes
     assert whole.get_yscale() == close_up.get_yscale() == scale
     low, high = close_up.get_ylim()
@@ -52,7 +49,7 @@ def test_errors_that_span_decades_get_a_logarithmic_axis(
 
 def test_the_trivial_answer_is_drawn() -> None:
     figure = plot_learning_curves(
-        curves("accuracy", [0.5, 0.9], 0.1), color_labels(["rnn"]), "epoch"
+        curves("accuracy", [0.5, 0.9], 0.1), style_labels(["rnn"]), "epoch"
     )
     levels = [np.asarray(line.get_ydata()).tolist() for line in figure.axes[0].lines]
     assert [0.1, 0.1] in levels
@@ -64,12 +61,13 @@ def test_a_group_of_one_seed_has_no_error_bar() -> None:
         "metric_unit": None,
         "score_low": float("nan"), "score_high": float("nan"), "train_samples_per_s": 100.0,
     }  # fmt: skip
-    figure = plot_score_against_throughput(pd.DataFrame([row]), color_labels(["rnn"]))
+    figure = plot_score_against_throughput(pd.DataFrame([row]), style_labels(["rnn"]))
     assert not figure.axes[0].collections
 
 
 def test_every_run_is_a_dot_and_every_mean_a_line() -> None:
-    shared = {"task": "a", "device": "cpu", "metric": "accuracy", "metric_unit": None}
+    shared = {"task": "a", "device": "cpu", "metric": "accuracy"}
+    shared |= {"metric_unit": None, "higher_is_better": True}
     runs = pd.DataFrame(
         [
             {**shared, "label": label, "final_score": score}
@@ -80,8 +78,8 @@ def test_every_run_is_a_dot_and_every_mean_a_line() -> None:
     summary = pd.DataFrame(
         [{**shared, "label": "rnn", "score": 0.8}, {**shared, "label": "gru", "score": 0.95}]
     )
-    (axes,) = plot_final_scores(runs, summary, color_labels(["rnn", "gru"])).axes
+    (axes,) = plot_final_scores(runs, summary, style_labels(["rnn", "gru"])).axes
     drawn = [np.asarray(line.get_xdata()).tolist() for line in axes.lines]
-    assert drawn == [[0.8, 0.8], [0.7, 0.9], [0.95, 0.95], [0.95]]
-    assert [text.get_text() for text in axes.get_yticklabels()] == ["rnn", "gru"]
+    assert drawn == [[0.95, 0.95], [0.95], [0.8, 0.8], [0.7, 0.9]]
+    assert [text.get_text() for text in axes.get_yticklabels()] == ["gru", "rnn"]
     assert axes.get_xlabel().startswith("test accuracy, %")

@@ -26,7 +26,7 @@ from seqbench.report.figures import (
     draw_figures,
 )
 from seqbench.report.page import write_report
-from seqbench.report.plots import themed
+from seqbench.report.theme import themed
 from seqbench.results.reader import load_results
 from seqbench.results.records import EpochRecord, RunRecord
 from seqbench.results.writer import ResultWriter

@@ -91,7 +91,7 @@ def in_every_table(results: Results) -> None:
     profiles = summarise_profiles(runs, results.profile, phases)
     targets = summarise_targets(runs, results.evaluations)
     for frame, cells in (
-        (summary, tables.SUMMARY),
+        (summary, tables.SCORES),
         (phases, tables.SPEED),
         (profiles, tables.PROFILES),
         (targets, tables.TARGETS),
@@ -168,7 +168,7 @@ def test_memory_has_two_digits_and_its_range_where_it_has_one(
     results = load_results(tmp_path / "a")
     phases = tabulate_phases(summarise_speed(results.runs, results.timings))
     for frame, cells in (
-        (summarise_groups(results.runs, results.epochs), tables.SUMMARY),
+        (summarise_groups(results.runs, results.epochs), tables.SCORES),
         (phases, tables.SPEED),
     ):
         (row,) = frame.itertuples()

@@ -1,0 +1,142 @@
+"""Learning curves: of few groups in one drawing, of many each in a panel of its own."""
+
+from functools import partial
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure, SubFigure
+from matplotlib.ticker import MaxNLocator
+
+from seqbench.report.direct_labels import label_ends, spread_labels
+from seqbench.report.plots import score_axis_of
+from seqbench.report.theme import Finish, draw_parts, log_axis, title_of, wrap
+from seqbench.report.variant_styles import Palette
+
+MOST_TOGETHER = 8
+"""Of more groups each gets a panel of its own, with the others in grey."""
+
+CURVE_AXES = {"epoch": "epoch", "train_time_s": "training time, s (mean over seeds)"}
+"""What learning curves go over, and how that is called."""
+
+_COLUMNS, _PANEL_WIDTH = 5, 22  # panels side by side, characters of a panel's name
+_FEW_EPOCHS = 12  # each of which gets a marker
+_WIDE = 10  # ratio of training times from which on their axis is logarithmic
+
+
+def plot_learning_curves(curves: pd.DataFrame, palette: Palette, x: str) -> Figure:
+    """Plot the score over ``x`` (``epoch`` or ``train_time_s``).
+
+    A line is the mean over seeds, the band reaches from the lowest to the highest of them, the
+    dotted line is the baseline. Up to `MOST_TOGETHER` groups of a task and device are drawn
+    together, whole and close up: the range of the scores that the groups end with. More groups get
+    a panel each, with the other groups in grey.
+
+    Parameters
+    ----------
+    curves
+        From `stats.learning_curves`.
+    palette
+        From `variant_styles.style_labels`.
+    x
+        Column for the horizontal axis.
+    """
+
+    def draw(figure: SubFigure, part: pd.DataFrame) -> list[Finish]:
+        together = part["label"].nunique() <= MOST_TOGETHER
+        return (_draw_together if together else _draw_apart)(figure, part, palette, x)
+
+    return draw_parts(curves, draw, _height_of)
+
+
+def draw_learning_curves(ax: Axes, curves: pd.DataFrame, palette: Palette, x: str) -> None:
+    """Draw the learning curves of one task and device into ``ax``; see `plot_learning_curves`."""
+    for label, line in curves.groupby("label", sort=False):
+        _draw_line(ax, line, str(label), palette, x)
+    _name_axis(ax, curves, x)
+    score_axis_of(ax.yaxis, curves, curves["score_min"])
+
+
+def _height_of(part: pd.DataFrame) -> float:
+    count = int(part["label"].nunique())
+    if count <= MOST_TOGETHER:
+        return 4.2
+    names = part["label"].unique()
+    lines = max(wrap(name, _PANEL_WIDTH).count("\n") for name in names)
+    return 1.0 + (1.5 + 0.15 * lines) * -(-count // _COLUMNS)
+
+
+def _draw_together(figure: SubFigure, part: pd.DataFrame, palette: Palette, x: str) -> list[Finish]:
+    whole, close = figure.subplots(1, 2)
+    for ax in (whole, close):
+        draw_learning_curves(ax, part, palette, x)
+    whole.axhline(part["baseline_score"].iloc[0], color="0.3", ls=":", lw=1.5)
+    last = part[part["epoch"] == part.groupby("label")["epoch"].transform("max")]
+    close.set_ylim(_with_margins(close, last["score_min"].min(), last["score_max"].max()))
+    whole.set_title(title_of(part), loc="left")
+    close.set_title("close-up", loc="left")
+    close.set_ylabel("")
+    names = list(last["label"])
+    ends = list(zip(last[x].astype(float), last["score"].astype(float), strict=True))
+    labels = label_ends(close, ends, names, [palette[name] for name in names])
+    return [partial(spread_labels, close, labels)]
+
+
+def _draw_apart(figure: SubFigure, part: pd.DataFrame, palette: Palette, x: str) -> list[Finish]:
+    lines = {str(label): line for label, line in part.groupby("label", sort=False)}
+    names = list(lines)
+    rows = -(-len(names) // _COLUMNS)
+    panels = figure.subplots(rows, _COLUMNS, squeeze=False, sharex=True, sharey=True)
+    for ax in panels.flat[len(names) :]:
+        ax.remove()
+    for place, (ax, name) in enumerate(zip(panels.flat, names, strict=False)):
+        for other in lines.values():
+            ax.plot(other[x], other["score"], color="0.83", lw=0.7, zorder=1)
+        _draw_line(ax, lines[name], name, palette, x)
+        ax.axhline(part["baseline_score"].iloc[0], color="0.3", ls=":", lw=1)
+        ax.set_title(wrap(name, _PANEL_WIDTH), loc="left", fontsize=9.5)
+        ax.tick_params(labelsize=9, labelbottom=place + _COLUMNS >= len(names))
+        _name_axis(ax, part, x)
+        score_axis_of(ax.yaxis, part, part["score_min"])
+        if ax.get_yscale() == "linear":
+            ax.yaxis.set_major_locator(MaxNLocator(4))
+        x_name, y_name = ax.get_xlabel(), ax.get_ylabel()
+        ax.set(xlabel="", ylabel="")
+    figure.suptitle(title_of(part), x=0.01, ha="left", fontsize=12)
+    figure.supxlabel(x_name, fontsize=11)
+    figure.supylabel(y_name, fontsize=11)
+    return []
+
+
+def _draw_line(ax: Axes, line: pd.DataFrame, label: str, palette: Palette, x: str) -> None:
+    style = palette[label]
+    ax.plot(
+        line[x],
+        line["score"],
+        ls=style.line,
+        marker=style.marker if len(line) <= _FEW_EPOCHS else None,
+        ms=5,
+        mfc=style.face,
+        color=style.color,
+        label=wrap(label),
+        zorder=3,
+    )
+    low, high = line["score_min"], line["score_max"]
+    ax.fill_between(line[x], low, high, color=style.color, alpha=0.15, linewidth=0)
+
+
+def _name_axis(ax: Axes, curves: pd.DataFrame, x: str) -> None:
+    ends = curves.groupby("label")[x].max()
+    if x != "epoch" and ends.max() > _WIDE * ends.min():
+        log_axis(ax.xaxis, CURVE_AXES[x], curves[x])
+        return
+    ax.set_xlabel(CURVE_AXES[x])
+    ax.xaxis.set_major_locator(MaxNLocator(5, integer=x == "epoch"))
+
+
+def _with_margins(ax: Axes, low: float, high: float) -> tuple[float, float]:
+    """Return limits a little beyond ``low`` and ``high``, on the scale that the axis has."""
+    if ax.get_yscale() == "log":
+        margin = (high / low) ** 0.1
+        return low / margin, high * margin
+    margin = 0.1 * (high - low) or 0.01
+    return low - margin, high + margin
