@@ -15,7 +15,7 @@ import socket
 import subprocess
 import sys
 import warnings
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from importlib import import_module
 from itertools import pairwise
@@ -47,11 +47,12 @@ SMALL_LIMITS = {"MATRIX_SIZES": {"cpu": (16, 32)}, "COPIED_BYTES": {"cpu": 1 << 
 def run_seqbench(
     *words: object,
     cwd: Path,
+    program: Path | None = None,
     strict: bool = False,
     path: Path | None = None,
     env: Mapping[str, str] | None = None,
 ) -> "subprocess.CompletedProcess[str]":
-    """Run ``python -m seqbench`` as `subprocess.run` would, with texts captured.
+    """Run ``python -m seqbench``, or a program, as `subprocess.run` would, with texts captured.
 
     Parameters
     ----------
@@ -64,7 +65,8 @@ def run_seqbench(
     path
         A folder to import from, as in ``PYTHONPATH``.
     """
-    asked = {
+    asked: dict[str, Any] = {
+        "program": str(program) if program else None,
         "words": list(map(str, words)),
         "cwd": str(cwd),
         "env": {**os.environ, "COLUMNS": "200", **(env or {})},
@@ -143,9 +145,9 @@ def _become(asked: Mapping[str, Any], out: int, err: int) -> NoReturn:
         warnings.resetwarnings()
         warnings.simplefilter("error")
     imported = frozenset(sys.modules)
-    start_anew = multiprocessing.util.spawnv_passfds  # type: ignore[attr-defined]
+    start_anew = multiprocessing.util.spawnv_passfds
 
-    def start(program: bytes, words: Sequence[Any], files: Iterable[int]) -> int:
+    def start(program: bytes, words: Sequence[Any], files: Sequence[int]) -> int:
         if any("resource_tracker" in os.fsdecode(each) for each in words):
             return int(start_anew(program, words, files))
         process = os.fork()
@@ -153,13 +155,16 @@ def _become(asked: Mapping[str, Any], out: int, err: int) -> NoReturn:
             _become_python(words, imported, files)
         return process
 
-    multiprocessing.util.spawnv_passfds = start  # type: ignore[attr-defined]
-    sys.argv = ["seqbench", *asked["words"]]
+    vars(multiprocessing.util)["spawnv_passfds"] = start
+    program = asked["program"]
+    sys.argv = [program or "seqbench", *asked["words"]]
+    if program:
+        _end_as(lambda: runpy.run_path(program, run_name="__main__"))
     _end_as(lambda: runpy.run_module("seqbench", run_name="__main__", alter_sys=True))
 
 
 def _become_python(
-    words: Sequence[Any], imported: frozenset[str], files: Iterable[int]
+    words: Sequence[Any], imported: frozenset[str], files: Sequence[int]
 ) -> NoReturn:
     """Run ``python … -c code …`` as if nothing but ``imported`` was, with these files open."""
     for name in sys.modules.keys() - imported:
