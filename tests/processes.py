@@ -51,6 +51,7 @@ def run_seqbench(
     strict: bool = False,
     path: Path | None = None,
     env: Mapping[str, str] | None = None,
+    out: int | None = None,
 ) -> "subprocess.CompletedProcess[str]":
     """Run ``python -m seqbench``, or a program, as `subprocess.run` would, with texts captured.
 
@@ -64,6 +65,8 @@ def run_seqbench(
         Whether a warning is an error, as with ``-W error``.
     path
         A folder to import from, as in ``PYTHONPATH``.
+    out
+        What stands for the screen, a descriptor; None to capture that too.
     """
     asked: dict[str, Any] = {
         "program": str(program) if program else None,
@@ -73,11 +76,11 @@ def run_seqbench(
         "path": [str(cwd), *([str(path)] if path else [])],
         "strict": strict,
     }
-    with TemporaryFile() as out, TemporaryFile() as err:
-        connection = _start_forker()
-        socket.send_fds(connection, [_pack(asked)], [out.fileno(), err.fileno()])
+    with TemporaryFile() as said, TemporaryFile() as err:
+        connection, screen = _start_forker(), said.fileno() if out is None else out
+        socket.send_fds(connection, [_pack(asked)], [screen, err.fileno()])
         code = int(connection.recv(16))
-        return subprocess.CompletedProcess(asked["words"], code, _read(out), _read(err))
+        return subprocess.CompletedProcess(asked["words"], code, _read(said), _read(err))
 
 
 @cache
@@ -136,6 +139,8 @@ def _become(asked: Mapping[str, Any], out: int, err: int) -> NoReturn:
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.dup2(out, 1)
     os.dup2(err, 2)
+    sys.stdout = os.fdopen(1, "w", closefd=False)
+    sys.stderr = os.fdopen(2, "w", buffering=1, errors="backslashreplace", closefd=False)
     os.chdir(asked["cwd"])
     os.environ.clear()
     os.environ.update(asked["env"])
