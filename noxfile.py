@@ -43,6 +43,13 @@ def tests(session: nox.Session) -> None:
 
 
 @nox.session
+def exhaustive(session: nox.Session) -> None:
+    """Run what `tests` leaves out: the rest of each cross product; arguments go to pytest."""
+    install(session, "test")
+    session.run("pytest", "-m", "exhaustive", "--numprocesses", "auto", *session.posargs)
+
+
+@nox.session
 def lowest(session: nox.Session) -> None:
     """Run the tests with the lowest versions in pyproject.toml; arguments go to pytest."""
     floors = [

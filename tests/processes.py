@@ -15,7 +15,7 @@ import socket
 import subprocess
 import sys
 import warnings
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from importlib import import_module
 from itertools import pairwise
@@ -47,11 +47,13 @@ SMALL_LIMITS = {"MATRIX_SIZES": {"cpu": (16, 32)}, "COPIED_BYTES": {"cpu": 1 << 
 def run_seqbench(
     *words: object,
     cwd: Path,
+    program: Path | None = None,
     strict: bool = False,
     path: Path | None = None,
     env: Mapping[str, str] | None = None,
+    out: int | None = None,
 ) -> "subprocess.CompletedProcess[str]":
-    """Run ``python -m seqbench`` as `subprocess.run` would, with texts captured.
+    """Run ``python -m seqbench``, or a program, as `subprocess.run` would, with texts captured.
 
     Parameters
     ----------
@@ -63,19 +65,22 @@ def run_seqbench(
         Whether a warning is an error, as with ``-W error``.
     path
         A folder to import from, as in ``PYTHONPATH``.
+    out
+        What stands for the screen, a descriptor; None to capture that too.
     """
-    asked = {
+    asked: dict[str, Any] = {
+        "program": str(program) if program else None,
         "words": list(map(str, words)),
         "cwd": str(cwd),
         "env": {**os.environ, "COLUMNS": "200", **(env or {})},
         "path": [str(cwd), *([str(path)] if path else [])],
         "strict": strict,
     }
-    with TemporaryFile() as out, TemporaryFile() as err:
-        connection = _start_forker()
-        socket.send_fds(connection, [_pack(asked)], [out.fileno(), err.fileno()])
+    with TemporaryFile() as said, TemporaryFile() as err:
+        connection, screen = _start_forker(), said.fileno() if out is None else out
+        socket.send_fds(connection, [_pack(asked)], [screen, err.fileno()])
         code = int(connection.recv(16))
-        return subprocess.CompletedProcess(asked["words"], code, _read(out), _read(err))
+        return subprocess.CompletedProcess(asked["words"], code, _read(said), _read(err))
 
 
 @cache
@@ -134,6 +139,8 @@ def _become(asked: Mapping[str, Any], out: int, err: int) -> NoReturn:
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.dup2(out, 1)
     os.dup2(err, 2)
+    sys.stdout = os.fdopen(1, "w", closefd=False)
+    sys.stderr = os.fdopen(2, "w", buffering=1, errors="backslashreplace", closefd=False)
     os.chdir(asked["cwd"])
     os.environ.clear()
     os.environ.update(asked["env"])
@@ -143,9 +150,9 @@ def _become(asked: Mapping[str, Any], out: int, err: int) -> NoReturn:
         warnings.resetwarnings()
         warnings.simplefilter("error")
     imported = frozenset(sys.modules)
-    start_anew = multiprocessing.util.spawnv_passfds  # type: ignore[attr-defined]
+    start_anew = multiprocessing.util.spawnv_passfds
 
-    def start(program: bytes, words: Sequence[Any], files: Iterable[int]) -> int:
+    def start(program: bytes, words: Sequence[Any], files: Sequence[int]) -> int:
         if any("resource_tracker" in os.fsdecode(each) for each in words):
             return int(start_anew(program, words, files))
         process = os.fork()
@@ -153,13 +160,16 @@ def _become(asked: Mapping[str, Any], out: int, err: int) -> NoReturn:
             _become_python(words, imported, files)
         return process
 
-    multiprocessing.util.spawnv_passfds = start  # type: ignore[attr-defined]
-    sys.argv = ["seqbench", *asked["words"]]
+    vars(multiprocessing.util)["spawnv_passfds"] = start
+    program = asked["program"]
+    sys.argv = [program or "seqbench", *asked["words"]]
+    if program:
+        _end_as(lambda: runpy.run_path(program, run_name="__main__"))
     _end_as(lambda: runpy.run_module("seqbench", run_name="__main__", alter_sys=True))
 
 
 def _become_python(
-    words: Sequence[Any], imported: frozenset[str], files: Iterable[int]
+    words: Sequence[Any], imported: frozenset[str], files: Sequence[int]
 ) -> NoReturn:
     """Run ``python … -c code …`` as if nothing but ``imported`` was, with these files open."""
     for name in sys.modules.keys() - imported:

@@ -22,6 +22,7 @@ import seqbench
 from seqbench import api
 from seqbench.results.reader import load_results
 from seqbench.training.checkpoint import read_checkpoint
+from tests.processes import run_seqbench
 
 SMALL = {"epochs": 2, "hidden_size": 8, "device": "cpu", "threads": 1, "train_examples": 64}
 
@@ -59,10 +60,10 @@ def test_the_example_in_the_documentation_is_true(tmp_path: Path) -> None:
 def test_a_run_is_what_the_command_line_makes_of_it(
     result: seqbench.Result, tmp_path: Path
 ) -> None:
-    command = [sys.executable, "-m", "seqbench", "run", "--task", "row-digits", "--seeds", "2"]
-    command += ["--variant", "rnn,gru", "--save-checkpoints", "--results", str(tmp_path)]
-    command += [f"--{name.replace('_', '-')}={value}" for name, value in SMALL.items()]
-    subprocess.run(command, check=True, capture_output=True)
+    words = ["run", "--task", "row-digits", "--seeds", "2", "--variant", "rnn,gru"]
+    words += ["--save-checkpoints", "--results", str(tmp_path)]
+    words += [f"--{name.replace('_', '-')}={value}" for name, value in SMALL.items()]
+    run_seqbench(*words, cwd=tmp_path).check_returncode()
     other = load_results(tmp_path / "custom")
     columns = ["run_id", "final_score", "code_version", "data_fingerprint", "parameters"]
     pd.testing.assert_frame_equal(result.runs[columns], other.runs[columns])

@@ -158,3 +158,14 @@ def test_a_setting_is_compared_where_all_else_is_alike(gather: Gather) -> None:
         assert row["gain"] == pytest.approx(0.04)
         assert row["p"] == pytest.approx(1 - (1 - test.pvalue) ** 2)
         assert (row["low"], row["high"]) == pytest.approx((interval.low, interval.high))
+
+
+def test_a_setting_gains_where_it_makes_an_error_less(gather: Gather) -> None:
+    last, final = [0.30, 0.31, 0.35], [0.20, 0.22, 0.21]
+    results = gather(of_scores({"rnn": last}) + of_scores({"rnn": final}, readout="final"))
+    runs = results.runs.assign(higher_is_better=False)
+    (row,) = compare_settings(runs, "readout").to_dict("records")
+    test = scipy_stats.ttest_ind(last, final, equal_var=False)
+    interval = test.confidence_interval(0.95)
+    assert row["gain"] == pytest.approx(0.32 - 0.21)
+    assert (row["low"], row["high"]) == pytest.approx((interval.low, interval.high))

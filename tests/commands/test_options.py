@@ -123,11 +123,11 @@ def test_what_is_no_number_of_seeds_is_refused(text: str) -> None:
         list_seeds(text)
 
 
-@pytest.mark.parametrize("text", ["nan", "inf", "-inf", "1e999", "NaN", "infinity"])
 @pytest.mark.parametrize("setting", ["target", "learning_rate", "clip_norm", "dropout"])
-def test_no_setting_is_nan_or_infinite(setting: str, text: str) -> None:
-    with pytest.raises(SettingError, match=f"{setting} must be a number, "):
-        parse_axes({setting: [text]})
+def test_no_setting_is_nan_or_infinite(setting: str) -> None:
+    for text in ("nan", "inf", "-inf", "1e999", "NaN", "infinity"):
+        with pytest.raises(SettingError, match=f"{setting} must be a number, "):
+            parse_axes({setting: [text]})
 
 
 @pytest.mark.parametrize("text", ["0", "1001", "100000", "9" * 5000])
@@ -170,13 +170,12 @@ def test_times_that_one_can_wait_for_are_taken(seconds: float | None) -> None:
 
 
 @pytest.mark.parametrize("setting", ["task", "variant"])
-@pytest.mark.parametrize(
-    "name", ["weather.csv", "./weather", "/tmp/a", "data/x.parquet", "C:\\x", "my_model.py", "~/a"]
-)
-def test_a_file_is_no_name_and_how_it_becomes_one_is_told(setting: str, name: str) -> None:
-    with pytest.raises(UsageError, match=rf"--plugin my_file.py --{setting} its-name") as caught:
-        parse_axes({setting: [f"rnn,{name}"]})
-    assert repr(name) in str(caught.value)
+def test_a_file_is_no_name_and_how_it_becomes_one_is_told(setting: str) -> None:
+    told = rf"--plugin my_file.py --{setting} its-name"
+    for name in ("weather.csv", "./weather", "/tmp/a", "x.parquet", "C:\\x", "my_model.py", "~/a"):
+        with pytest.raises(UsageError, match=told) as caught:
+            parse_axes({setting: [f"rnn,{name}"]})
+        assert repr(name) in str(caught.value)
 
 
 def test_a_named_data_folder_is_part_of_the_command_without_its_path() -> None:
@@ -192,15 +191,12 @@ NUMBERS = [
 
 
 @pytest.mark.parametrize("option", NUMBERS)
-@pytest.mark.parametrize("text", ["１２", "٣", "1_0", "0x10", "1e", "NaN!", "", "1 2"])
-def test_no_option_takes_a_number_that_no_cell_may_hold(option: str, text: str) -> None:
+def test_no_option_takes_a_number_that_no_cell_may_hold(option: str) -> None:
     command, name = option.rsplit(" ", 1)
-    words = [*command.split(), f"{name}={text}"]
-    words += {"verify": ["quick"], "gate": ["--base", "HEAD"]}.get(command, [])
-    if text == "" and name in ("--eval-every", "--target"):
-        return  # as in a cell: none
-    ended = CliRunner().invoke(app, words)
-    assert ended.exit_code == ExitCode.BAD_USE or isinstance(ended.exception, UsageError)
+    others = {"verify": ["quick"], "gate": ["--base", "HEAD"]}.get(command, [])
+    for text in ("１２", "٣", "1_0", "0x10", "1e", "NaN!", "", "1 2"):
+        ended = CliRunner().invoke(app, [*command.split(), f"{name}={text}", *others])
+        assert ended.exit_code == ExitCode.BAD_USE or isinstance(ended.exception, UsageError), text
 
 
 @pytest.mark.parametrize(

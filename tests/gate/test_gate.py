@@ -16,6 +16,7 @@ import psutil
 import pytest
 
 from seqbench.errors import ExitCode
+from tests.processes import run_seqbench
 from tests.repositories import BENCHMARKS, HARNESS, OWN_CLOCK, Repository
 
 SOON = ("--error-rate", "0.9")  # fewer pairs, and so a shorter test
@@ -27,13 +28,13 @@ def repository(tmp_path: Path) -> Repository:
 
 
 def gate(repository: Repository, *words: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-W", "error", str(OWN_CLOCK), "gate", *words],
+    return run_seqbench(
+        "gate",
+        *words,
         cwd=repository.folder,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        env=os.environ | {"COLUMNS": "300", "GITHUB_STEP_SUMMARY": ""} | variables,
+        program=OWN_CLOCK,
+        strict=True,
+        env={"COLUMNS": "300", "GITHUB_STEP_SUMMARY": ""} | variables,
     )
 
 
@@ -91,7 +92,7 @@ where = ["code"]
 """
 
 
-@pytest.mark.parametrize("layout", ["src", "python", "code"])
+@pytest.mark.parametrize("layout", ["src", "code"])
 def test_each_side_runs_its_own_code_whatever_the_layout(
     repository: Repository, layout: str
 ) -> None:

@@ -14,6 +14,7 @@ import pytest
 
 from seqbench.errors import ExitCode
 from seqbench.results.reader import load_results
+from tests.processes import run_seqbench
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals as Unix has them")
 
@@ -163,13 +164,6 @@ def test_an_interruption_ends_both_processes_and_says_how_to_go_on(
     assert len(list((tmp_path / "results/local/a/.unfinished").glob("[!.]*"))) == 1
 
 
-def test_a_worker_does_not_outlive_its_asker(slow_run: subprocess.Popen[str]) -> None:
-    worker = find_worker(slow_run)
-    slow_run.kill()
-    psutil.wait_procs([worker], timeout=30)
-    assert not worker.is_running() or worker.status() == psutil.STATUS_ZOMBIE
-
-
 def test_a_stopped_worker_times_out(tmp_path: Path) -> None:
     words = ("--variant", "rnn", "--epochs", "2000", "--name", "a", "--timeout", "12")
     process = start(tmp_path, *words)
@@ -183,17 +177,21 @@ def test_a_stopped_worker_times_out(tmp_path: Path) -> None:
 def test_two_at_once_the_second_says_who_is_there_or_waits(
     tmp_path: Path, slow_run: subprocess.Popen[str]
 ) -> None:
-    second = start(tmp_path, "--variant", "rnn", "--epochs", "1", "--name", "a")
-    _, errors = second.communicate(timeout=60)
+    """And a worker does not outlive the first, when that is killed."""
+    words = ("--variant", "rnn", "--epochs", "1", "--name", "a")
+    second = run_seqbench("run", *FAST, *words, cwd=tmp_path)
     assert second.returncode == ExitCode.BAD_USE
-    assert f"process {slow_run.pid} (seqbench run --task row-digits" in errors
-    assert "--wait waits" in errors
+    assert f"process {slow_run.pid} (seqbench run --task row-digits" in second.stderr
+    assert "--wait waits" in second.stderr
+    worker = find_worker(slow_run)
     third = start(tmp_path, "--variant", "rnn", "--epochs", "1", "--name", "a", "--wait")
     assert third.stdout is not None
     waits = third.stdout.readline()
     assert f"process {slow_run.pid} " in waits
     assert "; waiting for it" in waits
     slow_run.kill()
+    psutil.wait_procs([worker], timeout=30)
+    assert not worker.is_running() or worker.status() == psutil.STATUS_ZOMBIE
     _, errors = third.communicate(timeout=60)
     assert third.returncode == ExitCode.OK, errors
     assert load_results(tmp_path / "results" / "local" / "a").runs["epochs"].tolist() == [1]
@@ -210,10 +208,10 @@ def test_a_task_that_kills_its_process_is_named(tmp_path: Path) -> None:
         "    def load(self, data_dir):\n"
         "        os.kill(os.getpid(), signal.SIGKILL)\n"
     )
-    process = start(tmp_path, "--plugin", "deadly.py", "--task", "deadly", "--variant", "rnn")
-    _, errors = process.communicate(timeout=60)
-    assert process.returncode == ExitCode.RUNS_FAILED
-    assert "the process that loads the data ended: its process was ended by SIGKILL" in errors
+    words = ("--plugin", "deadly.py", "--task", "deadly", "--variant", "rnn")
+    done = run_seqbench("run", *FAST, *words, cwd=tmp_path)
+    assert done.returncode == ExitCode.RUNS_FAILED
+    assert "the process that loads the data ended: its process was ended by SIGKILL" in done.stderr
 
 
 SCORES = """
@@ -242,46 +240,41 @@ for name, score in SCORES.items():
 """
 
 
-def run_scored(folder: Path, task: str) -> tuple[int, str]:
-    """Run a task with a score of its own; FAST names another task, which runs beside it."""
+def run_scored(folder: Path, *tasks: str) -> subprocess.CompletedProcess[str]:
+    """Run tasks with scores of their own, and beside them row-digits, which FAST names."""
     (folder / "scores.py").write_text(SCORES)
-    words = ["--plugin", "scores.py", "--task", task, "--variant", "rnn", "--name", "a"]
-    process = start(folder, *words, "--epochs", "1", "--seeds", "1")
-    _, errors = process.communicate(timeout=120)
-    return process.returncode, errors
+    words = ["--plugin", "scores.py", "--variant", "rnn", "--name", "a", "--epochs", "1"]
+    words += [word for task in tasks for word in ("--task", task)]
+    return run_seqbench("run", *FAST, *words, "--seeds", "1", cwd=folder)
 
 
-def read_row(folder: Path, task: str) -> dict[str, object]:
-    runs = load_results(folder / "results" / "local" / "a").runs.set_index("task")
-    assert runs.loc["row-digits", "status"] == "ok"
-    return dict(runs.loc[task])
-
-
-@pytest.mark.parametrize("task", ["score-of-numpy", "score-of-torch"])
-def test_a_score_of_another_library_is_a_number_in_the_row(tmp_path: Path, task: str) -> None:
-    code, errors = run_scored(tmp_path, task)
-    assert code == ExitCode.OK, errors
-    assert 0 < float(str(read_row(tmp_path, task)["final_score"])) < 1
+def test_a_score_of_another_library_is_a_number_and_one_that_is_none_ends_its_run(
+    tmp_path: Path,
+) -> None:
+    done = run_scored(tmp_path, "score-of-numpy", "score-of-torch", "score-of-nothing-later")
+    assert done.returncode == ExitCode.RUNS_FAILED, done.stderr
+    assert "Traceback" not in done.stderr
+    runs = load_results(tmp_path / "results" / "local" / "a").runs.set_index("task")
+    assert runs["status"].to_dict() == {
+        "row-digits": "ok",
+        "score-of-numpy": "ok",
+        "score-of-torch": "ok",
+        "score-of-nothing-later": "failed",
+    }
+    assert runs.loc["score-of-numpy", "final_score"] == runs.loc["row-digits", "final_score"]
+    assert runs.loc["score-of-torch", "final_score"] == runs.loc["row-digits", "final_score"]
+    told = "ContractError: task score-of-nothing-later gave the score None"
+    assert str(runs.loc["score-of-nothing-later", "error"]).startswith(told)
 
 
 @pytest.mark.parametrize(
     ("task", "told"), [("score-of-nothing", "score None"), ("score-not-finite", "score nan")]
 )
 def test_a_trivial_answer_without_a_score_is_bad_use(tmp_path: Path, task: str, told: str) -> None:
-    code, errors = run_scored(tmp_path, task)
-    assert code == ExitCode.BAD_USE
-    assert f"error: task {task} gave the {told}, expected" in errors
-    assert "Traceback" not in errors
-
-
-def test_a_score_that_is_none_ends_that_run(tmp_path: Path) -> None:
-    code, errors = run_scored(tmp_path, "score-of-nothing-later")
-    assert code == ExitCode.RUNS_FAILED
-    row = read_row(tmp_path, "score-of-nothing-later")
-    assert row["status"] == "failed"
-    told = "ContractError: task score-of-nothing-later gave the score None"
-    assert str(row["error"]).startswith(told)
-    assert "Traceback" not in errors
+    done = run_scored(tmp_path, task)
+    assert done.returncode == ExitCode.BAD_USE
+    assert f"error: task {task} gave the {told}, expected" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 HASHED = """
@@ -292,7 +285,8 @@ from torch import nn
 from seqbench.models.model import VARIANTS
 from seqbench.models.native import NativeEncoder
 
-VARIANTS.variant("hashed")(lambda sizes: NativeEncoder(nn.RNN, sizes))
+for name in ("hashed", "hashed-too"):  # each is run by a worker of its own
+    VARIANTS.variant(name)(lambda sizes: NativeEncoder(nn.RNN, sizes))
 with Path("hashes").open("a") as file:
     print(hash("a string"), file=file)
 """
@@ -300,12 +294,12 @@ with Path("hashes").open("a") as file:
 
 def test_strings_hash_alike_in_every_worker(tmp_path: Path) -> None:
     (tmp_path / "hashed.py").write_text(HASHED)
-    for name in "ab":
-        words = ["--plugin", "hashed.py", "--variant", "hashed", "--epochs", "1", "--seeds", "1"]
-        _, errors = (process := start(tmp_path, *words, "--name", name)).communicate(timeout=120)
-        assert process.returncode == ExitCode.OK, errors
+    words = ["--plugin", "hashed.py", "--variant", "hashed,hashed-too", "--epochs", "1"]
+    process = start(tmp_path, *words, "--seeds", "1")
+    _, errors = process.communicate(timeout=120)
+    assert process.returncode == ExitCode.OK, errors
     hashes = (tmp_path / "hashes").read_text().split()
-    assert len([each for each in set(hashes) if hashes.count(each) >= 2]) == 1
+    assert sorted(hashes.count(each) for each in set(hashes)) == [1, 2], "the command's is another"
 
 
 OWN = ("signal", "socket", "queue", "random", "statistics", "json", "pickle", "selectors", "copy")
@@ -347,18 +341,21 @@ class Slow(RowDigits):
 
 def test_loading_that_takes_longer_than_the_timeout_ends_the_command(tmp_path: Path) -> None:
     (tmp_path / "slow.py").write_text(SLOW.format(slow="True"))
-    process = start(tmp_path, "--plugin", "slow.py", "--task", "slow", "--timeout", "1.5")
-    _, errors = process.communicate(timeout=120)
-    assert process.returncode == ExitCode.RUNS_FAILED
-    assert "error: loading the data took longer than --timeout allows, 1.5 s" in errors
-    assert "Traceback" not in errors
+    words = ("--plugin", "slow.py", "--task", "slow", "--timeout", "1.5")
+    done = run_seqbench("run", *FAST, *words, cwd=tmp_path)
+    assert done.returncode == ExitCode.RUNS_FAILED
+    assert "error: loading the data took longer than --timeout allows, 1.5 s" in done.stderr
+    assert "Traceback" not in done.stderr
     assert not (tmp_path / "results").exists()
 
 
 @pytest.mark.parametrize(
     ("again", "status", "told"),
     [
-        ("time.sleep(3600)", "timeout", "loading the data took longer than --timeout allows"),
+        pytest.param(
+            *("time.sleep(3600)", "timeout", "loading the data took longer than --timeout allows"),
+            marks=pytest.mark.exhaustive,
+        ),
         ("raise KeyError('gone')", "failed", "task slow cannot be loaded: KeyError: 'gone'"),
         ("import os; os._exit(3)", "crashed", "its process ended with exit code 3"),
     ],
@@ -371,44 +368,43 @@ def test_data_that_cannot_be_loaded_again_ends_the_runs_that_need_it(
     words = ["--plugin", plugin, "--plugin", "slow.py", "--task", "slow", "--epochs", "1"]
     words += ["--variant", "crashing,rnn", "--batch-size", "32", "--name", "a"]
     words += ["--timeout", "12"] if status == "timeout" else []
-    process = subprocess.Popen(
-        [sys.executable, "-m", "seqbench", "run", *FAST[2:], *words],
-        cwd=tmp_path,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    _, errors = process.communicate(timeout=300)
-    assert process.returncode == ExitCode.RUNS_FAILED, errors
+    done = run_seqbench("run", *FAST[2:], *words, cwd=tmp_path)
+    assert done.returncode == ExitCode.RUNS_FAILED, done.stderr
     runs = load_results(tmp_path / "results" / "local" / "a").runs.set_index("variant")
     assert runs.loc["crashing", "status"] in ("crashed", "timeout")
     assert runs.loc["rnn", "status"] == status
     assert told in runs.loc["rnn", "error"]
-    assert "Traceback" not in errors
+    assert "Traceback" not in done.stderr
 
 
-PATCHES = {
-    "optimiser": "torch.optim.Adam.step = lambda *a, **k: None",
-    "hook": "torch.nn.modules.module.register_module_forward_hook("
-    "lambda m, i, o: o * 2 if isinstance(m, nn.Linear) else None)",
-    "device": "torch.set_default_device('meta')",
-}
+PATCHING = """
+import torch
+from torch import nn
+from seqbench.models.model import VARIANTS
+from seqbench.models.native import NativeEncoder
 
 
-@pytest.mark.parametrize("patch", PATCHES)
-def test_what_a_plugin_patches_reaches_no_other(tmp_path: Path, patch: str) -> None:
-    """Neither when it is imported nor when its variant is built."""
-    (tmp_path / "patching.py").write_text(
-        "import torch\nfrom torch import nn\n"
-        "from seqbench.models.model import VARIANTS\n"
-        "from seqbench.models.native import NativeEncoder\n"
-        "def patch():\n"
-        f"    {PATCHES[patch]}\n"
-        "patch()\n"
-        "@VARIANTS.variant('patching')\n"
-        "def patching(sizes):\n"
-        "    patch()\n"
-        "    return NativeEncoder(nn.RNN, sizes)\n"
+def patch():
+    torch.optim.Adam.step = lambda *a, **k: None
+    torch.nn.modules.module.register_module_forward_hook(
+        lambda m, i, o: o * 2 if isinstance(m, nn.Linear) else None
     )
+    torch.set_default_device("meta")
+
+
+patch()
+
+
+@VARIANTS.variant("patching")
+def patching(sizes):
+    patch()
+    return NativeEncoder(nn.RNN, sizes)
+"""
+
+
+def test_what_a_plugin_patches_reaches_no_other(tmp_path: Path) -> None:
+    """Neither optimiser, hook nor device, when it is imported nor when its variant is built."""
+    (tmp_path / "patching.py").write_text(PATCHING)
     words = ["--epochs", "1", "--batch-size", "32", "--seeds", "1", "--name", "a", "--restart"]
     losses = []
     for more in (["rnn"], ["rnn,patching,gru,rnn-relu", "--plugin", "patching.py"]):

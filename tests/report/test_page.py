@@ -261,12 +261,9 @@ def test_the_environment_of_the_result_is_shown_not_todays(
 @pytest.mark.parametrize(
     "variables",
     [
-        {"MPLBACKEND": "nosuch"},
-        {"MPLBACKEND": "tkagg"},
-        {"MPLCONFIGDIR": "config"},
+        {"MPLBACKEND": "nosuch", "MPLCONFIGDIR": "config", "SOURCE_DATE_EPOCH": "nosuch"},
+        {"MPLBACKEND": "tkagg", "MATPLOTLIBRC": "config/matplotlibrc"},
         {"MPLCONFIGDIR": "/dev/null/none", "XDG_CACHE_HOME": "/dev/null/none"},
-        {"MATPLOTLIBRC": "config/matplotlibrc"},
-        {"SOURCE_DATE_EPOCH": "nosuch"},
     ],
 )
 def test_a_users_own_matplotlib_changes_no_report(

@@ -160,3 +160,14 @@ def test_evaluating_more_often_changes_nothing_in_the_training(
         evaluate = lambda *_, training=training: training.evaluate(training.data.test)  # noqa: E731
         losses.append([training.train_epoch(every, evaluate)[0] for _ in range(2)])
     assert losses[0] == losses[1] == losses[2]
+
+
+def test_a_step_ends_with_the_weights_within_their_bounds(
+    make_spec: MakeSpec, tiny_task: Task, tiny_data: TaskData
+) -> None:
+    training = Training(make_spec(variant="indrnn", learning_rate=3.0), tiny_task, tiny_data)
+    limit = 2 ** (1 / tiny_task.time)
+    recurrent = [each for name, each in training.model.named_parameters() if "recurrent" in name]
+    training.train_epoch()
+    for weights in recurrent:  # the first step of Adam is as long as its rate
+        assert weights.abs().max().item() == pytest.approx(limit)

@@ -3,7 +3,6 @@
 import csv
 import json
 import math
-import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -29,6 +28,7 @@ from seqbench.spec import RunSpec
 from seqbench.tasks.task import Task, TaskData
 from seqbench.verification.outcome import PublishedRun
 from seqbench.verification.verify import choose_rows
+from tests.processes import run_seqbench
 
 Row = dict[str, str]
 
@@ -196,12 +196,7 @@ def test_the_same_runs_are_equal_to_the_last_bit(
 
 def test_a_process_of_its_own_gives_the_same(publish: Callable[..., Published]) -> None:
     published = publish(1)
-    done = subprocess.run(
-        [sys.executable, "-W", "error", "-m", "seqbench", "verify", str(published.folder)],
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
+    done = run_seqbench("verify", published.folder, cwd=published.folder, strict=True)
     assert done.returncode == ExitCode.OK, done.stderr
     assert done.stdout.startswith("equal to the last bit: 1 run\n")
 
