@@ -12,7 +12,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from seqbench.api import load, load_model, run
+    from seqbench import explain
+    from seqbench.api import load, load_data, load_model, run
     from seqbench.errors import (
         DataUnavailableError,
         RunsFailedWarning,
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
-    "seqbench.api": ("load", "load_model", "run"),
+    "seqbench.api": ("load", "load_data", "load_model", "run"),
     "seqbench.errors": (
         *("DataUnavailableError", "RunsFailedWarning", "SeqbenchError", "SettingError"),
         *("UnsupportedError", "UsageError"),
@@ -69,7 +70,9 @@ __all__ = [
     "UnsupportedError",
     "UsageError",
     "__version__",
+    "explain",
     "load",
+    "load_data",
     "load_model",
     "run",
 ]
@@ -77,6 +80,8 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     """Import a public name (PEP 562)."""
+    if name == "explain":
+        return import_module("seqbench.explain")
     if name not in _NAMES:
         raise AttributeError(f"module 'seqbench' has no attribute {name!r}")
     value = getattr(import_module(_NAMES[name]), name)

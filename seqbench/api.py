@@ -19,6 +19,7 @@ from seqbench.spec import RunSpec
 if TYPE_CHECKING:
     from seqbench.harness.runner import Progress
     from seqbench.models.sequence_model import SequenceModel
+    from seqbench.tasks.task import TaskData
 
 _VALUES = (bool, int, float, str, type(None))
 _AXES = [field.name for field in fields(RunSpec)]
@@ -156,6 +157,35 @@ def load_model(path: str | Path) -> "SequenceModel":
 
     load_plugins(())
     return checkpoint.load_model(Path(path))
+
+
+def load_data(
+    task: str, *, length: int | None = None, data: str | Path | None = None
+) -> "TaskData":
+    """Return the examples of a task: ``train`` and ``test``, each with ``inputs`` and ``targets``.
+
+    Parameters
+    ----------
+    task
+        Registered name.
+    length
+        Time steps of a sequence, for tasks that have a choice; None for their default.
+    data
+        Folder with the data; None for ``$SEQBENCH_DATA``, else the user's cache.
+
+    Raises
+    ------
+    UsageError
+        If the task is not registered, or its data is not there and cannot be downloaded.
+    """
+    from seqbench.harness import runner
+    from seqbench.harness.plugins import load_plugins
+    from seqbench.tasks.data_folder import locate_data
+    from seqbench.tasks.task import build_task
+
+    load_plugins(())
+    folder = locate_data(None if data is None else Path(data))
+    return runner.load_data(task, build_task(task, length), folder)
 
 
 def _list_axes(settings: dict[str, Any]) -> dict[str, tuple[Any, ...]]:

@@ -6,9 +6,10 @@ from typing import Annotated
 import typer
 
 from seqbench.columns import at_least
-from seqbench.commands.arguments import parse_number
+from seqbench.commands.arguments import DataFolder, Plugins, parse_number
 from seqbench.commands.console import say
 from seqbench.commands.options import split_list
+from seqbench.errors import UsageError
 
 app = typer.Typer(
     help="Run and measure the ideas behind the variants.",
@@ -57,23 +58,52 @@ def gradients(
 
 @app.command()
 def gates(
-    task: Annotated[str, typer.Option(help="A task with one answer a sequence.")] = "row-digits",
-    epochs: Annotated[
-        int, typer.Option(help="Epochs of training before.", parser=COUNT_FROM_0, metavar="N")
-    ] = 20,
-    data: Annotated[
-        Path | None,
-        typer.Option(help="Data folder. Default: $SEQBENCH_DATA, else the user's cache folder."),
+    task: Annotated[
+        str | None,
+        typer.Option(help="A task with one answer a sequence.", show_default="row-digits"),
     ] = None,
+    epochs: Annotated[
+        int | None,
+        typer.Option(
+            help="Epochs of training before.", parser=COUNT_FROM_0, metavar="N", show_default="20"
+        ),
+    ] = None,
+    checkpoint: Annotated[
+        Path | None,
+        typer.Option(help="Trained weights from `run --save-checkpoints`, in place of a training."),
+    ] = None,
+    data: DataFolder = None,
+    plugin: Plugins = None,
     out: Out = Path("reports/explain"),
 ) -> None:
-    """Show an LSTM's forget, input and output gates over a sequence of a task's test set."""
-    from seqbench.explain.gates import format_gates, measure_gates, plot_gates
+    """Show the gates of an LSTM or a GRU over the first sequence of a task's test set.
+
+    Without --checkpoint a small LSTM is trained.
+    """
+    from seqbench.explain.gates import (
+        format_gates,
+        load_trained,
+        measure_gates,
+        plot_gates,
+        train_lstm,
+    )
+    from seqbench.harness.plugins import load_plugins
     from seqbench.report.theme import save_figure
     from seqbench.tasks.data_folder import new_folder
 
+    if checkpoint and (task is not None or epochs is not None):
+        raise UsageError("--checkpoint has a task and is trained: leave out --task and --epochs")
+    load_plugins(plugin or ())
     with new_folder(out):
-        measured = measure_gates(task, epochs=epochs, data=data)
+        if checkpoint:
+            model, examples = load_trained(checkpoint, data)
+        else:
+            epochs = 20 if epochs is None else epochs
+            model, examples = train_lstm(task or "row-digits", epochs=epochs, data=data)
+        try:
+            measured = measure_gates(model, examples.test.inputs[0])
+        except UsageError as error:
+            raise UsageError(f"{checkpoint}: {error}") from error
         measured.to_csv(out / "gates.csv", index=False)
         save_figure(plot_gates(measured), out / "gates.png")
     say(format_gates(measured))

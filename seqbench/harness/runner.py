@@ -79,7 +79,7 @@ def load_problems(
             task = make_task(spec)
             task.train_examples = _find_most_examples(spec, specs)
             with reading_data(allow_changed=allow_changed) as changes:
-                data = _load(spec.task, task, data_dir)
+                data = load_data(spec.task, task, data_dir)
             data = replace(data, changed="; ".join(changes) or None)
             whole[spec.task, spec.length] = task, data
         task, data = whole[spec.task, spec.length]
@@ -104,7 +104,16 @@ def _find_most_examples(spec: RunSpec, specs: Sequence[RunSpec]) -> int | None:
     return max(known) if len(known) == len(wanted) else None
 
 
-def _load(name: str, task: Task, data_dir: Path) -> TaskData:
+def load_data(name: str, task: Task, data_dir: Path) -> TaskData:
+    """Return the data of the task called ``name``, checked.
+
+    Raises
+    ------
+    DataUnavailableError
+        If the data is missing, cannot be downloaded, or is not the published one.
+    ContractError
+        If the task fails to load, or returns other shapes than it declares.
+    """
     try:
         with settings_kept():
             data = task.load(data_dir)

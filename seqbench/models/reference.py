@@ -48,6 +48,14 @@ class LstmGates(NamedTuple):
     candidate: Tensor
 
 
+class GruGates(NamedTuple):
+    """What a GRU's gates let through, each value between 0 and 1, and the candidate, ±1."""
+
+    update: Tensor
+    reset: Tensor
+    candidate: Tensor
+
+
 def elman_step(
     x: Float[Tensor, "batch features"],
     h: Float[Tensor, "batch hidden"],
@@ -79,27 +87,28 @@ def lstm_step(
 
 def gru_step(
     x: Float[Tensor, "batch features"], h: Float[Tensor, "batch hidden"], weights: Weights
-) -> Float[Tensor, "batch hidden"]:
-    """Return h_t of a GRU from x_t and h_{t-1}."""
+) -> tuple[Float[Tensor, "batch hidden"], GruGates]:
+    """Return h_t and the gates of a GRU from x_t and h_{t-1}."""
     r, z, n = weights.gates(3)
     reset_gate = torch.sigmoid(r.of_input(x) + r.of_hidden(h))
     update_gate = torch.sigmoid(z.of_input(x) + z.of_hidden(h))
     candidate = torch.tanh(n.of_input(x) + reset_gate * n.of_hidden(h))
-    return (1 - update_gate) * candidate + update_gate * h
+    hidden = (1 - update_gate) * candidate + update_gate * h
+    return hidden, GruGates(update_gate, reset_gate, candidate)
 
 
 class Reading(NamedTuple):
     """What one direction of one layer makes of a sequence, in the order of time.
 
-    ``gates`` are there for an LSTM, each (batch, time, units).
+    ``gates`` are there for an LSTM and a GRU, each (batch, time, units).
     """
 
     steps: Float[Tensor, "batch time hidden"]
-    gates: LstmGates | None = None
+    gates: LstmGates | GruGates | None = None
 
     def reversed(self) -> "Reading":
         """Return the same with time running the other way."""
-        gates = None if self.gates is None else LstmGates(*(gate.flip(1) for gate in self.gates))
+        gates = self.gates and type(self.gates)(*(gate.flip(1) for gate in self.gates))
         return Reading(self.steps.flip(1), gates)
 
 
@@ -131,13 +140,15 @@ def read_lstm(inputs: Float[Tensor, "batch time features"], weights: Weights) ->
 
 
 def read_gru(inputs: Float[Tensor, "batch time features"], weights: Weights) -> Reading:
-    """Read a sequence with a GRU."""
+    """Read a sequence with a GRU, and keep its gates."""
     h = inputs.new_zeros(len(inputs), weights.hidden.shape[1])
-    steps = []
+    steps, gates = [], []
     for x in inputs.unbind(1):
-        h = gru_step(x, h, weights)
+        h, at_step = gru_step(x, h, weights)
         steps.append(h)
-    return Reading(torch.stack(steps, dim=1))
+        gates.append(at_step)
+    over_time = GruGates(*(torch.stack(each, dim=1) for each in zip(*gates, strict=True)))
+    return Reading(torch.stack(steps, dim=1), over_time)
 
 
 READ: dict[str, Callable[[Tensor, Weights], Reading]] = {
@@ -149,23 +160,26 @@ READ: dict[str, Callable[[Tensor, Weights], Reading]] = {
 """How to read a sequence with each of torch.nn's kinds of recurrence."""
 
 
+def read_layers(
+    encoder: NativeEncoder, inputs: Float[Tensor, "batch time features"]
+) -> Iterator[list[Reading]]:
+    """Yield, layer by layer, what each direction makes of ``inputs`` by the equations."""
+    recurrence, steps = encoder.recurrence, inputs
+    read = READ[recurrence.mode]
+    for layer, (forwards, *backwards) in enumerate(encoder.weights()):
+        if layer > 0:
+            steps = nn.functional.dropout(steps, recurrence.dropout, encoder.training)
+        readings = [read(steps, Weights(*forwards))]
+        readings += [read(steps.flip(1), Weights(*each)).reversed() for each in backwards]
+        yield readings
+        steps = torch.cat([reading.steps for reading in readings], dim=2)
+
+
 class ReferenceEncoder(NativeEncoder):
     """`NativeEncoder` with its recurrence written out: equal weights, outputs and gradients."""
 
     def forward(self, inputs: Float[Tensor, "batch time features"]) -> Encoding:
-        *_, (forwards, *backwards) = self.read(inputs)
+        *_, (forwards, *backwards) = read_layers(self, inputs)
         steps = torch.cat([forwards.steps, *(each.steps for each in backwards)], dim=2)
         ends = [forwards.steps[:, -1], *(each.steps[:, 0] for each in backwards)]
         return Encoding(steps, torch.stack(ends))
-
-    def read(self, inputs: Float[Tensor, "batch time features"]) -> Iterator[list[Reading]]:
-        """Yield, layer by layer, what each direction makes of ``inputs``."""
-        read = READ[self.recurrence.mode]
-        steps = inputs
-        for layer, (forwards, *backwards) in enumerate(self.weights()):
-            if layer > 0:
-                steps = nn.functional.dropout(steps, self.recurrence.dropout, self.training)
-            readings = [read(steps, Weights(*forwards))]
-            readings += [read(steps.flip(1), Weights(*each)).reversed() for each in backwards]
-            yield readings
-            steps = torch.cat([reading.steps for reading in readings], dim=2)

@@ -79,11 +79,12 @@ def load_checkpoint(model: nn.Module, path: Path) -> None:
         raise UsageError(f"{path} does not hold this model's weights: {error}") from error
 
 
-def load_model(path: Path) -> SequenceModel:
-    """Return the trained model in a checkpoint file, on the CPU, in evaluation mode.
+def load_run(path: Path) -> tuple[RunSpec, SequenceModel]:
+    """Return the settings and the trained model in a checkpoint file.
 
-    It takes inputs as its task gives them, (batch, time, features), or tokens (batch, time), and
-    returns what the task scores, such as logits (batch, classes).
+    The model is on the CPU, in evaluation mode. It takes inputs as its task gives them,
+    (batch, time, features), or tokens (batch, time), and returns what the task scores, such as
+    logits (batch, classes).
 
     Raises
     ------
@@ -105,4 +106,9 @@ def load_model(path: Path) -> SequenceModel:
     except Exception as error:  # settings of tomorrow, or sizes that are none
         raise UsageError(f"{path} has no model of this version: {error}") from error
     load_checkpoint(model, path)
-    return model.eval()
+    return spec, model.eval()
+
+
+def load_model(path: Path) -> SequenceModel:
+    """Return the trained model in a checkpoint file, see `load_run`."""
+    return load_run(path)[1]

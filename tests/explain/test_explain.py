@@ -10,7 +10,7 @@ from torch import nn
 
 from seqbench.cli import main
 from seqbench.errors import ExitCode
-from seqbench.explain.gates import format_gates, measure_gates, plot_gates
+from seqbench.explain.gates import format_gates, measure_gates, plot_gates, train_lstm
 from seqbench.explain.gradients import AFTER, BEFORE, measure_gradients, plot_gradients
 from seqbench.explain.shapes import explain_shapes
 
@@ -86,7 +86,8 @@ def test_training_lies_between_the_two_moments() -> None:
 
 
 def test_gates_are_those_of_the_equations() -> None:
-    measured = measure_gates("row-digits", epochs=0)
+    model, examples = train_lstm("row-digits", epochs=0)
+    measured = measure_gates(model, examples.test.inputs[0])
     assert measured["value"].between(0, 1).all()
     assert set(measured["gate"]) == {"forget", "input", "output"}
     assert len(measured) == 3 * 8 * 32
@@ -142,12 +143,13 @@ def test_the_commands_leave_figure_and_numbers(
 def test_a_table_of_gates_is_no_wider_than_a_terminal(steps: int) -> None:
     measured = pd.DataFrame(
         [
-            {"gate": gate, "step": step, "unit": unit, "value": step / steps / unit}
+            {"layer": 1, "direction": "forward", "gate": gate, "step": step, "unit": unit,
+             "value": step / steps / unit}
             for gate in ("forget", "input", "output")
             for step in range(1, steps + 1)
             for unit in (1, 2)
         ]
-    )
+    )  # fmt: skip
     lines = format_gates(measured).splitlines()
     assert max(map(len, lines)) <= 60
     assert len(lines) <= 30

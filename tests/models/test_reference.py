@@ -9,7 +9,15 @@ from torch import nn
 
 from seqbench.models.model import EncoderSizes
 from seqbench.models.native import NativeEncoder
-from seqbench.models.reference import ReferenceEncoder, Weights, gru_step, lstm_step
+from seqbench.models.reference import (
+    GruGates,
+    LstmGates,
+    ReferenceEncoder,
+    Weights,
+    gru_step,
+    lstm_step,
+    read_layers,
+)
 
 CELLS: dict[str, tuple[Callable[..., nn.RNNBase], dict[str, Any]]] = {
     "tanh": (nn.RNN, {}),
@@ -53,8 +61,8 @@ def test_dropout_acts_between_layers_and_while_training_only() -> None:
     torch.testing.assert_close(several(inputs).steps, native(inputs).steps)
 
     several.train()
-    first, last = several.read(inputs)
-    again, _ = several.read(inputs)
+    first, last = read_layers(several, inputs)
+    again, _ = read_layers(several, inputs)
     assert torch.equal(first[0].steps, again[0].steps)
     assert last[0].steps.abs().min() > 0
 
@@ -62,16 +70,30 @@ def test_dropout_acts_between_layers_and_while_training_only() -> None:
 def test_gates_tell_the_whole_story_of_the_cell() -> None:
     encoder = ReferenceEncoder(nn.LSTM, EncoderSizes(3, 4, 2, bidirectional=True)).double()
     inputs = torch.randn(2, 6, 3, dtype=torch.float64)
-    for layer in encoder.read(inputs):
+    for layer in read_layers(encoder, inputs):
         for direction, reading in enumerate(layer):
             steps, gates = reading if direction == 0 else reading.reversed()
-            assert gates is not None
+            assert isinstance(gates, LstmGates)
             cell = torch.zeros(2, 4, dtype=torch.float64)
             for t in range(6):
                 cell = gates.forget[:, t] * cell + gates.input[:, t] * gates.candidate[:, t]
                 shown = gates.output[:, t] * cell.tanh()
                 torch.testing.assert_close(steps[:, t], shown, rtol=0, atol=1e-12)
-    assert len(list(encoder.read(inputs))) == 2
+    assert len(list(read_layers(encoder, inputs))) == 2
+
+
+def test_gates_of_a_gru_tell_the_whole_story_of_the_state() -> None:
+    encoder = NativeEncoder(nn.GRU, EncoderSizes(3, 4, 2, bidirectional=True)).double()
+    inputs = torch.randn(2, 6, 3, dtype=torch.float64)
+    for layer in read_layers(encoder, inputs):
+        for direction, reading in enumerate(layer):
+            steps, gates = reading if direction == 0 else reading.reversed()
+            assert isinstance(gates, GruGates)
+            state = torch.zeros(2, 4, dtype=torch.float64)
+            for t in range(6):
+                new = (1 - gates.update[:, t]) * gates.candidate[:, t]
+                state = new + gates.update[:, t] * state
+                torch.testing.assert_close(steps[:, t], state, rtol=0, atol=1e-12)
 
 
 def saturated(gates: int, open_gates: dict[int, float]) -> Weights:
@@ -95,5 +117,7 @@ def test_an_open_forget_gate_keeps_the_cell_and_a_closed_one_loses_it() -> None:
 
 def test_an_open_update_gate_of_the_gru_keeps_the_state() -> None:
     x, h = torch.rand(1, 1), torch.tensor([[0.7]])
-    assert gru_step(x, h, saturated(3, {1: 100.0})).item() == pytest.approx(0.7)
-    assert gru_step(x, h, saturated(3, {1: -100.0})).item() == 0
+    kept, gates = gru_step(x, h, saturated(3, {1: 100.0}))
+    assert kept.item() == pytest.approx(0.7)
+    assert gates.update.item() == 1
+    assert gru_step(x, h, saturated(3, {1: -100.0}))[0].item() == 0
