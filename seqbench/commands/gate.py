@@ -1,4 +1,4 @@
-"""`seqbench gate`: two versions against each other."""
+"""`seqbench gate`: compare two versions of code."""
 
 import os
 import re
@@ -17,7 +17,7 @@ STEP_SUMMARY = "GITHUB_STEP_SUMMARY"
 """Variable with the file whose Markdown GitHub Actions shows on a run's page."""
 
 _BETWEEN_PACKAGES = re.compile(r",\s*(?=[\w./])(?![^\[]*\])")
-"""A comma before a name; one before a condition, or between extras, is a package's own."""
+"""A comma between packages: before a name, not before a condition or between extras."""
 
 
 def _named(text: str) -> Any:
@@ -29,7 +29,7 @@ def gate(
         str | None, typer.Option(help="Revision to compare with. Default: the head's.")
     ] = None,
     head: Annotated[
-        str, typer.Option(help="Revision that is judged; worktree: the code as it lies here.")
+        str, typer.Option(help="Revision to judge; worktree: the working tree.")
     ] = "worktree",
     base_env: Annotated[
         list[str] | None,
@@ -45,22 +45,22 @@ def gate(
         list[str] | None, typer.Option(help="Only these benchmarks.", metavar="NAME,…")
     ] = None,
     margin: Annotated[
-        list[str] | None, _named("Smallest change of time that matters. Default: 0.02.")
+        list[str] | None, _named("Smallest relevant change of time, relative. Default: 0.02.")
     ] = None,
     memory_margin: Annotated[
-        list[str] | None, _named("Smallest change of peak memory that matters. Default: 0.1.")
+        list[str] | None, _named("Smallest relevant change of peak memory, relative. Default: 0.1.")
     ] = None,
     score_margin: Annotated[
-        list[str] | None, _named("Smallest change of score that matters. Default: 0.02.")
+        list[str] | None, _named("Smallest relevant change of score, in its unit. Default: 0.02.")
     ] = None,
     error_rate: Annotated[
         list[str] | None,
-        _named("Share of runs in which any verdict may be wrong. Default: 0.01."),
+        _named("Probability of any wrong verdict in a run. Default: 0.01."),
     ] = None,
     budget: Annotated[
         float | None,
         typer.Option(
-            help="Stop after so many seconds. Default: 300.", parser=NUMBER, metavar="SECONDS"
+            help="Seconds after which to stop. Default: 300.", parser=NUMBER, metavar="SECONDS"
         ),
     ] = None,
     measure_same: Annotated[
@@ -72,16 +72,16 @@ def gate(
     ] = None,
     evidence: Annotated[
         Path | None,
-        typer.Option(help="Write what pairs and seeds gave here, as CSV.", metavar="FILE"),
+        typer.Option(help="Write the raw values of pairs and seeds here, as CSV.", metavar="FILE"),
     ] = None,
     repository: Annotated[
         Path, typer.Option(help="The git repository, or a folder in it.", metavar="DIR")
     ] = Path(),
 ) -> None:
-    """Tell whether one version of a code is slower, needs more memory or learns less than another.
+    """Test whether a version of code is slower, needs more memory or has worse scores than another.
 
-    Both run side by side, in turns on one core, in pairs of processes that are started anew until
-    every benchmark is decided.
+    Both run alternately on one core, in interleaved process pairs, until every benchmark is
+    decided.
     """
     from seqbench.gate.evidence import format_evidence
     from seqbench.gate.headline import choose_exit_code
@@ -91,9 +91,9 @@ def gate(
     from seqbench.gate.versions import check_out_versions
 
     if base is None and not base_env:
-        raise UsageError("say what to compare with: --base REVISION, or --base-env")
+        raise UsageError("nothing to compare with: give --base REVISION or --base-env")
     if benchmarks.is_absolute() or ".." in benchmarks.parts or benchmarks.suffix != ".py":
-        expected = "a Python file in the repository, relative to its top"
+        expected = "a Python file in the repository, relative to its root"
         raise SettingError("benchmarks", str(benchmarks), expected)
     settings: dict[str, Any] = {} if budget is None else {"budget_s": budget}
     for setting, texts in (
@@ -113,7 +113,7 @@ def gate(
     check_outputs([each for each in outputs.values() if each])
     wanted = [part for each in base_env or () for part in _BETWEEN_PACKAGES.split(each)]
     with (
-        interruptible("nothing of it is kept"),
+        interruptible("no results written"),
         check_out_versions(repository, base or head, head, wanted) as versions,
         tell_progress() as tell,
     ):
@@ -131,6 +131,6 @@ def gate(
 
 
 def _find_step_summary() -> Output | None:
-    """Return the file of GitHub Actions, which may have something already; None elsewhere."""
+    """Return the step summary of GitHub Actions, to append to; None elsewhere."""
     file = os.environ.get(STEP_SUMMARY)
     return Output(STEP_SUMMARY, Path(file), append=True) if file else None

@@ -216,13 +216,13 @@ class PluginsModel(nn.Module):
         return joined
 
 
-def test_the_rule_counts_modules_that_nobody_told_of_it() -> None:
+def test_the_rule_counts_modules_without_declared_products() -> None:
     model, inputs = PluginsModel(), torch.rand(6, 7, 3)
     assert count_run(lambda: model(inputs)) == 6 * count_flops(model, 7)
     assert count_flops(model, 7) == 2 * 7 * (4 * 3 * 5 + 2 * 4)
 
 
-def test_the_plugin_pages_own_module_is_counted_right() -> None:
+def test_the_module_of_the_plugin_page_is_counted_correctly() -> None:
     page = (Path(__file__).parents[2] / "docs" / "plugins.md").read_text()
     (block,) = (
         each
@@ -231,20 +231,20 @@ def test_the_plugin_pages_own_module_is_counted_right() -> None:
     )
     names: dict[str, Any] = {"nn": nn, "Float": Float, "Tensor": Tensor}
     exec(block, names)
-    module, inputs = names["Likeness"](3), torch.rand(5, 7, 3)
+    module, inputs = names["Similarity"](3), torch.rand(5, 7, 3)
     assert count_run(lambda: module(inputs)) == 5 * count_flops(module, 7)
 
 
 class AppliedOnce(nn.Module):
-    """A module that says itself what it does."""
+    """A module that declares its products."""
 
     def __init__(self, products: Callable[[int, int], list[Product]]) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.rand(4, 4))
-        self.tell = products
+        self.declare = products
 
     def products(self, batch: int, time: int) -> list[Product]:
-        return self.tell(batch, time)
+        return self.declare(batch, time)
 
 
 def test_a_module_that_says_what_it_does_is_believed_wherever_it_stands() -> None:
