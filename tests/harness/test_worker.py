@@ -261,8 +261,9 @@ def test_a_score_of_another_library_is_a_number_and_one_that_is_none_ends_its_ru
         "score-of-torch": "ok",
         "score-of-nothing-later": "failed",
     }
-    assert runs.loc["score-of-numpy", "final_score"] == runs.loc["row-digits", "final_score"]
-    assert runs.loc["score-of-torch", "final_score"] == runs.loc["row-digits", "final_score"]
+    own = runs.loc["row-digits", "final_score"]
+    for task in ("score-of-numpy", "score-of-torch"):
+        assert runs.loc[task, "final_score"] == pytest.approx(own, rel=1e-6)
     told = "ContractError: task score-of-nothing-later gave the score None"
     assert str(runs.loc["score-of-nothing-later", "error"]).startswith(told)
 
@@ -407,10 +408,10 @@ def test_what_a_plugin_patches_reaches_no_other(tmp_path: Path) -> None:
     (tmp_path / "patching.py").write_text(PATCHING)
     words = ["--epochs", "1", "--batch-size", "32", "--seeds", "1", "--name", "a", "--restart"]
     losses = []
-    for more in (["rnn"], ["rnn,patching,gru,rnn-relu", "--plugin", "patching.py"]):
+    for more in (["rnn,gru"], ["rnn,patching,gru", "--plugin", "patching.py"]):
         process = start(tmp_path, *words, "--variant", *more)
         _, errors = process.communicate(timeout=300)
         epochs = load_results(tmp_path / "results" / "local" / "a").epochs
-        losses.append(epochs[epochs["variant"] == "rnn"]["train_loss"].tolist())
-        assert len(losses[-1]) == 1, errors
+        losses.append(epochs[epochs["variant"] != "patching"]["train_loss"].tolist())
+        assert len(losses[-1]) == 2, errors
     assert losses[0] == losses[1]
