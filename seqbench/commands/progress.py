@@ -128,7 +128,7 @@ def show_progress(
 
 def name_runs(specs: Sequence[RunSpec]) -> Mapping[RunSpec, str]:
     """Return a name for each run: task, variant, seed, and what else tells it from the others."""
-    frame = make_frame(RunSpec, [list(flatten(spec).values()) for spec in specs])
+    frame = make_frame(RunSpec, [flatten(spec) for spec in specs])
     named = name_groups(frame)
     names = named["task"].astype(str) + " " + named["label"] + " seed " + named["seed"].astype(str)
     return dict(zip(specs, names, strict=True))

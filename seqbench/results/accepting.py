@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from seqbench.results.reader import load_environment, load_unfinished, read_results
-from seqbench.results.row_digests import find_edits
+from seqbench.results.records import RUNS
+from seqbench.results.row_digests import digest_runs, find_edits
 from seqbench.results.writer import ResultWriter
 
 
@@ -30,6 +31,7 @@ def accept_edits(folder: Path) -> Sequence[str]:
             runs = results.runs.copy()
             now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
             runs.loc[runs.index[sorted({place for place, _, _ in edits})], "edited_at"] = now
+            runs = digest_runs({**results.frames, RUNS: runs})
             writer.resume(
                 replace(results, runs=runs), list(runs["run_id"]), load_unfinished(folder)
             )

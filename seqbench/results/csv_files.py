@@ -1,4 +1,4 @@
-"""CSV of records: declared columns to text and back, every cell checked.
+"""CSV files, read: text to frames of declared columns, every cell checked. See `csv_lines`.
 
 What pandas and spreadsheets make of such a file is read too, where it is unmistakable.
 """
@@ -6,13 +6,14 @@ What pandas and spreadsheets make of such a file is read too, where it is unmist
 import csv
 import io
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
 
-from seqbench.columns import Column, Value, columns, flatten
+from seqbench.columns import Column, Value, columns
 from seqbench.errors import ResultsError
+from seqbench.results.csv_lines import format_header, show_value
 from seqbench.results.records import SCHEMA_VERSION
 
 _PANDAS_TYPES = {
@@ -22,61 +23,11 @@ _PANDAS_TYPES = {
     (bool, True): "boolean",
 }
 _DELIMITERS = ",;\t"  # where commas are decimal marks, spreadsheets write semicolons
+_SCHEMA = "schema_version"
 _UNNAMED = re.compile(r"(Unnamed: .*|index)?")  # what pandas calls the column of its row numbers
 
 Rows = list[tuple[int, list[str]]]
 """Rows of a file as cells, each with the number of its line."""
-
-
-def format_header(record_type: type) -> str:
-    """Return the first line of a file."""
-    return _join([[each.name for each in columns(record_type)]])
-
-
-def format_records(record_type: type, records: Iterable[object]) -> str:
-    """Return a line for each record.
-
-    Raises
-    ------
-    ValueError
-        If a value does not fit its column.
-    """
-    declared = columns(record_type)
-    rows = []
-    for values in map(flatten, records):
-        for each in declared:
-            value = values[each.name]
-            if not each.accepts(value):
-                raise ValueError(f"{each.name} must be {each.expected}, not {_show(value)}")
-        rows.append([each.format(values[each.name]) for each in declared])
-    return _join(rows)
-
-
-def format_frame(record_type: type, frame: pd.DataFrame) -> str:
-    """Return a line for each row of a frame that was read from such a file."""
-    declared = columns(record_type)
-    return _join(
-        [
-            each.format(None if each.optional and pd.isna(value) else value)
-            for each, value in zip(declared, row, strict=True)
-        ]
-        for row in frame[[each.name for each in declared]].itertuples(index=False)
-    )
-
-
-def _join(rows: Iterable[list[str]]) -> str:
-    out = io.StringIO()
-    csv.writer(out, lineterminator="\n").writerows(rows)
-    return out.getvalue()
-
-
-def _show(value: object) -> str:
-    """Return a value for a message, however long or strange it is."""
-    try:
-        shown = ascii(value)
-    except Exception:  # of a value from outside; or a number of too many digits
-        return f"a {type(value).__name__}"
-    return shown if len(shown) <= 80 else f"{shown[:80]}…"
 
 
 def read_text(path: Path) -> str:
@@ -116,20 +67,41 @@ def read_csv(path: Path, record_type: type, *, optional: bool = False) -> pd.Dat
     return parse_csv(path, format_header(record_type) if missing else read_text(path), record_type)
 
 
+def read_cells(path: Path, column: str) -> list[str]:
+    """Return a column of a file as it stands there, unchecked; raise `ResultsError` without it."""
+    header, rows = _split(path, read_text(path))
+    if column not in header:
+        raise ResultsError(f"{path}, line 1: missing columns {column}")
+    return _turn(path, header, rows)[column]
+
+
 def parse_csv(path: Path, text: str, record_type: type) -> pd.DataFrame:
     """Return the records in the text of a file; ``path`` names it in errors, see `read_csv`."""
     declared = columns(record_type)
     header, rows = _split(path, text)
-    written_in = _check_schema(path, header, rows)
-    _check_header(path, header, [each for each in declared if each.since <= written_in], declared)
-    parsed = [_parse_row(path, line, header, declared, cells) for line, cells in rows]
-    return make_frame(record_type, parsed)
+    _check_schema(path, header, rows, declared)
+    cells = _turn(path, header, rows)
+    versions = [_read_version(each) or SCHEMA_VERSION for each in cells.get(_SCHEMA, [])]
+    versions = versions or [SCHEMA_VERSION] * len(rows)
+    values: dict[str, Sequence[Value]] = {}
+    faults = []
+    for each in declared:
+        try:
+            values[each.name] = _parse_cells(each, cells.get(each.name), versions)
+        except _CellError as fault:
+            faults.append((rows[fault.place][0], f"column {each.name}: {fault}"))
+    if faults:
+        line, told = min(faults, key=lambda fault: fault[0])
+        raise ResultsError(f"{path}, line {line}, {told}")
+    return make_frame(record_type, values)
 
 
-def make_frame(record_type: type, rows: Sequence[Sequence[Value]]) -> pd.DataFrame:
-    """Return a frame with the columns of ``record_type``, each in its type."""
+def make_frame(
+    record_type: type, values: Sequence[Mapping[str, Value]] | Mapping[str, Sequence[Value]]
+) -> pd.DataFrame:
+    """Return a frame with the columns of ``record_type``, each in its type, of rows or columns."""
     declared = columns(record_type)
-    frame = pd.DataFrame(rows, columns=[each.name for each in declared], dtype=object)
+    frame = pd.DataFrame(values, columns=[each.name for each in declared], dtype=object)
     types = {
         each.name: _PANDAS_TYPES.get((each.type, each.optional), each.type) for each in declared
     }
@@ -146,7 +118,10 @@ def _split(path: Path, text: str) -> tuple[list[str], Rows]:
     except csv.Error as error:
         raise ResultsError(f"{path}, line {reader.line_num}: {error}") from error
     width = len(header)
-    rows = [(line, cells if any(cells[width:]) else cells[:width]) for line, cells in rows]
+    rows = [
+        (line, cells if len(cells) <= width or any(cells[width:]) else cells[:width])
+        for line, cells in rows
+    ]
     return _drop_unnamed(header, rows)
 
 
@@ -172,16 +147,11 @@ def _read_version(cell: str) -> int | None:
     return int(float(cell)) if re.fullmatch(r"[0-9]{1,9}(\.0*)?", cell) else None
 
 
-def _check_schema(path: Path, header: list[str], rows: Rows) -> int:
-    """Refuse rows of a newer schema before their new columns are called unknown.
-
-    Returns the newest schema of the file's rows; 1 where no row says.
-    """
+def _check_schema(path: Path, header: list[str], rows: Rows, declared: Sequence[Column]) -> None:
+    """Refuse rows of a newer schema before their new columns are called unknown."""
     newest = 1
-    if "schema_version" not in header:
-        return newest
-    place = header.index("schema_version")
-    for line, cells in rows:
+    for line, cells in rows if _SCHEMA in header else ():
+        place = header.index(_SCHEMA)
         version = _read_version(cells[place] if place < len(cells) else "") or 1
         if version > SCHEMA_VERSION:
             raise ResultsError(
@@ -189,7 +159,7 @@ def _check_schema(path: Path, header: list[str], rows: Rows) -> int:
                 f"{SCHEMA_VERSION}; upgrade seqbench"
             )
         newest = max(newest, version)
-    return newest
+    _check_header(path, header, [each for each in declared if each.since <= newest], declared)
 
 
 def _check_header(
@@ -205,28 +175,42 @@ def _check_header(
         raise ResultsError(f"{path}, line 1: {'; '.join(faults)} (schema {SCHEMA_VERSION})")
 
 
-def _parse_row(
-    path: Path, line: int, header: list[str], declared: Sequence[Column], cells: list[str]
-) -> list[Value]:
-    if len(cells) != len(header):
-        raise ResultsError(
-            f"{path}, line {line}: {len(cells)} cells where {len(header)} belong; is it torn?"
-        )
-    by_name = dict(zip(header, cells, strict=True))
-    written_in = _read_version(by_name.get("schema_version", "")) or SCHEMA_VERSION
-    values = []
-    for each in declared:
-        if each.name not in by_name:  # the row is older than the column
-            values.append(each.default)
-            continue
-        cell = by_name[each.name]
-        if each.optional and each.type is not str and cell.lower() == "nan":
-            cell = ""  # as some programs write an empty one
-        try:
-            value = each.parse(cell)
-        except ValueError as error:
+def _turn(path: Path, header: list[str], rows: Rows) -> dict[str, list[str]]:
+    """Return the cells of each column."""
+    for line, cells in rows:
+        if len(cells) != len(header):
             raise ResultsError(
-                f"{path}, line {line}, column {each.name}: must be {error}, not {_show(cell)}"
-            ) from None
-        values.append(value if each.since <= written_in else each.default)
-    return values
+                f"{path}, line {line}: {len(cells)} cells where {len(header)} belong; is it torn?"
+            )
+    return {name: [cells[place] for _, cells in rows] for place, name in enumerate(header)}
+
+
+class _CellError(ValueError):
+    """A cell that does not fit its column, by its place there."""
+
+    def __init__(self, place: int, told: str) -> None:
+        super().__init__(told)
+        self.place = place
+
+
+def _parse_cells(
+    column: Column, cells: Sequence[str] | None, versions: Sequence[int]
+) -> list[Value]:
+    """Return the values of a column; None for its cells if the rows are older than it."""
+    if cells is None:
+        return [column.default] * len(versions)
+    values: dict[str, Value] = {}
+    for cell in dict.fromkeys(cells):
+        # NaN: as some programs write an empty one
+        empty = column.optional and column.type is not str and cell.lower() == "nan"
+        try:
+            values[cell] = column.parse("" if empty else cell)
+        except ValueError as error:
+            told = f"must be {error}, not {show_value(cell)}"
+            raise _CellError(cells.index(cell), told) from None
+    if column.since <= min(versions, default=SCHEMA_VERSION):
+        return [values[cell] for cell in cells]
+    return [
+        values[cell] if column.since <= version else column.default
+        for cell, version in zip(cells, versions, strict=True)
+    ]

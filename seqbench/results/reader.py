@@ -2,8 +2,8 @@
 
 A folder ``results/<name>`` holds ``runs.csv``, ``epochs.csv``, ``evaluations.csv``,
 ``timings.csv``, ``profile.csv`` and ``environment.json``. A run counts once its row stands in
-``runs.csv``, which is written last; what it takes to go on with one that is on its way lies in
-``.unfinished/``.
+``runs.csv``, which is written last, or all its rows in ``.finished/``, see `finished_runs`; what it
+takes to go on with one that is on its way lies in ``.unfinished/``.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -18,8 +18,9 @@ from seqbench.columns import columns
 from seqbench.errors import ResultsError, SettingError
 from seqbench.results.atomic_files import list_replacements
 from seqbench.results.consistency import Fault, find_inconsistency
-from seqbench.results.csv_files import make_frame, read_csv, read_text
+from seqbench.results.csv_files import make_frame, read_cells, read_csv, read_text
 from seqbench.results.environment_shape import parse_environment
+from seqbench.results.finished_runs import add_finished, load_finished
 from seqbench.results.folder_lock import heal_folder
 from seqbench.results.local import LOCAL
 from seqbench.results.records import EPOCHS, FILES, PARTS, RUNS, RunRecord
@@ -79,8 +80,18 @@ def list_results(root: Path) -> list[Path]:
 
 
 def read_run_ids(folder: Path) -> list[str]:
-    """Return the ids of the runs that stand in a folder, which may not be there."""
-    return list(read_csv(folder / RUNS, RunRecord, optional=True)["run_id"])
+    """Return the ids of the runs that stand in a folder, which may not be there.
+
+    Raises
+    ------
+    ResultsError
+        If they cannot be read.
+    """
+    if not (folder / RUNS).exists():
+        return []
+    with _explained(folder):
+        finished = load_finished(folder, [RUNS])[RUNS]["run_id"]
+    return list(dict.fromkeys([*read_cells(folder / RUNS, "run_id"), *finished]))
 
 
 def load_unfinished(folder: Path) -> dict[str, bytes]:
@@ -109,7 +120,7 @@ def load_environment(folder: Path) -> dict[str, Any]:
 def load_results(folder: Path, parts: Collection[str] = tuple(PARTS)) -> Results:
     """Read a result folder and check every cell of it, and that none was edited.
 
-    Epochs of runs that do not stand in ``runs.csv`` were never finished and are left out.
+    Epochs of runs that are not finished are left out.
 
     Parameters
     ----------
@@ -145,14 +156,16 @@ def read_results(folder: Path, parts: Collection[str] = tuple(PARTS)) -> Results
         if not (folder / RUNS).is_file():
             begun = " but runs on their way" if (folder / UNFINISHED).is_dir() else ""
             raise ResultsError(f"{folder} holds no result{begun}: there is no {RUNS} in it")
-        runs = read_csv(folder / RUNS, RunRecord)
+        of_parts = dict.fromkeys((EPOCHS, *parts))
+        finished = load_finished(folder, (RUNS, *of_parts))
+        stored = {RUNS: read_csv(folder / RUNS, RunRecord)}
         environment = load_environment(folder)
-        _check_environments(folder, runs, environment)
-        frames = {RUNS: runs}
-        for name in dict.fromkeys((EPOCHS, *parts)):
-            frame = read_csv(folder / name, PARTS[name], optional=name != EPOCHS)
-            known = frame[frame["run_id"].isin(runs["run_id"])]
-            frames[name] = put_in_order(name, known)
+        for name in of_parts:
+            stored[name] = read_csv(folder / name, PARTS[name], optional=name != EPOCHS)
+    frames = add_finished(stored, finished)
+    frames |= {name: put_in_order(name, frames[name]) for name in of_parts}
+    runs = frames[RUNS]
+    _check_environments(folder, runs, environment)
     if runs.empty:
         raise ResultsError(f"{folder / RUNS} has no row: whoever wrote it wrote some")
     if fault := find_inconsistency(runs, frames[EPOCHS]):

@@ -7,12 +7,12 @@ the folder rather than the run, its environment's id, is left out, and so are th
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
 
 import pandas as pd
 
 from seqbench.columns import Column, columns
 from seqbench.results.consistency import Fault
+from seqbench.results.csv_lines import list_values
 from seqbench.results.records import DIGEST_SCHEMA, FILES, ORDER, PHASES, RUNS
 
 _LEFT_OUT = {"environment_id", "edited_at", "rows_digest", "runs_digest"}
@@ -128,15 +128,10 @@ def _digest_runs(
             yield run_id, hashlib.sha256("\n".join(each).encode()).hexdigest()[:_SHOWN]
 
 
-def _tell(column: Column, values: pd.Series) -> list[str]:
+def _tell(column: Column, cells: pd.Series) -> list[str]:
     """Return a column's values as text, numbers that are no whole ones to nine digits."""
-    if column.optional:
-        return [
-            "" if unknown else _tell_value(column.type, value)
-            for value, unknown in zip(values, values.isna(), strict=True)
-        ]
-    return [_tell_value(column.type, value) for value in values]
-
-
-def _tell_value(kind: type, value: Any) -> str:
-    return f"{float(value) + 0.0:.8e}" if kind is float else str(kind(value))
+    values = list_values(column, cells)
+    if column.type is float:
+        return ["" if value is None else f"{float(value) + 0.0:.8e}" for value in values]
+    told = {value: "" if value is None else str(value) for value in set(values)}
+    return [told[value] for value in values]

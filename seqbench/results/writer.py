@@ -1,14 +1,18 @@
 """Result folders, written: records to CSV, by one writer. See `reader` for what lies in one."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from seqbench.errors import ResultsError
 from seqbench.results.atomic_files import complete_replacement, replace_file, replace_folder
-from seqbench.results.csv_files import format_frame, format_header
+from seqbench.results.csv_lines import format_frame, format_header
+from seqbench.results.finished_runs import FINISHED, format_finished, list_finished
 from seqbench.results.folder_lock import FolderLock
 from seqbench.results.reader import CHECKPOINTS, ENVIRONMENT, UNFINISHED, Results, read_run_ids
 from seqbench.results.records import (
@@ -25,7 +29,7 @@ from seqbench.results.records import (
     TimingRecord,
 )
 from seqbench.results.row_digests import digest_ids, digest_runs
-from seqbench.results.written_run import check_run, refuse_run
+from seqbench.results.written_run import format_run, refuse_run
 
 
 class ResultWriter:
@@ -35,6 +39,10 @@ class ResultWriter:
     ``.earlier`` beside it, once a run has ended and a folder with it is whole; `kept_aside` tells
     where. Every file is replaced atomically and flushed to the disk, so that a reader, or a power
     cut, finds the old or the new one and never half of it.
+
+    A finished run is written once, into a file of its own, see `finished_runs`. The CSV files are
+    replaced when such files hold as many runs as they do, which is ever more seldom, and when the
+    block ends, however it ends: so each run costs the same, and a copy of each row or two.
 
     Parameters
     ----------
@@ -69,7 +77,8 @@ class ResultWriter:
         self._in_place = False
         self._order: list[str] = []
         self._statuses: dict[str, str] = {}
-        self._lines: dict[str, dict[str, str]] = {name: {} for name in FILES}
+        self._lines: dict[str, dict[str, list[str]]] = {name: {} for name in FILES}
+        self._pending = 0  # files of finished runs that do not stand in the CSV files yet
         self._unfinished: dict[str, bytes] = {}
         self._resumed: list[str] = []
 
@@ -78,8 +87,15 @@ class ResultWriter:
             self._lock.acquire(self._wait)
         return self
 
-    def __exit__(self, *error: object) -> None:
-        self._lock.release()
+    def __exit__(self, kind: type[BaseException] | None, *error: object) -> None:
+        try:
+            if self._pending:
+                self._put(self._export)
+        except ResultsError:  # nothing is lost: the files of the runs are there
+            if kind is None:
+                raise
+        finally:
+            self._lock.release()
 
     @property
     def statuses(self) -> list[str]:
@@ -94,8 +110,9 @@ class ResultWriter:
         Parameters
         ----------
         earlier
-            The runs that count, as they were read from this very folder; may be none. Its
-            environment is the same as today's in all that decides, and keeps its id.
+            The runs that count, as they were read from this very folder, with the digests that
+            they have; may be none. Its environment is the same as today's in all that decides,
+            and keeps its id.
         order
             Of all runs that are to stand in the folder, by ``run_id``.
         unfinished
@@ -105,13 +122,15 @@ class ResultWriter:
             same = {"environment_id": earlier.environment["environment_id"]}
             self.environment = {**self.environment, **same}
         self._order = list(order)
-        self._take(earlier)
+        self._take(earlier.frames, earlier.runs.assign(runs_digest=None))
         self._unfinished = dict(unfinished)
         self._resumed = list(earlier.runs["run_id"])
         there = set(read_run_ids(self.folder))
         known = {path.name for path in (self.folder / UNFINISHED).glob("[!.]*")} - there
         self._in_place = there <= set(earlier.runs["run_id"]) and known <= set(unfinished)
-        if there and not self._in_place and self._lines[RUNS]:
+        if self._in_place:
+            self._pending = len(list_finished(self.folder))
+        elif there and self._lines[RUNS]:
             self._put(lambda folder: None)
 
     def keep(self, run_id: str, saved: bytes) -> None:
@@ -149,20 +168,25 @@ class ResultWriter:
         """
         left = {EPOCHS: epochs, EVALUATIONS: evaluations, TIMINGS: timings, PROFILE: profile}
         try:
-            frames = check_run(run, left)
+            lines = format_run(run, left)
         except ValueError as fault:
             run, checkpoint = refuse_run(run, str(fault)), None
-            frames = check_run(run, {})
-        self._take(Results.of_frames(self.folder.name, {}, frames))
+            lines = format_run(run, {})
 
         def write(folder: Path) -> None:
             if checkpoint is not None:
                 _write_into(folder / CHECKPOINTS, f"{run.run_id}.ckpt", checkpoint)
-            self._write_rows(folder)
-            for finished in self._lines[RUNS]:  # also what a kill just before this left
-                (folder / UNFINISHED / finished).unlink(missing_ok=True)
-            with suppress(OSError):  # others are in it, or it never was
-                (folder / UNFINISHED).rmdir()
+            if number := len(
+                self._lines[RUNS]
+            ):  # else there are no CSV files that it could wait for
+                _write_into(folder / FINISHED, f"{number:09d}", format_finished(lines))
+                self._pending += 1
+            self._statuses[run.run_id] = run.status
+            for name, rows in lines.items():
+                self._lines[name][run.run_id] = rows
+            if 2 * self._pending >= number:
+                self._export(folder)
+            self._drop_unfinished(folder)
 
         self._unfinished.pop(run.run_id, None)
         self._put(write)
@@ -171,15 +195,15 @@ class ResultWriter:
     def add_results(self, results: Sequence[Results]) -> None:
         """Write what was read from other folders, as the whole content of this one."""
         for each in results:
-            self._take(each)
-        self._put(self._write_rows)
+            self._take(each.frames, digest_runs(each.frames))
+        self._put(self._export)
 
-    def _take(self, results: Results) -> None:
+    def _take(self, frames: Mapping[str, pd.DataFrame], runs: pd.DataFrame) -> None:
         """Take over all rows of a result, as lines, run by run."""
-        self._statuses |= dict(zip(results.runs["run_id"], results.runs["status"], strict=True))
-        for name, frame in {**results.frames, RUNS: digest_runs(results.frames)}.items():
-            for run_id, rows in frame.groupby("run_id", sort=False):
-                self._lines[name][str(run_id)] = format_frame(FILES[name], rows)
+        self._statuses |= dict(zip(runs["run_id"], runs["status"], strict=True))
+        for name, frame in {**frames, RUNS: runs}.items():
+            for run_id, line in zip(frame["run_id"], format_frame(FILES[name], frame), strict=True):
+                self._lines[name].setdefault(run_id, []).append(line)
 
     def _put(self, write: Callable[[Path], object]) -> None:
         """Write something into the folder; with the first, the folder is made ready for it.
@@ -218,18 +242,31 @@ class ResultWriter:
             if weights.is_file():
                 _write_into(folder / CHECKPOINTS, weights.name, weights.read_bytes())
         if self._lines[RUNS]:
-            self._write_rows(folder)
+            self._export(folder)
 
-    def _write_rows(self, folder: Path) -> None:
-        """Replace all files of rows, ``runs.csv`` last."""
+    def _export(self, folder: Path) -> None:
+        """Replace the CSV files, ``runs.csv`` last, by those of all runs in the plan's order."""
         known = dict.fromkeys([*self._order, *self._lines[RUNS]])
         which = digest_ids(self._lines[RUNS])
         for name, record_type in FILES.items():
-            lines = self._lines[name]
-            told = [lines[run_id] for run_id in known if run_id in lines]
+            of_runs = self._lines[name]
+            lines: Iterable[str] = chain.from_iterable(of_runs.get(each, ()) for each in known)
             if name == RUNS:  # its last column is `runs_digest`, which is empty until here
-                told = [f"{line[:-1]}{which}\n" for line in told]
-            replace_file(folder / name, (format_header(record_type) + "".join(told)).encode())
+                lines = (f"{line[:-1]}{which}\n" for line in lines)
+            replace_file(folder / name, (format_header(record_type) + "".join(lines)).encode())
+        for path in list_finished(folder):
+            path.unlink()
+        with suppress(OSError):  # it never was
+            (folder / FINISHED).rmdir()
+        self._pending = 0
+
+    def _drop_unfinished(self, folder: Path) -> None:
+        """Remove what was kept of runs that are finished by now, also what a kill left of it."""
+        for path in (folder / UNFINISHED).glob("[!.]*"):
+            if path.name in self._lines[RUNS]:
+                path.unlink()
+        with suppress(OSError):  # others are in it, or it never was
+            (folder / UNFINISHED).rmdir()
 
 
 @contextmanager

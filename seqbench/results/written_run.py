@@ -1,4 +1,4 @@
-"""What a run leaves, as it would be read back; and the row of one that would not be.
+"""What a run leaves, as lines that read back as it was; and the row of one that would not.
 
 The rule of what may be written is the reader's: a run is checked by what reads it.
 """
@@ -6,12 +6,12 @@ The rule of what may be written is the reader's: a run is checked by what reads 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import pandas as pd
-
 from seqbench.errors import ContractError, ResultsError
 from seqbench.results.consistency import find_inconsistency
-from seqbench.results.csv_files import format_header, format_records, parse_csv
+from seqbench.results.csv_files import parse_csv
+from seqbench.results.csv_lines import format_frame, format_header, format_records
 from seqbench.results.records import EPOCHS, FILES, PARTS, RUNS, RunRecord
+from seqbench.results.row_digests import digest_runs
 
 _MOST_SHOWN = 1_000  # characters of a fault
 _KEPT = (
@@ -21,8 +21,8 @@ _KEPT = (
 """What a run was, whatever came of it."""
 
 
-def check_run(run: RunRecord, left: Mapping[str, Sequence[object]]) -> dict[str, pd.DataFrame]:
-    """Return a run's rows as a reader gets them, by the name of the file.
+def format_run(run: RunRecord, left: Mapping[str, Sequence[object]]) -> dict[str, list[str]]:
+    """Return a run's lines by the name of the file, its row with the digests of all of them.
 
     Parameters
     ----------
@@ -36,11 +36,12 @@ def check_run(run: RunRecord, left: Mapping[str, Sequence[object]]) -> dict[str,
     ValueError
         If a value does not fit its column, or the values do not go together.
     """
-    frames = {}
+    records = {**left, RUNS: [run]}
+    lines, frames = {}, {}
     for name, kind in FILES.items():
-        text = format_header(kind) + format_records(kind, {**left, RUNS: [run]}.get(name, ()))
+        lines[name] = format_records(kind, records.get(name, ()))
         try:
-            frames[name] = parse_csv(Path(name), text, kind)
+            frames[name] = parse_csv(Path(name), format_header(kind) + "".join(lines[name]), kind)
         except ResultsError as error:
             raise ValueError(str(error)) from error
     for name in PARTS:
@@ -49,7 +50,7 @@ def check_run(run: RunRecord, left: Mapping[str, Sequence[object]]) -> dict[str,
     if fault := find_inconsistency(frames[RUNS], frames[EPOCHS]):
         _, column, told = fault
         raise ValueError(f"{column}: {told}")
-    return frames
+    return lines | {RUNS: format_frame(RunRecord, digest_runs(frames))}
 
 
 def refuse_run(run: RunRecord, fault: str) -> RunRecord:
@@ -65,7 +66,7 @@ def refuse_run(run: RunRecord, fault: str) -> RunRecord:
     told = f"it left what cannot be recorded: {shown}"
     refused = RunRecord(**kept, status="failed", error=told)
     try:
-        check_run(refused, {})
+        format_run(refused, {})
     except ValueError as error:
         raise ContractError("task", run.spec.task, f"gives what no row holds: {error}") from error
     return refused

@@ -21,7 +21,7 @@ from seqbench.models.model import VARIANTS
 from seqbench.models.native import NativeEncoder
 from seqbench.models.products import Product
 from seqbench.models.readout import Encoding
-from seqbench.results.csv_files import format_records
+from seqbench.results.csv_lines import format_records
 from seqbench.results.reader import load_results
 from seqbench.results.records import EpochRecord, RunRecord
 from seqbench.results.writer import ResultWriter
