@@ -72,30 +72,28 @@ class RunSpec:
     )
     batch_size: int = column("examples in a batch", check=at_least(1), default=128)
     learning_rate: float = column(
-        "Adam's step size; the greatest one, if it follows a schedule", check=above(0), default=1e-3
+        "Adam's learning rate; its maximum, if it follows a schedule", check=above(0), default=1e-3
     )
     schedule: str = column(
-        "how the step size goes: `constant`, or `one-cycle`, up and then down to nothing within "
+        "learning-rate schedule: `constant`, or `one-cycle`, up and then down to zero within "
         "the run (Smith and Topin, 2019)",
         check=one_of(*SCHEDULES),
         default="constant",
         since=3,
     )
     clip_norm: float | None = column(
-        "a longer gradient is cut to this norm; empty for never",
+        "gradient-clipping norm; empty for no clipping",
         check=above(0),
         default=None,
         since=2,
     )
-    hidden_size: int = column(
-        "units in a layer, for each direction", check=at_least(1), default=128
-    )
+    hidden_size: int = column("hidden size per layer and direction", check=at_least(1), default=128)
     num_layers: int = column(
         "layers on top of each other, where the variant heeds it",
         check=in_range(1, MOST_LAYERS + 1),
         default=2,
     )
-    dropout: float = column("share dropped between layers", check=in_range(0, 1), default=0.0)
+    dropout: float = column("dropout probability between layers", check=in_range(0, 1), default=0.0)
     readout: str = column(
         "how the encoded sequence becomes one vector, by its registry key",
         check=_REGISTERED,
