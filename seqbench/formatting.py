@@ -8,8 +8,8 @@ from seqbench.metrics import find_metric
 MOST_NAMED = 12
 """So many names at most stand in one sentence."""
 
-_WIDE_POINTS = 0.2  # percentage points of a standard deviation from which on one decimal will do
-_LEAST_PLAIN, _MOST_PLAIN = 1e-3, 1e6  # other means are written with a power of ten
+_MOST_DECIMALS = 6
+_LEAST_PLAIN, _MOST_PLAIN = 1e-4, 1e6  # other means are written with a power of ten
 
 
 def format_score(score: float, metric: str, unit: object = None) -> str:
@@ -41,19 +41,23 @@ def format_interval(low: float, high: float, metric: str, unit: object = None) -
 
 
 def format_mean(mean: float, std: float, metric: str, unit: object = None) -> str:
-    """Return a mean ± standard deviation: a share in per cent, else to the deviation's digits.
+    """Return a mean ± standard deviation: the deviation with about two digits, a share in per cent.
 
-    A standard deviation that is not known (NaN, of one value) is left out.
+    A standard deviation that is not known (NaN, of one value), or not finite, is left out.
     """
-    if math.isnan(mean) or math.isnan(std):
+    if not (math.isfinite(mean) and math.isfinite(std)):
         return format_score(mean, metric, unit)
     if find_metric(metric).share:
-        decimals = 1 if 100 * std >= _WIDE_POINTS else 2
+        decimals = 1 if round(100 * std, 2) >= 1 else 2
         return f"{100 * mean:.{decimals}f} ± {100 * std:.{decimals}f} %"
-    if std == 0 or not _LEAST_PLAIN <= abs(mean) < _MOST_PLAIN:
-        return _with_unit(f"{mean:.4g} ± {std:.2g}", unit)
-    decimals = max(0, 1 - math.floor(math.log10(std)))
-    return _with_unit(f"{mean:.{decimals}f} ± {std:.{decimals}f}", unit)
+    if std == 0:
+        return _with_unit(f"{mean:.4g} ± 0", unit)
+    power = max(-300, math.floor(math.log10(abs(mean)))) if mean else 0
+    power = 0 if _LEAST_PLAIN <= abs(mean) < _MOST_PLAIN else power
+    mean, std = mean / 10**power, std / 10**power
+    decimals = min(max(0, 1 - math.floor(math.log10(std))), _MOST_DECIMALS)
+    both = f"{mean:.{decimals}f} ± {std:.{decimals}f}"
+    return _with_unit(f"({both})e{power:+03d}" if power else both, unit)
 
 
 def format_share(share: float) -> str:

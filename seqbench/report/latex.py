@@ -23,7 +23,7 @@ _SPECIAL = {
     "—": "---",
     "\N{NO-BREAK SPACE}": "~",
 }
-_POWER = re.compile(r"(\d)e([+-])0*(\d+)")
+_POWER = re.compile(r"([\d)])e([+-])0*(\d+)")
 _INDENT = "    "
 
 

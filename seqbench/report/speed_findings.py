@@ -97,6 +97,7 @@ def _describe_worst(part: pd.DataFrame) -> Iterator[str]:
 
 def _describe_race(part: pd.DataFrame) -> str:
     first = part.iloc[0]
+    threads = f"{first.threads} thread{'' if first.threads == 1 else 's'}"
     phase = {"train_step": "training", "inference": "inference"}[first.phase]
     said = []
     for variant, group in part.groupby("variant", sort=False):
@@ -112,8 +113,8 @@ def _describe_race(part: pd.DataFrame) -> str:
             words = "no significant difference" if known else "too few samples to test"
             said.append(f"`{base}` or {fastest} for {variant} ({words})")
     return (
-        f"Fastest implementation for {phase} on `{first.task}` ({first.device}, {first.threads} "
-        f"threads): {join_some(said)}."
+        f"Fastest implementation for {phase} on `{first.task}` ({first.device}, "
+        f"{threads}): {join_some(said)}."
     )
 
 

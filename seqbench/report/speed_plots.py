@@ -71,7 +71,7 @@ def plot_latency(speed: pd.DataFrame, palette: Palette) -> Figure:
             ax.plot(values, [place] * len(values), color=color, lw=1.5)
             for value, mark in zip(values, _MARKS.values(), strict=True):
                 ax.plot(value, place, mark, ms=7, color=color)
-        name = "latency of one example, ms (circle p50, diamond p95, arrow p99)"
+        name = "latency of one example, ms; circle p50, diamond p95, arrow p99"
         log_axis(ax.xaxis, name, 1000 * pd.concat([rows[each] for each in _MARKS]))
         name_rows(ax, list(rows["label"]))
         ax.set_title(title_of(part), loc="left")

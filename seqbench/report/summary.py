@@ -12,8 +12,8 @@ from seqbench.formatting import (
     format_mean,
     format_score,
     format_seconds,
+    format_share,
     join_some,
-    join_words,
 )
 from seqbench.report.speed_findings import name_recipe
 
@@ -30,10 +30,11 @@ def summarise(analysis: Analysis) -> list[str]:
             _summarise_scores(analysis),
             _summarise_times(analysis),
             _summarise_speed(analysis),
+            _summarise_peak(analysis.phases),
         )
         if sentence
     ]
-    return [*found[:2], _describe_basis(analysis.runs)]
+    return [*found[:2], _describe_basis(analysis)]
 
 
 def _parts(frame: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
@@ -91,6 +92,8 @@ def _describe_lead(compared: pd.DataFrame) -> str:
     """Say than how many others the best is significantly better."""
     if compared.empty:
         return ""
+    if compared["p"].isna().all():
+        return ", differences not tested (too few seeds)"
     count = int((compared["p"] < SIGNIFICANCE).sum())
     if not count:
         return ", not significantly better than any other"
@@ -109,7 +112,8 @@ def _summarise_times(analysis: Analysis) -> str | None:
             continue
         compared = _of(analysis.times, part)
         least, most = compared["best"].iloc[0] if len(compared) else times.idxmin(), times.idxmax()
-        text = f"**{least}** {where} with {format_seconds(times[least])}"
+        how = "" if times[least] == times.min() else " (lowest geometric mean over runs)"
+        text = f"**{least}** {where} with {format_seconds(times[least])}{how}"
         if most != least:
             text += f", up to {format_factor(times[most] / times[least])} for {most}"
         texts.append(text)
@@ -132,8 +136,24 @@ def _summarise_speed(analysis: Analysis) -> str | None:
     return f"Fastest training step: {_join_places(texts)}" if texts else None
 
 
-def _describe_basis(runs: pd.DataFrame) -> str:
+def _summarise_peak(phases: pd.DataFrame) -> str | None:
+    texts = []
+    for where, part in _parts(phases):
+        known = part.dropna(subset=["train_step_peak_fraction"])
+        if known.empty:
+            continue
+        ranked = known.sort_values("train_step_peak_fraction", ascending=False, kind="stable")
+        first, last = ranked.iloc[0], ranked.iloc[-1]
+        text = f"**{first.label}** {where} with {format_share(first.train_step_peak_fraction)}"
+        if len(ranked) > 1:
+            text += f", down to {format_share(last.train_step_peak_fraction)} for {last.label}"
+        texts.append(text)
+    return f"Largest share of peak throughput: {_join_places(texts)}" if texts else None
+
+
+def _describe_basis(analysis: Analysis) -> str:
     """Say how many runs, groups, seeds and tasks there are, and what is wrong with them."""
+    runs = analysis.runs
     ended = runs["status"]
     groups = runs[["task", "device", "label"]].drop_duplicates()
     seeds = runs.groupby(["task", "device", "label"])["seed"].nunique()
@@ -150,7 +170,12 @@ def _describe_basis(runs: pd.DataFrame) -> str:
         "on changed data": runs["changed_data"].notna(),
     }
     told = [f"{int(chosen.sum())} {name}" for name, chosen in flaws.items() if chosen.any()]
-    return f"{text}; {join_words(told)}." if told else f"{text}."
+    for frame, column in ((analysis.summary, "unstable"), (analysis.phases, "train_step_unstable")):
+        unstable = int(frame[column].astype("boolean").sum()) if len(frame) else 0
+        if unstable:
+            name = "epoch time" if column == "unstable" else "training step"
+            told.append(f"unstable {name} in {unstable} of {_count(len(frame), 'group')}")
+    return f"{text}; {', '.join(told)}." if told else f"{text}."
 
 
 def _count(number: int, noun: str) -> str:

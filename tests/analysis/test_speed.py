@@ -164,7 +164,7 @@ def test_what_is_not_known_is_a_dash_in_the_table(gather: Callable[..., Results]
         taken |= samples(phase, *[0.5] * 5)
     results = gather(({}, taken), ({"seed": 1}, taken))
     speed = summarise_speed(results.runs, results.timings)
-    shown = {}
+    shown: dict[str, str] = {}
     for table in (SPEED, STEPS, LATENCIES):
         row = format_table(tabulate_phases(speed), table).split("\n")[2].split("|")[1:-1]
         shown |= dict(zip(table, [cell.strip() for cell in row], strict=True))

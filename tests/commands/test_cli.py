@@ -297,7 +297,7 @@ def test_measuring_alone_leaves_samples_and_a_report_of_speed(tmp_path: Path) ->
     assert results.epochs.empty
     page = (tmp_path / "reports" / "local" / "speed" / "README.md").read_text()
     assert "## Speed" in page
-    assert "## The machine's own limits" in page
+    assert "## Measured hardware peak" in page
     assert "mingru has no implementation native, only scan or reference" in page
-    assert "## Scores and cost" not in page
+    assert "## Scores" not in page
     assert len(list((tmp_path / "reports" / "local" / "speed").glob("*.png"))) == 4

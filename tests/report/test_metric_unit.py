@@ -38,10 +38,10 @@ def gather(tmp_path: Path, make_run: MakeRun) -> Callable[..., Results]:
 
 def test_tables_and_sentences_have_the_unit(gather: Callable[..., Results], tmp_path: Path) -> None:
     text = write_report(gather("°C"), tmp_path / "report").read_text()
-    assert "**gru** has the best mean mae on `row-digits` (cpu): 0.11 °C (" in text
+    assert "**gru** has the best mean mae on `row-digits` (cpu): 0.110 ± 0.010 °C (" in text
     assert re.search(r"Significantly better than rnn by 0\.4 °C \(0\.\d+ to 0\.\d+ °C\)", text)
     assert "**Worse** than the baseline (0.3 °C) on `row-digits` (cpu): rnn." in text
-    for cells in ("| 0.51 °C ", "| 0.11 °C ", "| 0.3 °C "):
+    for cells in ("| 0.510 ± 0.010 °C ", "| 0.110 ± 0.010 °C ", "| 0.3 °C "):
         assert cells in text
 
 
@@ -60,9 +60,9 @@ def test_without_a_unit_nothing_is_said_of_one(
     gather: Callable[..., Results], tmp_path: Path, unit: str | None, metric: str
 ) -> None:
     text = write_report(gather(unit, metric), tmp_path / "report").read_text()
-    assert f"best mean {metric} on `row-digits` (cpu): 0.11 (" in text
+    assert f"best mean {metric} on `row-digits` (cpu): 0.110 ± 0.010 (" in text
     for nothing in ("nan", "None", "<NA>"):
-        assert nothing not in text.split("## How it was made")[0]
+        assert nothing not in text.split("## Reproduction")[0]
 
 
 @pytest.mark.parametrize("unit", ["", "°C", "m", "kg m s⁻²", "$", "x" * 20])

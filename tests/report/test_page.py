@@ -64,11 +64,11 @@ def _one_variant(folder: Path, make_run: MakeRun, epochs: int) -> Results:
 def test_the_page_says_what_the_numbers_say(result_folder: Path, tmp_path: Path) -> None:
     text = write_report(load_results(result_folder), tmp_path / "report").read_text()
     # three seeds, 96.00 ± 4.3027 · 1 / √3 for lstm; 5 points ahead of rnn for every seed
-    assert "**lstm** has the best mean accuracy on `row-digits` (cpu): 96.00 %" in text
-    assert "(93.52 to 98.48, 3 seeds)" in text
+    assert "**lstm** has the best mean accuracy on `row-digits` (cpu): 96.0 ± 1.0 %" in text
+    assert "(mean ± std dev, n = 3; 95 % CI 93.52 to 98.48)" in text
     assert "| lstm   | rnn             | 5.00 points" in text
-    assert "**rnn** has the least epoch time on `row-digits` (cpu): 500 ms (median" in text
-    assert "lstm 3.00 ×" in text
+    assert "**rnn** has the lowest epoch time on `row-digits` (cpu): 500 ms (median" in text
+    assert "lstm 3.00×" in text
     assert "seqbench run" in text
 
 
@@ -103,7 +103,7 @@ def test_one_seed_claims_nothing(tmp_path: Path, make_run: MakeRun) -> None:
         for variant, score in (("rnn", 0.5), ("gru", 0.9)):
             writer.add(*make_run(score, variant=variant))
     text = write_report(load_results(tmp_path / "a"), tmp_path / "report").read_text()
-    assert "from 1 seed: without more of them nothing can be said" in text
+    assert "(n = 1). Differences cannot be tested with one seed." in text
     assert "better than" not in text.split("## Scores")[0]
 
 
@@ -113,7 +113,7 @@ def test_what_was_not_tested_is_not_called_alike(tmp_path: Path, make_run: MakeR
             writer.add(*make_run(0.9 + 0.01 * seed, 1.0 + 0.01 * seed, seed=seed))
         writer.add(*make_run(0.7, 5.0, variant="gru"))
     text = write_report(load_results(tmp_path / "a"), tmp_path / "report").read_text()
-    assert text.count("Not tested, for want of seeds (n = 1 to 3): gru.") == 2
+    assert text.count("Not tested, too few seeds (n = 1 to 3): gru.") == 2
     assert "No significant difference" not in text
 
 
@@ -124,10 +124,10 @@ def test_the_least_epoch_time_is_never_a_greater_one(tmp_path: Path, make_run: M
             writer.add(*make_run(0.9, 0.040 if seed < 5 else 0.080, seed=seed))
             writer.add(*make_run(0.9, 0.041, variant="gru", seed=seed))
     text = write_report(load_results(tmp_path / "a"), tmp_path / "report").read_text()
-    assert "**gru** has the least epoch time" in text
+    assert "**gru** has the lowest epoch time" in text
     # ratio of geometric means, by hand: 0.04^(5/9) · 0.08^(4/9) over 0.041
     assert "by geometric mean over runs: 41.0 ms (median over runs)" in text
-    assert "Significantly more, by geometric mean: rnn 1.33 ×" in text
+    assert "Significantly slower, ratio of geometric means: rnn 1.33×" in text
 
 
 def test_groups_that_saw_other_data_are_named(tmp_path: Path, make_run: MakeRun) -> None:
@@ -159,7 +159,7 @@ def test_runs_that_failed_are_listed_and_cannot_break_the_page(
         writer.add(*make_run(0.9))
         writer.add(replace(run, error=hostile), epochs)
     text = write_report(load_results(tmp_path / "a"), tmp_path / "report").read_text()
-    assert "**1 run did not end well**" in text
+    assert "**1 failed run**" in text
     (line,) = [line for line in text.splitlines() if "RuntimeError" in line]
     assert "<script>" not in re.sub(r"\\.", "", line)
     assert len(re.findall(r"(?<!\\)\|", line)) == 4
@@ -171,7 +171,7 @@ def test_a_result_in_which_nothing_ended_well_still_has_a_page(
     with ResultWriter(tmp_path / "a", {}) as writer:
         writer.add(*make_run(status="failed"))
     text = write_report(load_results(tmp_path / "a"), tmp_path / "report").read_text()
-    assert "No run ended well" in text
+    assert "No run finished" in text
     assert "it broke" in text
 
 
@@ -207,8 +207,8 @@ def test_the_published_figure_stands_beside_ours(tmp_path: Path, make_run: MakeR
         for seed, score in enumerate((0.95, 0.94, 0.96)):
             writer.add(*make_run(score, task="row-mnist", seed=seed, epochs=3))
     text = write_report(load_results(tmp_path / "a"), tmp_path / "report").read_text()
-    assert "| 95.04 %     | the teaching notebook" in text
-    assert "Other published figures" in text, "the made-up run has 1,000 parameters"
+    assert "| the teaching notebook" in text
+    assert "Other published scores" in text, "the made-up run has 1,000 parameters"
     assert "Published for" not in text
 
 
@@ -221,7 +221,7 @@ def test_a_published_figure_of_equal_size_and_budget_is_a_finding(
             writer.add(replace(run, parameters=54538), epochs)
     text = write_report(load_results(tmp_path / "a"), tmp_path / "report").read_text()
     assert "Published for rnn on `row-mnist`: 95.04 %" in text
-    assert "It lies inside what one more run of ours would give" in text
+    assert "within the 95 % prediction interval of one more run" in text
 
 
 def test_what_a_setting_gains_is_a_finding(tmp_path: Path, make_run: MakeRun) -> None:
@@ -231,7 +231,9 @@ def test_what_a_setting_gains_is_a_finding(tmp_path: Path, make_run: MakeRun) ->
                 score = 0.90 + 0.001 * seed + gain
                 writer.add(*make_run(score, readout=readout, seed=seed))
     text = write_report(load_results(tmp_path / "a"), tmp_path / "report").read_text()
-    assert "readout: **rnn** on `row-digits` (cpu), against `last`, gains 2.00 points with" in text
+    assert (
+        "readout: **rnn** on `row-digits` (cpu), relative to `last`, gains 2.00 points with" in text
+    )
     assert "No significant difference (n = 3): `mean`." in text
 
 

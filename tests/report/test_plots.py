@@ -66,7 +66,7 @@ def test_a_group_of_one_seed_has_no_error_bar() -> None:
 
 
 def test_every_run_is_a_dot_and_every_mean_a_line() -> None:
-    shared = {"task": "a", "device": "cpu", "metric": "accuracy"}
+    shared: dict[str, object] = {"task": "a", "device": "cpu", "metric": "accuracy"}
     shared |= {"metric_unit": None, "higher_is_better": True}
     runs = pd.DataFrame(
         [

@@ -87,10 +87,10 @@ def test_every_bullet_of_two_tasks_names_its_task(report: Callable[..., str]) ->
     ]
     two[0]["epoch_time_s"] = 5.0  # unstable
     text = report(two)
-    named = [line for line in bullets(text) if not line.startswith("- Not all settings")]
+    named = [line for line in bullets(text) if not line.startswith("- Settings that differ")]
     assert len(named) >= 8
     assert all("`row-digits`" in line or "`pixel-digits`" in line for line in named), named
-    for words in ("best mean", "least epoch time", "Not shown to beat", "Read-out `last`"):
+    for words in ("best mean", "lowest epoch time", "Not shown to beat", "Read-out `last`"):
         assert [line for line in named if words in line and "`pixel-digits` (cpu)" in line]
 
 
@@ -126,11 +126,12 @@ def test_one_seed_is_called_worse_than_nothing(report: Callable[..., str]) -> No
 
 def test_the_baseline_is_a_row_of_each_tasks_scores(report: Callable[..., str]) -> None:
     both = seeds([0.8, 0.9]) + seeds([0.8, 0.9], task="row-mnist")
-    header, _, *cells = rows(report(both), "Scores and cost")
+    header, _, *cells = rows(report(both), "Scores")
     by_name = [dict(zip(header, row, strict=True)) for row in cells]
     assert [row["variant"] for row in by_name] == ["rnn", "baseline"] * 2
     for row, task in zip(by_name[1::2], ("row-digits", "row-mnist"), strict=True):
-        assert (row["task"], row["score"], row["epoch time"]) == (task, "10.00 %", "—")
+        shown = (row["task (device)"], row["score"], row["parameters"])
+        assert shown == (f"{task} (cpu)", "10.00 %", "—")
 
 
 @pytest.mark.parametrize(
@@ -140,19 +141,19 @@ def test_an_interval_that_is_cut_is_said_to_be(
     report: Callable[..., str], scores: list[float], cut: bool
 ) -> None:
     text = report(seeds(scores))
-    header, _, row, _ = rows(text, "Scores and cost")
+    header, _, row, _ = rows(text, "Scores")
     low, high = scipy_stats.t.interval(
         0.95, len(scores) - 1, loc=np.mean(scores), scale=scipy_stats.sem(scores)
     )
     assert bool(low < 0 or high > 1) is cut
-    interval = row[header.index("95 % interval")]
+    interval = row[header.index("95 % CI")]
     assert interval.endswith(" (cut)") is cut
     assert (", cut to what the metric can be" in text) is cut
 
 
 def test_epoch_time_and_throughput_of_a_row_divide(report: Callable[..., str]) -> None:
     runs = [{**each, "epoch_time_s": 0.1 * (3 + each["seed"])} for each in seeds([0.8] * 4)]
-    header, _, row, _ = rows(report(runs), "Scores and cost")
+    header, _, row = rows(report(runs), "Cost")
     seconds, unit = row[header.index("epoch time")].split()
     rate = float(row[header.index("training, samples/s")].replace(",", ""))
     assert unit == "ms"
@@ -167,13 +168,13 @@ def test_what_the_last_step_takes_of_two_directions_is_said_once(
     report: Callable[..., str], variant: str, readout: str, said: bool
 ) -> None:
     text = report(seeds([0.8, 0.9], variant=variant, readout=readout))
-    assert text.count("the backward direction has read that step only") == said
+    assert text.count("the backward direction has seen that step only") == said
 
 
 def test_nothing_published_is_no_section(report: Callable[..., str]) -> None:
-    assert "## Beside published figures" not in report(seeds([0.8, 0.9]))
+    assert "## Published scores" not in report(seeds([0.8, 0.9]))
     published = report(seeds([0.8, 0.9], task="row-mnist"), name="b")
-    assert "## Beside published figures" in published
+    assert "## Published scores" in published
 
 
 def test_plugins_and_a_named_data_folder_stand_in_how_it_was_made(
@@ -183,10 +184,10 @@ def test_plugins_and_a_named_data_folder_stand_in_how_it_was_made(
         "command": "seqbench run --task row-mnist --plugin mine.py --data DIR",
         "plugins": {"mine.py": "ab" * 32},
     }
-    text = report(seeds([0.8, 0.9]), environment).split("## How it was made")[1]
+    text = report(seeds([0.8, 0.9]), environment).split("## Reproduction")[1]
     assert f"Plugin `mine.py`: SHA-256 `{'ab' * 32}`." in text
     assert "`DIR`: the folder with the data" in text
-    without = report(seeds([0.8, 0.9]), name="b").split("## How it was made")[1]
+    without = report(seeds([0.8, 0.9]), name="b").split("## Reproduction")[1]
     assert "Plugin" not in without
     assert "DIR" not in without
 
@@ -299,12 +300,12 @@ def test_of_many_groups_the_best_and_the_quick_are_drawn_and_it_is_said(
     figures = draw_figures(analysis)
     left_out = count - MOST_BEST - MOST_QUICK
     for figure, caption in figures.values():
-        assert f"{left_out} groups more stand in the table" in caption
+        assert f"{left_out} more groups are in the tables" in caption
         assert max(figure.get_size_inches()) < 30
     names = figures["final_score"][0].axes[0].get_yticklabels()
     assert len(names) == MOST_BEST + MOST_QUICK
     page = write_report(load_results(tmp_path / "a"), tmp_path / "report").read_text()
-    assert len(rows(page, "Scores and cost")) == 2 + count + 1
+    assert len(rows(page, "Scores")) == 2 + count + 1
     assert max(map(len, bullets(page))) < 2000
 
 

@@ -121,7 +121,7 @@ def test_a_report_is_made_of_it(
     results = gather(OPTIONAL, places, formulas=False)
     in_every_table(results)
     text = write_report(results, tmp_path / "report").read_text()
-    for title in ("## Speed", "## Scores", "## Where a training step's time goes"):
+    for title in ("## Speed", "## Scores", "## Profile of a training step"):
         table = text.split(title)[1].split("\n## ")[0]
         assert all(f"| {label} " in table for label in LABELS)
     assert "nan" not in text
@@ -168,7 +168,7 @@ def test_memory_has_two_digits_and_its_range_where_it_has_one(
     results = load_results(tmp_path / "a")
     phases = tabulate_phases(summarise_speed(results.runs, results.timings))
     for frame, cells in (
-        (summarise_groups(results.runs, results.epochs), tables.SCORES),
+        (summarise_groups(results.runs, results.epochs), tables.COSTS),
         (phases, tables.SPEED),
     ):
         (row,) = frame.itertuples()

@@ -1,0 +1,87 @@
+"""Names in figures of many groups: none over another, none cut off, none left out."""
+
+from collections.abc import Callable
+from itertools import combinations
+from pathlib import Path
+
+import pytest
+from matplotlib.figure import Figure
+from matplotlib.text import Annotation
+
+from seqbench.analysis.analysis import analyse
+from seqbench.report.figures import draw_figures
+from seqbench.results.reader import Results, load_results
+from seqbench.results.records import EpochRecord, RunRecord
+from seqbench.results.writer import ResultWriter
+
+MakeRun = Callable[..., tuple[RunRecord, list[EpochRecord]]]
+NAMES = [
+    *("rnn", "birnn", "gru", "bigru", "lstm", "bilstm", "rnn-relu", "irnn", "rnn-orthogonal"),
+    *("indrnn", "gru-layer-norm", "lstm-layer-norm", "lstm-chrono", "lstm-peephole", "mingru"),
+    *("lstm-projection", "minlstm", "lru", "tcn", "transformer"),
+]
+
+
+@pytest.fixture
+def make_results(tmp_path: Path, make_run: MakeRun) -> Callable[[int], Results]:
+    """Return a maker of a result of many variants whose scores and times lie close together."""
+
+    def make(count: int) -> Results:
+        with ResultWriter(tmp_path / "a", {}) as writer:
+            for place, name in enumerate(NAMES[:count]):
+                for seed in range(2):
+                    score = 0.9 + 0.002 * (place * 7 % 10) + 0.001 * seed
+                    time = 1 + 0.04 * (place * 11 % 20)
+                    writer.add(*make_run(score, time, variant=name, seed=seed, epochs=3))
+        return load_results(tmp_path / "a")
+
+    return make
+
+
+def names_of(figure: Figure) -> list[Annotation]:
+    figure.draw_without_rendering()
+    return [text for ax in figure.axes for text in ax.texts if isinstance(text, Annotation)]
+
+
+@pytest.mark.parametrize(
+    ("count", "name"), [(6, "score_by_epoch"), (20, "score_against_throughput")]
+)
+def test_names_lie_apart_and_within_the_figure(
+    make_results: Callable[[int], Results], count: int, name: str
+) -> None:
+    figure = draw_figures(analyse(make_results(count)))[name][0]
+    labels = names_of(figure)
+    assert sorted(label.get_text() for label in labels) == sorted(NAMES[:count])
+    boxes = {label.get_text(): Annotation.get_window_extent(label) for label in labels}
+    texts = {label.get_text(): super(Annotation, label).get_window_extent() for label in labels}
+    for one, other in combinations(texts, 2):
+        assert not texts[one].overlaps(texts[other]), (one, other)
+    whole = figure.bbox
+    for box in boxes.values():
+        assert whole.x0 <= box.x0 < box.x1 <= whole.x1
+        assert whole.y0 <= box.y0 < box.y1 <= whole.y1
+
+
+def test_of_many_groups_each_has_a_panel_and_no_legend(
+    make_results: Callable[[int], Results],
+) -> None:
+    figures = draw_figures(analyse(make_results(20)))
+    for name in ("score_by_epoch", "score_by_time"):
+        panels = figures[name][0].axes
+        assert [ax.get_title(loc="left") for ax in panels] == NAMES
+        assert all(ax.get_legend() is None for ax in panels)
+        assert all(len(ax.lines) == 20 + 2 for ax in panels), "the others, itself, the baseline"
+
+
+def test_long_names_become_numbers_with_a_key(tmp_path: Path, make_run: MakeRun) -> None:
+    with ResultWriter(tmp_path / "a", {}) as writer:
+        for size in range(1, 10):
+            for rate in (0.001, 0.01):
+                run = make_run(0.9, 1 + size, hidden_size=size, learning_rate=rate)
+                writer.add(*run)
+    figure = draw_figures(analyse(load_results(tmp_path / "a")))["score_against_throughput"][0]
+    key, *numbers = names_of(figure)
+    assert {text.get_text() for text in numbers} == {str(number) for number in range(1, 19)}
+    joined = " ".join(key.get_text().split())
+    assert "1 rnn learning_rate=0.001 hidden_size=1" in joined
+    assert "18 rnn learning_rate=0.01 hidden_size=9" in joined
