@@ -36,7 +36,7 @@ _SHOWN = {
 class Result:
     """One result: its tables as data frames, its figures, its trained models.
 
-    Frames are those of the CSV files: their columns and units stand in docs/results.md.
+    Frames are those of the CSV files: their columns and units are in docs/results.md.
 
     Parameters
     ----------
@@ -60,17 +60,17 @@ class Result:
 
     @property
     def runs(self) -> pd.DataFrame:
-        """A row a run: settings, status, final score, times."""
+        """One row per run: settings, status, final score, times."""
         return self._read.runs
 
     @property
     def epochs(self) -> pd.DataFrame:
-        """A row an epoch: losses, score, seconds."""
+        """One row per epoch: losses, score, seconds."""
         return self._read.epochs
 
     @property
     def evaluations(self) -> pd.DataFrame:
-        """A row an evaluation within an epoch, if there were any."""
+        """One row per evaluation within an epoch, if there were any."""
         return self._read.evaluations
 
     @property
@@ -89,7 +89,7 @@ class Result:
         return analyse(self._read)
 
     def summary(self) -> pd.DataFrame:
-        """Return a row a group of runs that differ in the seed only.
+        """Return one row per group of runs that differ in the seed only.
 
         Returns
         -------
@@ -128,18 +128,18 @@ class Result:
         x
             ``epoch`` or ``train_time_s``.
         ax
-            Where to draw, if the result is of one task; None for a figure of its own, with a row
-            for each task and a close-up of the last scores.
+            Where to draw, if the result is of one task; None for a new figure, with a row for each
+            task and a close-up of the last scores.
         """
         if x not in plots.CURVE_AXES:
-            raise UsageError(f"learning curves go over {' or '.join(plots.CURVE_AXES)}, not {x!r}")
+            raise UsageError(f"x must be {' or '.join(plots.CURVE_AXES)}, not {x!r}")
         curves = self.analysis.curves
         self._expect(curves)
         palette = self._palette(curves)
         if ax is None:
             return plots.plot_learning_curves(curves, palette, x)
         if (tasks := curves["task"].nunique()) > 1:
-            raise UsageError(f"one pair of axes holds the curves of one task, not of {tasks}")
+            raise UsageError(f"one pair of axes can show the curves of one task, not of {tasks}")
         plots.draw_learning_curves(ax, curves, palette, x)
         ax.legend(frameon=False)
         figure = ax.get_figure(root=True)
@@ -157,7 +157,7 @@ class Result:
     def plot_throughput(self, phase: str = "train") -> Figure:
         """Plot examples a second of training (``train``) or of evaluation (``eval``)."""
         if phase not in ("train", "eval"):
-            raise UsageError(f"there is the throughput of train or eval, not of {phase!r}")
+            raise UsageError(f"phase must be train or eval, not {phase!r}")
         summary = self._expect(self.analysis.summary)
         finished = self.analysis.finished
         return plots.plot_throughput(finished, summary, self._palette(summary), phase)
@@ -177,7 +177,7 @@ class Result:
         Raises
         ------
         UsageError
-            If there is no such run, or its weights were not kept.
+            If there is no such run, or its weights were not saved.
         """
         from seqbench.harness.plugins import load_plugins
         from seqbench.results.reader import CHECKPOINTS
@@ -187,7 +187,7 @@ class Result:
             raise UsageError(f"{self.folder} has no run {run_id!r}; Result.runs has their ids")
         path = self.folder / CHECKPOINTS / f"{run_id}.ckpt"
         if not path.is_file():
-            raise UsageError(f"the weights of {run_id} were not kept; save_checkpoints=True does")
+            raise UsageError(f"the weights of {run_id} were not saved; use save_checkpoints=True")
         load_plugins(())
         return load_model(path)
 
@@ -201,7 +201,7 @@ class Result:
 
     def _expect(self, frame: pd.DataFrame) -> pd.DataFrame:
         if frame.empty:
-            raise UsageError(f"no run of {self.folder} ended well, so there is nothing to draw")
+            raise UsageError(f"no run of {self.folder} completed: nothing to plot")
         return frame
 
     def _palette(self, frame: pd.DataFrame) -> plots.Palette:

@@ -1,4 +1,4 @@
-"""Git repositories in every state, and benchmark files of other people, before gate and history."""
+"""Git repositories in every state, and third-party benchmark files, for gate and history."""
 
 import subprocess
 from collections.abc import Callable, Iterator
@@ -44,7 +44,7 @@ def format_benchmarks(
 
 
 def git(folder: Path, *words: str, content: bytes | None = None) -> str:
-    """Run git in ``folder``; return what it said."""
+    """Run git in ``folder``; return its output."""
     identity = ("-c", "user.name=somebody", "-c", "user.email=somebody@example.org")
     done = subprocess.run(
         [

@@ -1,4 +1,4 @@
-"""Published figures: the data file ``published.csv``, read, set beside ours and described."""
+"""Published figures: the data file ``published.csv``, read, set next to ours and described."""
 
 from collections.abc import Iterator
 from importlib.resources import files
@@ -16,7 +16,7 @@ def load_published() -> pd.DataFrame:
     """Return the published figures.
 
     Columns: ``task``, its ``length`` where that is a setting, ``variant``, ``metric``, ``score``
-    (in the metric's own unit; accuracy as a share), ``parameters`` and ``epochs`` where they are
+    (in the metric's own unit; accuracy as a fraction), ``parameters`` and ``epochs`` where they are
     known, ``source`` and ``convention``, the circumstances without which the score means nothing.
     """
     counts = {"length": "Int64", "parameters": "Int64", "epochs": "Int64"}
@@ -25,7 +25,7 @@ def load_published() -> pd.DataFrame:
 
 
 def join_published(summary: pd.DataFrame, published: pd.DataFrame) -> pd.DataFrame:
-    """Set the published figures of the tasks of ``summary`` beside its groups.
+    """Set the published figures of the tasks of ``summary`` next to its groups.
 
     Returns
     -------
@@ -64,16 +64,16 @@ def describe_published(published: pd.DataFrame) -> Iterator[str]:
     same = list(compress(both.itertuples(), alike))
     yield from map(_describe_figure, same[:MOST_NAMED])
     if len(same) > MOST_NAMED:
-        yield f"{len(same) - MOST_NAMED:,} more such pairs stand in the table below."
+        yield f"{len(same) - MOST_NAMED:,} more such pairs are in the table below."
     if not all(alike):
         yield (
-            "Other published figures stand in a table below. Their sizes or budgets are not ours, "
-            "or not known, so they show what can be had and not what should have come out here."
+            "Other published figures are in a table below. Their model sizes or training budgets "
+            "differ from these runs, or are not known, so they are for orientation only."
         )
 
 
 def _same_circumstances(row: Any) -> bool:
-    """Tell whether length, parameters and epochs are known of a published figure, and are ours."""
+    """Return whether a published figure has known, equal length, parameters and epochs."""
     length = pd.isna(row.published_length) or row.length == row.published_length
     known = pd.notna(row.published_parameters) and pd.notna(row.published_epochs)
     return bool(
@@ -88,14 +88,13 @@ def _describe_figure(row: Any) -> str:
     scores = (row.score, row.published_score)
     ours, theirs = (format_score(each, row.metric, row.metric_unit) for each in scores)
     text = (
-        f"Published for {row.label} on `{row.task}`: {theirs} ({row.source}); "
-        f"here: {ours} on average."
+        f"Published for {row.label} on `{row.task}`: {theirs} ({row.source}); here: {ours} (mean)."
     )
     if pd.isna(row.next_low):
-        return f"{text} One seed does not tell how far a run may fall from another."
+        return f"{text} One seed gives no prediction interval."
     relation = "inside" if row.next_low <= row.published_score <= row.next_high else "outside"
     return (
-        f"{text} It lies {relation} what one more run of ours would give, "
+        f"{text} It is {relation} the prediction interval for one further run, "
         f"{format_interval(row.next_low, row.next_high, row.metric, row.metric_unit)} "
-        f"({100 * CONFIDENCE:g} % prediction interval)."
+        f"({100 * CONFIDENCE:g} %)."
     )

@@ -37,7 +37,12 @@ def gradients(
         int, typer.Option(help="Steps of a sequence.", parser=COUNT_FROM_2, metavar="N")
     ] = 50,
     epochs: Annotated[
-        int, typer.Option(help="Epochs of training between.", parser=COUNT_FROM_0, metavar="N")
+        int,
+        typer.Option(
+            help="Epochs of training between the two measurements.",
+            parser=COUNT_FROM_0,
+            metavar="N",
+        ),
     ] = 15,
     out: Out = Path("reports/explain"),
 ) -> None:
@@ -57,9 +62,12 @@ def gradients(
 
 @app.command()
 def gates(
-    task: Annotated[str, typer.Option(help="A task with one answer a sequence.")] = "row-digits",
+    task: Annotated[str, typer.Option(help="A task with one output per sequence.")] = "row-digits",
     epochs: Annotated[
-        int, typer.Option(help="Epochs of training before.", parser=COUNT_FROM_0, metavar="N")
+        int,
+        typer.Option(
+            help="Epochs of training before the measurement.", parser=COUNT_FROM_0, metavar="N"
+        ),
     ] = 20,
     data: Annotated[
         Path | None,

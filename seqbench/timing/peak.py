@@ -1,6 +1,6 @@
-"""What the machine can do at best: a product of large squares, and a copy in memory.
+"""Hardware peaks: matrix-multiply throughput (GEMM) and memory bandwidth.
 
-Measured in the same run as what is held against it, on the same device, with the same threads and
+Measured in the same run as what is compared with it, on the same device, with the same threads and
 in the same precision; a data sheet's figure is reached by nothing.
 """
 

@@ -45,7 +45,7 @@ class Sampling:
 
 @dataclass(frozen=True)
 class Sample:
-    """Seconds that some calls took together, and what else the machine did meanwhile."""
+    """Seconds that some calls took together, and the CPU contention."""
 
     calls: int
     seconds: float
@@ -63,7 +63,7 @@ class Sampler:
     sampling
         How carefully.
     watch
-        Tells what else the machine did.
+        Reports CPU contention.
     """
 
     clock: SampleClock

@@ -221,7 +221,7 @@ def test_a_published_figure_of_equal_size_and_budget_is_a_finding(
             writer.add(replace(run, parameters=54538), epochs)
     text = write_report(load_results(tmp_path / "a"), tmp_path / "report").read_text()
     assert "Published for rnn on `row-mnist`: 95.04 %" in text
-    assert "It lies inside what one more run of ours would give" in text
+    assert "It is inside the prediction interval for one further run" in text
 
 
 def test_what_a_setting_gains_is_a_finding(tmp_path: Path, make_run: MakeRun) -> None:
