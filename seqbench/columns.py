@@ -103,7 +103,7 @@ class Column:
 
     ``since`` is the schema version that brought it, or its present meaning; rows of an earlier one
     mean ``default``, whatever they have under its name. ``group`` and ``note`` are of a setting:
-    where its option stands in the help, and what can be said of the option but not of a cell.
+    the section of its option in the help, and what applies to the option but not to a cell.
     """
 
     name: str

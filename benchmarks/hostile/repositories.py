@@ -65,7 +65,7 @@ def git(folder: Path, *words: str, content: bytes | None = None) -> str:
 
 
 def commit(folder: Path, files: dict[str, str], subject: str = "A change") -> None:
-    """Write files and commit everything that lies there."""
+    """Write files and commit everything in the folder."""
     for name, content in files.items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -57,7 +57,7 @@ class Trial:
     shell
         Whether ``words`` is a line for ``sh``, in which ``$SEQBENCH`` is the command.
     spoilt
-        Whether ``prepare`` changes the good result itself, so that its rows are not looked for.
+        Whether ``prepare`` changes the good result itself, so that its rows are not checked.
     """
 
     family: str

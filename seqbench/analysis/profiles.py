@@ -10,9 +10,9 @@ KINDS = {
     "product": "products",
     "elementwise": "element-wise",
     "copy": "copies",
-    "rest": "around them",
+    "rest": "framework overhead",
 }
-"""Kinds of work, and their names in a table: what is left is Python, autograd and dispatch."""
+"""Kinds of work and their names in a table; the overhead is Python, autograd and dispatch."""
 
 _PRODUCT = re.compile(
     r"(aten::)?(addmm|mm|bmm|baddbmm|addbmm|mv|addmv|dot|addr)_?$"

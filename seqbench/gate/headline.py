@@ -1,4 +1,4 @@
-"""The one line that says what came of a gate, and how the command ends."""
+"""The headline of a gate's summary, and the exit code."""
 
 import math
 from collections.abc import Iterator, Sequence

@@ -39,7 +39,7 @@ def measure_pair(sides: Sides, cases: Sequence[Case], deadline: float) -> float:
     cases
         What they are asked to do; one in which a side fails is marked and left out.
     deadline
-        When the budget is spent, by `time.monotonic`: nobody is waited for much longer.
+        When the budget is spent, by `time.monotonic`: no process is waited for much longer.
 
     Returns
     -------

@@ -107,7 +107,7 @@ class Rules:
 
 
 def split_names(text: str) -> list[str]:
-    """Return the names in a list with commas; one that has a comma stands in double quotes."""
+    """Return the names in a list with commas; one with a comma is in double quotes."""
     return [name.strip() for name in _split(text)]
 
 
@@ -129,7 +129,7 @@ def join_names(names: Iterable[str]) -> str:
 def parse_shares(setting: str, texts: Iterable[str]) -> tuple[float | None, dict[str, float]]:
     """Return the share for all and those by name, from texts like ``0.05`` and ``lstm=0.1``.
 
-    Several stand in one text with commas between them; a comma that no number stands before
+    Several are separated by commas in one text; a comma that does not follow a number
     belongs to a name.
 
     Raises

@@ -2,7 +2,7 @@
 
 What counts is the variant's module, the task's, the read-out's and those that registered them, and
 the harness's; all that these import of seqbench or of the user's own code; and the versions of
-installed packages that the variant, the task or the read-out import besides. Torch and numpy stand
+installed packages that the variant, the task or the read-out import besides. Torch and NumPy are
 in the environment. What only describes is no part of it, see `source_digest`.
 """
 

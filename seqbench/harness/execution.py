@@ -159,7 +159,7 @@ class InterruptedRunsError(KeyboardInterrupt):
 def choose_workspace() -> None:
     """Let cuBLAS compute the same each time, as torch's deterministic mode asks for.
 
-    It counts if it is set before cuBLAS is used first, and stands in what is recorded.
+    It must be set before cuBLAS is first used, and is recorded.
     """
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
 

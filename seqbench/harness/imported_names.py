@@ -61,7 +61,7 @@ def list_dynamic_imports(tree: ast.Module, package: str, folder: Path) -> Iterat
     tree, package
         The source, and the package that its relative names belong to.
     folder
-        Where it lies.
+        Its folder.
     """
     loading = [
         node

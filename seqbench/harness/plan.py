@@ -1,8 +1,8 @@
-"""From a suite and options to the runs: what nobody chose is settled here, once, before the first.
+"""From a suite and options to the runs: all defaults are resolved here, before the first run.
 
 A spec says everything about its run, so what depends on the task, the variant or the device (the
 read-out, a sequence's length, the implementation, a hidden size for a number of parameters) is put
-into it in words, and is in its row.
+into it as text, and is in its row.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -34,8 +34,8 @@ def plan_runs(
     grids
         Values by `RunSpec` field. Without ``device`` and ``threads`` those of this machine are
         taken; without ``variant`` every default variant; a name with ``*`` stands for all that fit.
-        Variants that nobody named are left out where they do not fit the task. Without ``readout``
-        and ``length`` the task's own are taken, without ``implementation`` the variant's ordinary
+        Unnamed variants are left out if they do not fit the task. Without ``readout``
+        and ``length`` the task's own are taken, without ``implementation`` the variant's default
         one; for "fastest" the one that `fastest_implementation` names. What is incompatible, such
         as a read-out that a task does not take, stays in the plan, and its run gives the reason, if
         there is anything else to do.

@@ -41,9 +41,9 @@ def find_other_settings(spec: RunSpec, others: Sequence[RunSpec]) -> str | None:
     Parameters
     ----------
     spec
-        A run that does not stand in the folder.
+        A run that is not in the folder.
     others
-        Runs that do and are not planned any more.
+        Runs that are and are no longer planned.
     """
     for other in others:
         if (other.task, other.variant, other.seed) == (spec.task, spec.variant, spec.seed):

@@ -151,7 +151,7 @@ class Worker:
         return self._record(job, traces, status, error)
 
     def _record(self, job: "Job", traces: "Traces", status: str, error: str) -> "RunOutcome":
-        """Return what came of a run that the worker could not end itself."""
+        """Return the outcome of a run that the worker could not finish."""
         from seqbench.harness.job import RunOutcome
         from seqbench.harness.run_row import record_checked
         from seqbench.harness.runner import problem_of

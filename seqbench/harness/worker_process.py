@@ -29,8 +29,8 @@ def serve(
 ) -> None:
     """Answer what comes through ``connection`` until the other end is closed.
 
-    First it says that it is ready; then it is told what to load and whether plugins are needed, and
-    then job after job.
+    First it reports that it is ready; then it receives what to load and whether plugins are needed,
+    and then the jobs.
     """
     from seqbench.harness.job import describe_problem
     from seqbench.harness.plugins import load_own, load_plugins

@@ -38,7 +38,7 @@ LEAST_POINTS = 12
 """Points that it takes to say anything: with 8, four of ten steps of 5 σ are missed."""
 
 MOST_CHANGES = 8
-"""Changes that are searched in a long series; in a short one there is no room for so many."""
+"""Maximum number of changes in a long series; a short one allows fewer."""
 
 _ERROR = 1 - CONFIDENCE
 _NEARBY = 2.0

@@ -44,7 +44,7 @@ def parse_environment(text: str) -> dict[str, Any]:
     Raises
     ------
     ValueError
-        If it is not a JSON object, or something in it is not as it is written; in words that go on
+        If it is not a JSON object, or a field is invalid; the text continues
         after the name of the file.
     """
     try:

@@ -28,7 +28,7 @@ class FolderLock:
     folder
         ``results/<name>``, which need not be there.
     command
-        What is told to others who want to write there.
+        Shown to other commands that want to write there.
     """
 
     def __init__(self, folder: Path, command: str = "") -> None:

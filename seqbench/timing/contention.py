@@ -34,7 +34,7 @@ CONTENDED_SHARE = 0.05
 
 @dataclass(frozen=True)
 class Counters:
-    """Seconds since some beginning; what has several entries is empty where nobody reports it.
+    """Seconds since some start; a field of several entries is empty if it is not reported.
 
     Parameters
     ----------

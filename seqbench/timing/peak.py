@@ -20,7 +20,7 @@ COPIED_BYTES = {"cpu": 1 << 27, "cuda": 1 << 30}
 
 @dataclass(frozen=True)
 class Limit:
-    """A piece of work at the machine's limit, and what one call of it does."""
+    """Work that reaches a hardware peak, and the operations and bytes of one call."""
 
     phase: str
     work: Callable[[], object]

@@ -33,7 +33,7 @@ LIMITS = Sampling(width=0.05, budget_s=0.1, least=3, most=20)
 
 
 def forget_compiled() -> None:
-    """Let torch.compile start afresh, so that a run pays for its own compilation."""
+    """Reset torch.compile, so that a run pays for its own compilation."""
     if dynamo := sys.modules.get("torch._dynamo"):
         dynamo.reset()
         dynamo.utils.compilation_time_metrics.clear()

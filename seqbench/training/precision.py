@@ -1,4 +1,4 @@
-"""The type of numbers that matrix products are done in, requested in words and then made sure of.
+"""Precision of matrix products: requested, and then verified.
 
 Without it cuDNN takes TF32 for float32, and autocast leaves in float32 what it does not know.
 """
@@ -17,7 +17,7 @@ DTYPES = {
     "bfloat16": torch.bfloat16,
     "float16": torch.float16,
 }
-"""What comes out of a layer in each precision."""
+"""Type of a layer's output in each precision."""
 
 _TF32_FROM = (8, 0)  # compute capability: Ampere
 

@@ -27,7 +27,7 @@ class Outcome(IntEnum):
 class PublishedRun:
     """A row of ``runs.csv``, and the spec that it was run by.
 
-    The row is found by the ``run_id`` that stands in it: today's digest of the spec may be another.
+    The row is found by its ``run_id``: the present digest of the spec may differ.
     """
 
     row: Mapping[str, Any]

@@ -162,7 +162,7 @@ def test_what_holds_back_the_farthest_from_the_peak_is_said() -> None:
     nothing = {field.name: pd.DataFrame() for field in fields(Analysis)}
     analysis = Analysis(**nothing | {"profiles": pd.DataFrame(rows)})
     (said,) = describe_speed(analysis)
-    assert "slow (10% of the peak): around them 65%, element-wise 20%, products 10%" in said
+    assert "slow (10% of the peak): framework overhead 65%, element-wise 20%, products 10%" in said
     assert "costliest `aten::tanh`, 15%" in said
     assert "near" not in said
 
