@@ -26,12 +26,12 @@ def check_data(name: str, task: Task, data: object) -> TaskData:
         loss take, or the task's declaration is not what rows take.
     """
     if not isinstance(data, TaskData):
-        raise ContractError("task", name, f"gave {type(data).__name__}, expected a TaskData")
+        raise ContractError("task", name, f"returned {type(data).__name__}, expected a TaskData")
     if fault := find_size_fault(task):
         raise ContractError("task", name, fault)
     for part, split in (("training", data.train), ("test", data.test)):
         if wrong := _find_split_fault(task, split):
-            raise ContractError("task", name, f"gave a wrong {part} split: {wrong}")
+            raise ContractError("task", name, f"returned a wrong {part} split: {wrong}")
     return data
 
 
@@ -70,7 +70,7 @@ def check_loss(name: str, loss: object) -> Tensor:
     if isinstance(loss, Tensor) and not loss.ndim:
         return loss
     came = f"of shape {tuple(loss.shape)}" if isinstance(loss, Tensor) else type(loss).__name__
-    raise ContractError("task", name, f"gave a loss {came}, expected a tensor without axes")
+    raise ContractError("task", name, f"returned a loss {came}, expected a tensor without axes")
 
 
 def _find_split_fault(task: Task, split: object) -> str | None:
@@ -109,15 +109,15 @@ def as_score(name: str, metric: str, value: object, *, finite: bool = True) -> f
     if isinstance(given, bool) or not isinstance(given, Real):  # such as "all right"
         shape = f" of shape {tuple(given.shape)}" if isinstance(given, Tensor | np.ndarray) else ""
         came = f"{type(value).__name__}{shape}" if shape else repr(given)
-        raise ContractError("task", name, f"gave the score {came}, expected one real number")
+        raise ContractError("task", name, f"returned the score {came}, expected one real number")
     try:
         score, bounds = float(given), find_metric(metric)
     except OverflowError:
-        fault = "gave a score with too many digits, expected a finite number"
+        fault = "returned a score with too many digits, expected a finite number"
         raise ContractError("task", name, fault) from None
     if finite and not math.isfinite(score):
-        raise ContractError("task", name, f"gave the score {score}, expected a finite number")
+        raise ContractError("task", name, f"returned the score {score}, expected a finite number")
     if math.isfinite(score) and not bounds.low <= score <= bounds.high:
         expected = f"a number from {bounds.low:g} to {bounds.high:g}"
-        raise ContractError("task", name, f"gave {metric} {score:g}, expected {expected}")
+        raise ContractError("task", name, f"returned {metric} {score:g}, expected {expected}")
     return score

@@ -187,7 +187,7 @@ def _encode(training: Training, inputs: Tensor) -> Tensor:
         fault = "modifies its inputs, which other runs share: modify a copy"
         raise ContractError("variant", spec.variant, fault)
     if spec.precision != "float32" and encoding.steps.dtype != DTYPES[spec.precision]:
-        raise UnsupportedError(_describe_precision(spec, f"it gives {encoding.steps.dtype}"))
+        raise UnsupportedError(_describe_precision(spec, f"its output is {encoding.steps.dtype}"))
     return outputs.detach()
 
 

@@ -279,7 +279,7 @@ def test_a_score_that_is_none_ends_that_run(tmp_path: Path) -> None:
     assert code == ExitCode.RUNS_FAILED
     row = read_row(tmp_path, "score-of-nothing-later")
     assert row["status"] == "failed"
-    told = "ContractError: task score-of-nothing-later gave the score None"
+    told = "ContractError: task score-of-nothing-later returned the score None"
     assert str(row["error"]).startswith(told)
     assert "Traceback" not in errors
 

@@ -143,7 +143,7 @@ def test_wrong_targets_are_named_with_task_and_split(
     kind: type[Task], change: Change, told: str, part: str
 ) -> None:
     message = fault_of(kind, part, targets=change)
-    assert message.startswith(f"task mine gave a wrong {part} split: targets")
+    assert message.startswith(f"task mine returned a wrong {part} split: targets")
     assert told in message
 
 
@@ -165,7 +165,7 @@ def test_wrong_inputs_are_named_with_task_and_split(
     tokens: bool, change: Change, told: str, part: str
 ) -> None:
     message = fault_of(Labels, part, inputs=change, tokens=tokens)
-    assert message.startswith(f"task mine gave a wrong {part} split: ")
+    assert message.startswith(f"task mine returned a wrong {part} split: ")
     assert told in message
 
 
@@ -261,7 +261,9 @@ def test_a_score_is_a_number_or_a_tensor_without_axes(value: object) -> None:
 def test_a_score_lies_within_the_bounds_of_its_metric(
     metric: str, value: float, expected: str
 ) -> None:
-    with pytest.raises(ContractError, match=f"gave {metric} .*, expected a number from {expected}"):
+    with pytest.raises(
+        ContractError, match=f"returned {metric} .*, expected a number from {expected}"
+    ):
         as_score("mine", metric, value)
     assert as_score("mine", "my_own", value) == value
 
@@ -295,7 +297,7 @@ def test_an_integer_is_a_score(value: object) -> None:
     [None, "0.5", 1j, [0.5], True, np.True_, torch.tensor(True), torch.zeros(1), torch.tensor(1j)],
 )
 def test_what_is_no_number_is_no_score(value: object) -> None:
-    with pytest.raises(ContractError, match=r"task mine gave the score .*, expected one real"):
+    with pytest.raises(ContractError, match=r"task mine returned the score .*, expected one real"):
         as_score("mine", "accuracy", value)
 
 
@@ -313,7 +315,7 @@ def test_the_baseline_is_pythons_float_whatever_the_score_is(
 
 @pytest.mark.parametrize("value", [math.nan, -math.inf, torch.tensor(math.nan)])
 def test_a_score_is_finite_unless_its_loss_was_not(value: object) -> None:
-    with pytest.raises(ContractError, match=r"task mine gave the score .*, expected a finite"):
+    with pytest.raises(ContractError, match=r"task mine returned the score .*, expected a finite"):
         as_score("mine", "accuracy", value)
     assert not math.isfinite(as_score("mine", "accuracy", value, finite=False))
 
@@ -330,7 +332,7 @@ def test_a_score_is_finite_unless_its_loss_was_not(value: object) -> None:
 def test_a_split_holds_tensors_of_data(change: Change, told: str, part: str) -> None:
     inputs, targets = (change, same) if part == "inputs" else (same, change)
     message = fault_of(Numbers, "training", inputs=inputs, targets=targets)
-    assert message == f"task mine gave a wrong training split: {part} {told}"
+    assert message == f"task mine returned a wrong training split: {part} {told}"
 
 
 def test_a_score_that_writes_into_the_targets_is_refused() -> None:
@@ -355,7 +357,7 @@ def test_a_trivial_answer_has_the_shape_of_outputs() -> None:
     ("loss", "told"), [(0.5, "a loss float,"), (torch.zeros(3), r"a loss of shape \(3,\),")]
 )
 def test_a_loss_is_a_tensor_without_axes(loss: object, told: str) -> None:
-    with pytest.raises(ContractError, match=f"task mine gave {told} expected a tensor"):
+    with pytest.raises(ContractError, match=f"task mine returned {told} expected a tensor"):
         check_loss("mine", loss)
     assert check_loss("mine", torch.zeros(())).item() == 0
 
@@ -451,7 +453,7 @@ def test_what_stands_in_rows_and_models_is_looked_at_with_the_data(
 
 @pytest.mark.parametrize("data", [None, 3, (1, 2), {}, "data"])
 def test_what_is_no_data_is_named(data: object) -> None:
-    with pytest.raises(ContractError, match=f"gave {type(data).__name__}, expected a TaskData"):
+    with pytest.raises(ContractError, match=f"returned {type(data).__name__}, expected a TaskData"):
         check_data("mine", Labels(), data)
 
 
