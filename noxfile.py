@@ -1,7 +1,7 @@
 """Sessions: `nox -s bench` runs the main job, `nox -s tests` the tests; `nox -l` lists all.
 
-Every session installs with `constraints.txt`, the one exact set of versions that is tested, so
-that a result can be had again. Environments are reused; `nox -R` skips their installation.
+Every session installs with `constraints.txt`, the one exact set of versions that is tested, so that
+results are reproducible. Environments are reused; `nox -R` skips their installation.
 """
 
 import nox
@@ -16,7 +16,7 @@ PROJECT = nox.project.load_toml("pyproject.toml")
 
 
 def install(session: nox.Session, group: str = "") -> None:
-    """Install seqbench as it lies here, and one of the dependency groups of pyproject.toml."""
+    """Install seqbench from the working tree, and a dependency group of pyproject.toml."""
     wanted = nox.project.dependency_groups(PROJECT, group) if group else ()
     session.install("-c", "constraints.txt", "-e", ".", *wanted)
 
@@ -136,7 +136,7 @@ def stress(session: nox.Session) -> None:
 
 @nox.session
 def frameworks(session: nox.Session) -> None:
-    """Set an epoch in Lightning and in Keras on JAX beside ours; arguments go to pytest."""
+    """Set an epoch in Lightning and in Keras on JAX next to ours; arguments go to pytest."""
     install(session, "frameworks")
     session.run("pytest", "benchmarks", *BENCHMARK, "-k", "other_frameworks", *session.posargs)
 

@@ -65,7 +65,7 @@ def bench_epoch_against_a_bare_loop(
 
 
 def bench_isolation_of_the_quick_suite(compare: Compare, tmp_path: Path) -> None:
-    """Compare the whole command, whose runs have a process of their own, with one that has none."""
+    """Compare the whole command, whose runs have a separate process, with one that has none."""
     folders = (tmp_path / f"results-{number}" for number in range(10))
 
     def start(*words: str) -> None:

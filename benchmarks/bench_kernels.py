@@ -1,8 +1,8 @@
 """Kernels: forward, backward and training step of every variant, in every implementation.
 
 Batch 128, 28 steps of 28 features, 128 units, 2 layers: a batch of row-mnist. In the passes all
-threads work inside torch's operators; steps go through the harness's own loop, whose threads share
-the batch. Set ``OMP_NUM_THREADS`` for another number of threads.
+threads work inside torch's operators; steps use the harness's own loop, whose threads share the
+batch. Set ``OMP_NUM_THREADS`` for another number of threads.
 """
 
 from collections.abc import Callable

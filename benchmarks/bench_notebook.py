@@ -1,9 +1,9 @@
-"""An epoch of row-mnist: the notebook's own loop beside ours, equal model, equal accuracy.
+"""An epoch of row-mnist: the notebook's own loop next to ours, equal model, equal accuracy.
 
 The notebook reads MNIST through torchvision's `DataLoader` and `ToTensor`, an image at a time, and
 prints a loss every 100 steps. Both sides train on through the rounds, so that after the last one
 their test accuracies can be set side by side. `nox -s frameworks` sets loops in Lightning and in
-Keras on JAX beside ours in the same way.
+Keras on JAX next to ours in the same way.
 """
 
 import gzip
@@ -214,7 +214,7 @@ def bench_epoch_against_the_notebooks_loop(
     )
 
 
-@pytest.mark.filterwarnings("ignore")  # what other packages deprecate is not ours to mend
+@pytest.mark.filterwarnings("ignore")  # what other packages deprecate is not ours to fix
 @pytest.mark.parametrize(
     ("variant", "module", "implementation"),
     [("rnn", nn.RNN, "fused"), ("lstm", nn.LSTM, "native")],
@@ -285,11 +285,11 @@ def bench_time_to_the_notebooks_score(
         ratios.append(seconds / theirs[-1])
 
     benchmark.pedantic(run, setup=setup, rounds=len(specs))
-    told = {
+    notes = {
         "to": f"{target:.4f}",
         "scores": " ".join(f"{score:.4f}" for score in scores),
         "notebook's mean": f"{mean(theirs):.1f} s",
     }
-    benchmark.extra_info.update({"ratios": ratios, "other_times_s": theirs, **told})
-    note_ratios("time to the notebook's score", ratios, told)
+    benchmark.extra_info.update({"ratios": ratios, "other_times_s": theirs, **notes})
+    note_ratios("time to the notebook's score", ratios, notes)
     assert min(scores) >= target

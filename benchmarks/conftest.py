@@ -1,8 +1,8 @@
-"""Comparisons side by side: two loops take turns in one process, and the ratio is what counts.
+"""Comparisons side by side: two loops alternate in one process, and the ratio is what counts.
 
 pytest-benchmark times ours; before each of its rounds the other side runs once. A ratio is taken
-round by round, so a slow spell of the machine falls on both. The table at the end gives the median
-and the range of the ratios.
+per round, so a slow phase of the machine affects both. The table at the end gives the median and
+the range of the ratios.
 """
 
 import os
@@ -52,7 +52,7 @@ def compare(benchmark: BenchmarkFixture, request: pytest.FixtureRequest) -> Comp
 
 
 def note_ratios(name: str, ratios: list[float], notes: dict[str, str]) -> None:
-    """Let the table at the end tell the ratios of a comparison."""
+    """Let the table at the end show the ratios of a comparison."""
     _rows.append((name, ratios, notes))
 
 
@@ -60,11 +60,14 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Print the ratios of the comparisons that ran."""
     if not _rows:
         return
-    terminalreporter.section("ratios: ours over the other, median (least to most)")
+    terminalreporter.section("ratios: seqbench ÷ the other, median (min to max)")
     for name, ratios, notes in _rows:
         line = f"{name}: {median(ratios):.3f} ({min(ratios):.3f} to {max(ratios):.3f})"
-        told = "; ".join(f"{key} {value}" for key, value in notes.items())
-        terminalreporter.write_line(f"{line}, {len(ratios)} rounds" + (f"; {told}" if told else ""))
+        parts = [
+            f"{line}, {len(ratios)} rounds",
+            *(f"{key} {value}" for key, value in notes.items()),
+        ]
+        terminalreporter.write_line("; ".join(parts))
 
 
 @pytest.fixture(scope="session")
@@ -72,5 +75,5 @@ def data_folder() -> Path:
     """Return the folder with MNIST/raw in it, from SEQBENCH_DATA; skip without one."""
     folder = Path(os.environ.get("SEQBENCH_DATA", "data"))
     if not (folder / "MNIST" / "raw").is_dir():
-        pytest.skip("needs MNIST: point SEQBENCH_DATA at the folder that holds MNIST/raw")
+        pytest.skip("needs MNIST: set SEQBENCH_DATA to the folder that contains MNIST/raw")
     return folder

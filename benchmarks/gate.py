@@ -1,6 +1,6 @@
 """What `seqbench gate` measures here: a training step of six variants, and what they learn.
 
-A step goes through the harness's own loop, on one thread, with a batch of noise in the shape of
+A step executes the harness's own loop, on one thread, with a batch of noise in the shape of
 row-mnist. Scores are those of a short training on the bundled digits. Each variant runs in its
 fastest implementation, so that the gate watches over the layers that are written here.
 """

@@ -1,4 +1,4 @@
-"""What others say of the same commits: pytest-benchmark, a Mann-Whitney test, a bootstrap."""
+"""Other methods on the same commits: pytest-benchmark, a Mann-Whitney test, a bootstrap."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -19,16 +19,16 @@ _DRAWS = 2000  # of the plain bootstrap
 
 
 def judge_as_others(base_s: Sequence[float], head_s: Sequence[float]) -> Iterator[dict[str, Any]]:
-    """Yield what others say of two rows of samples, one taken after the other, in seconds."""
+    """Yield the verdicts of other methods on two series of samples, in seconds."""
     ratio = fmean(head_s) / fmean(base_s)
-    told: dict[str, Any] = {"ratio": ratio, "low": float("nan"), "high": float("nan")}
+    common: dict[str, Any] = {"ratio": ratio, "low": float("nan"), "high": float("nan")}
     rule = parse_compare_fail("mean:5%")
     fails = rule.fails({"mean": fmean(head_s)}, {"mean": fmean(base_s)})
-    yield {**told, "method": "pytest-benchmark", "verdict": "slower" if fails else "same"}
+    yield {**common, "method": "pytest-benchmark", "verdict": "slower" if fails else "same"}
     p = mannwhitneyu(base_s, head_s).pvalue
     slower = median(head_s) > median(base_s)
     verdict = "same" if p >= ERROR_RATE else "slower" if slower else "faster"
-    yield {**told, "method": "mann-whitney", "verdict": verdict}
+    yield {**common, "method": "mann-whitney", "verdict": verdict}
     low, high = _bootstrap(np.asarray(base_s), np.asarray(head_s))
     verdict = "slower" if low > 1 else "faster" if high < 1 else "same"
     yield {"ratio": ratio, "low": low, "high": high, "method": "bootstrap", "verdict": verdict}

@@ -2,9 +2,9 @@
 
 `nox -s gate-simulation` runs it. Each simulated run is what the gate would do with six benchmarks
 and its default rules: log ratios come in pair after pair, and every benchmark is judged until it is
-decided or the budget is spent. The noise is that of the pairs
-recorded in ``results/gate-trials``, resampled in blocks, or made up; seeds are fixed, so that
-``results/gate-simulation`` comes out the same each time.
+decided or the budget is spent. The noise is that of the pairs recorded in ``results/gate-trials``,
+resampled in blocks, or made up; seeds are fixed, so that ``results/gate-simulation`` is
+reproducible.
 """
 
 import argparse
@@ -69,7 +69,7 @@ class Scenario:
         order: of the process that is second in everything over the first.
     drawn_order
         Whether the noise is the machine's, and falls on the place in the order, which is drawn for
-        each pair; else it sticks to the version, whichever is first.
+        each pair; else it is specific to the version, whichever is first.
     """
 
     name: str
@@ -205,7 +205,7 @@ def judge_runs(logs: Noise) -> tuple[NDArray[np.object_], NDArray[np.int64]]:
 
 
 def _say(series: Noise, inflation: ArrayLike) -> NDArray[np.object_]:
-    """Return the verdict on each series, as it stands."""
+    """Return the verdict on each series, unchanged."""
     count, margin = series.shape[1], np.log1p(MARGIN)
     ruled_out = count_ruled_out(count, Rules.error_rate / QUESTIONS, inflation)
     ruled_out = np.broadcast_to(ruled_out, len(series))
@@ -213,12 +213,12 @@ def _say(series: Noise, inflation: ArrayLike) -> NDArray[np.object_]:
     low = np.where(ruled_out > 0, ordered[rows, ruled_out - 1], -np.inf)
     high = np.where(ruled_out > 0, ordered[rows, count - np.maximum(ruled_out, 1)], np.inf)
     same = (low > -margin) & (high < margin)
-    told = [Verdict.SAME, Verdict.FASTER, Verdict.SLOWER]
-    return np.select([same, high < 0, low > 0], told, Verdict.INCONCLUSIVE).astype(object)
+    choices = [Verdict.SAME, Verdict.FASTER, Verdict.SLOWER]
+    return np.select([same, high < 0, low > 0], choices, Verdict.INCONCLUSIVE).astype(object)
 
 
 def simulate(scenario: Scenario, change: float, runs: int) -> dict[str, object]:
-    """Return a row: how many of so many runs came to what."""
+    """Return a row: the number of runs by outcome."""
     wrong = (Verdict.SLOWER, Verdict.FASTER) if change == 0 else (Verdict.SAME, Verdict.FASTER)
     verdicts, taken = judge_runs(draw(scenario, change, runs))
     pairs = taken.max(axis=1)

@@ -1,11 +1,11 @@
-"""The gate itself, measured live: false alarms, what it finds, and how others do beside it.
+"""The gate itself, measured live: false alarms, what it finds, and how others do next to it.
 
-`nox -s gate-trials` runs it. A training step of the harness is slowed in a commit of a throw-away
+`nox -s gate-trials` runs it. A training step of the harness is slowed in a commit of a temporary
 clone, by a share of its own time. A gate run is the unit that false alarms are counted in, and a
 trial for each of its benchmarks. After it come the others, on samples taken as they take them: all
 of the base's in one process, then all of the head's in another, for the same seconds of samples.
-Runs accumulate in ``results/gate-trials``, over as many sittings as it takes; those of another
-rule of the gate are told apart by its digest. The report is made from there.
+Runs accumulate in ``results/gate-trials``, over as many sittings as it takes; those of another rule
+of the gate are distinguished by its digest. The report is made from there.
 """
 
 import argparse
@@ -126,8 +126,8 @@ def try_once(results: Path, clone: Path, base: str, head: str, about: dict[str, 
             "verdict": str(found.verdict),
         }
         trials.append({**common, **ours, "method": "gate"})
-        for told in judge_as_others(base_s[case.name], head_s[case.name]):
-            trials.append({**common, **told, "pairs": 1, "seconds": seconds})
+        for judgement in judge_as_others(base_s[case.name], head_s[case.name]):
+            trials.append({**common, **judgement, "pairs": 1, "seconds": seconds})
     add_rows(results / "pairs.csv", list(_list_pairs(about["run"], outcome)))
     add_rows(results / "trials.csv", [{name: each[name] for name in COLUMNS} for each in trials])
     cpu = environment["machine"]["cpu"]
@@ -159,9 +159,9 @@ def choose_slowdown(
     number
         Runs of this sitting.
     runs
-        How many this sitting shall have; None for as many as are wanted in all.
+        How many this sitting shall have; None for as many as are requested in all.
     change
-        The only slowdown that is asked for.
+        The only slowdown that is requested.
     """
     wanted = WANTED if change is None else {change: WANTED.get(change, 0)}
     if runs is None:
@@ -188,26 +188,26 @@ def prepare_commits() -> Iterator[tuple[Path, str, Callable[[float], str]]]:
 
 
 def main() -> None:
-    """Run trials until all that are wanted are there; stop and go on at any time."""
+    """Run trials until all that are planned are there; stop and go on at any time."""
     parser = argparse.ArgumentParser(description=main.__doc__)
-    parser.add_argument("--runs", type=int, metavar="N", help="do N, however many are there")
-    parser.add_argument("--change", type=float, metavar="SHARE", help="of this slowdown alone")
+    parser.add_argument("--runs", type=int, metavar="N", help="run N, however many exist")
+    parser.add_argument("--change", type=float, metavar="SHARE", help="of this slowdown only")
     parser.add_argument("--results", type=Path, default=RESULTS, help="folder of the CSV files")
     parser.add_argument("--report", type=Path, default=REPORT, help="folder of the report")
-    told = parser.parse_args()
-    told.results.mkdir(parents=True, exist_ok=True)
-    gate = digest_gate()  # of the code that is running, whatever is edited meanwhile
+    arguments = parser.parse_args()
+    arguments.results.mkdir(parents=True, exist_ok=True)
+    gate = digest_gate()  # of the code that is running, whatever is edited during the run
     with prepare_commits() as (clone, base, make_head):
         for number in count():
-            run, done = read_done(told.results, gate)
-            slowdown = choose_slowdown(done, number, told.runs, told.change)
+            run, done = read_done(arguments.results, gate)
+            slowdown = choose_slowdown(done, number, arguments.runs, arguments.change)
             if slowdown is None:
                 break
             about = {"run": run, "slowdown": slowdown, "gate": gate}
-            outcome = try_once(told.results, clone, base, make_head(slowdown), about)
+            outcome = try_once(arguments.results, clone, base, make_head(slowdown), about)
             verdicts = ", ".join(f"{case.name} {case.time.verdict}" for case in outcome.cases)
             print(f"run {run}, {slowdown:.0%}: {verdicts}; {outcome.seconds:.0f} s", flush=True)
-    print(f"report: {write_report(told.results, told.report, gate)}")
+    print(f"report: {write_report(arguments.results, arguments.report, gate)}")
 
 
 def _git(folder: Path, *words: str) -> str:

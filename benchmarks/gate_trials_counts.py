@@ -1,4 +1,4 @@
-"""What the trials of the gate came to, counted: by run, and by benchmark beside other methods."""
+"""Counts of the gate's trials: by run, and by benchmark beside other methods."""
 
 from functools import partial
 from pathlib import Path
@@ -25,7 +25,7 @@ def load_trials(results: Path, gate: str) -> tuple[pd.DataFrame, pd.DataFrame]:
     trials
         As in ``trials.csv``; ``method`` is ``earlier gate`` for another rule than ``gate``.
     runs
-        A row a run: ``gate``, ``slowdown``, ``benchmarks``, ``slower``, ``faster``,
+        One row per run: ``gate``, ``slowdown``, ``benchmarks``, ``slower``, ``faster``,
         ``inconclusive``, ``pairs``, ``seconds``, ``environment_id``, ``commit``, ``started_at``.
     """
     trials = pd.read_csv(results / "trials.csv")
@@ -100,8 +100,8 @@ def count_verdicts(trials: pd.DataFrame) -> pd.DataFrame:
     """
     rows = []
     for (method, slowdown), part in trials.groupby(["method", "slowdown"]):
-        said = part["verdict"].value_counts()
-        found = said.get("slower", 0) + (said.get("faster", 0) if slowdown == 0 else 0)
+        counts = part["verdict"].value_counts()
+        found = counts.get("slower", 0) + (counts.get("faster", 0) if slowdown == 0 else 0)
         interval = binomtest(int(found), len(part)).proportion_ci(0.95)
         rows.append(
             {
@@ -109,10 +109,10 @@ def count_verdicts(trials: pd.DataFrame) -> pd.DataFrame:
                 "slowdown": slowdown,
                 "trials": len(part),
                 "found": int(found),
-                "slower": int(said.get("slower", 0)),
-                "faster": int(said.get("faster", 0)),
-                "same": int(said.get("same", 0)),
-                "undecided": int(said.get("inconclusive", 0)),
+                "slower": int(counts.get("slower", 0)),
+                "faster": int(counts.get("faster", 0)),
+                "same": int(counts.get("same", 0)),
+                "undecided": int(counts.get("inconclusive", 0)),
                 "share": found / len(part),
                 "low": interval.low,
                 "high": interval.high,

@@ -1,6 +1,6 @@
-"""What the optimiser gets, against a plain backward pass: `python -m benchmarks.gradients`.
+"""The optimiser's gradients, against a plain backward pass: `python -m benchmarks.gradients`.
 
-What a training step hands to Adam went through implementations, shares, sums and clipping. Here it
+What a training step passes to Adam depends on implementation, shares, sums and clipping. Here it
 is compared, parameter by parameter, with what autograd gives for the whole batch at once and
 clipping by hand. The table has the worst of each variant and implementation.
 """

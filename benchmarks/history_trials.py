@@ -1,9 +1,9 @@
 """The change points of `seqbench history`, measured on simulated series whose truth is known.
 
 `nox -s history-trials` runs it: series without a change, with a step, and with noise that the
-method does not suppose, and beside it what two others say of the series without a change. Seeds are
-fixed, so that ``results/history-trials/trials.csv`` comes out the same each time; the report is
-made from there.
+method does not suppose, and next to it the results of two others of the series without a change.
+Seeds are fixed, so that ``results/history-trials/trials.csv`` is reproducible; the report is made
+from there.
 """
 
 import argparse
@@ -34,7 +34,7 @@ RESULTS = ROOT / "results" / "history-trials"
 REPORT = ROOT / "reports" / "history-trials"
 
 NEAR = 2
-"""Points that a change may be found beside its place."""
+"""Tolerance for the place of a change, in points."""
 
 _OUTLIERS = {"outlier": 1, "outliers": 2}
 
@@ -139,8 +139,8 @@ def try_other(method: str, condition: Condition, count: int) -> dict[str, object
 def estimate_rho(series: Numbers) -> float:
     """Return ρ from the medians of differences at lags 1 and 2, which a few steps do not move.
 
-    (median |y_{t+2} − y_t| / median |y_{t+1} − y_t|)² − 1, held within [0, 0.99] (Chakar and
-    others, Bernoulli 23, 2017); 1 + ρ is the ratio of the two variances.
+    (median |y_{t+2} − y_t| / median |y_{t+1} − y_t|)² − 1, clipped to [0, 0.99] (Chakar and others,
+    Bernoulli 23, 2017); 1 + ρ is the ratio of the two variances.
     """
     one, two = (np.median(np.abs(series[lag:] - series[:-lag])) for lag in (1, 2))
     return float(np.clip((two / one) ** 2 - 1, 0, 0.99))

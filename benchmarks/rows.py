@@ -10,7 +10,7 @@ from seqbench.tasks.task import Classification, Split, TaskData
 
 @dataclass
 class Rows(Classification):
-    """One batch of noise: so many examples of 28 steps of 28 features, 10 classes."""
+    """One batch of noise: examples of 28 steps of 28 features, 10 classes."""
 
     batch: int
 

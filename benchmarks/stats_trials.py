@@ -1,9 +1,9 @@
-"""What a report says of simulated scores whose truth is known: false differences, coverage, power.
+"""Report statistics on simulated scores whose truth is known: false differences, coverage, power.
 
 `python -m benchmarks.stats_trials` writes ``results/stats-trials/trials.csv`` and
-``reports/stats-trials/``. Seeds are fixed and nothing is timed, so the same counts come out again.
-The functions on trial are those of the reports, `seqbench.analysis.significance` and
-`seqbench.intervals`; beside them stands what reports did before: paired t tests of the best with
+``reports/stats-trials/``. Seeds are fixed and nothing is timed, so the counts are reproducible. The
+functions on trial are those of the reports, `seqbench.analysis.significance` and
+`seqbench.intervals`; next to them stands what reports did before: paired t tests of the best with
 the rest, by Holm.
 """
 
@@ -92,7 +92,7 @@ mirrored gamma distribution of shape 2, as scores near their greatest value have
 half fail to learn."""
 
 ROUNDED = {"rounded": 1.0, "coarse": 4.0}
-"""Normal noise, rounded to so many standard deviations of the least spread."""
+"""Normal noise, rounded to this number of standard deviations of the least spread."""
 
 SHARED = "shared"
 """Normal noise, half of whose variance is the seed's, the same for all groups."""

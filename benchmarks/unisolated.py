@@ -1,4 +1,4 @@
-"""The runs of a suite without a process of their own: what isolation is held against.
+"""The runs of a suite without a separate process: the reference for the cost of isolation.
 
 ``python -m benchmarks.unisolated SUITE FOLDER`` plans, runs and writes as `seqbench run` does.
 """

@@ -4,7 +4,7 @@ One harness trains every registered variant on every registered task and records
 time and throughput as CSV; plots and Markdown reports are made from that CSV alone.
 
 `run` does that, `load` reads what is there; both return a `Result`. Variants register in
-`VARIANTS`, tasks in `TASKS`. All names are imported when they are first asked for, so that `import
+`VARIANTS`, tasks in `TASKS`. All names are imported when they are first requested, so that `import
 seqbench` takes no time.
 """
 
@@ -90,7 +90,7 @@ def __getattr__(name: str) -> Any:
 
 
 def find_home(name: str) -> str:
-    """Return the module that a public name, such as ``seqbench.Task``, lies in; else ``name``."""
+    """Return the module that a public name, such as ``seqbench.Task``, is in; else ``name``."""
     return _NAMES.get(name.removeprefix("seqbench."), name)
 
 

@@ -7,10 +7,10 @@ import seqbench
 
 
 def _leave_out_working_folder() -> None:
-    """Take the working folder, which ``python -m`` puts first, from where modules are looked for.
+    """Take the working folder, which ``python -m`` puts first, from the module search path.
 
-    A file in it called as one of Python's own modules, such as signal.py, would stand in for that.
-    Where seqbench itself lies in it, it has to stay.
+    A file in it called as one of Python's standard modules, such as signal.py, would shadow that.
+    Where seqbench itself is in it, it has to stay.
     """
     if not sys.flags.safe_path and seqbench.__path__ != [f"{sys.path[0]}{sep}seqbench"]:
         del sys.path[0]

@@ -49,7 +49,7 @@ def run(
 ) -> Result:
     """Train a grid of runs, or a suite, record it in a result folder, and return that.
 
-    What `seqbench run` does, with the same files: called again it goes on where it was interrupted,
+    What `seqbench run` does, with the same files: called again it resumes where it was interrupted,
     and finished runs are kept.
 
     Parameters
@@ -63,11 +63,11 @@ def run(
     name
         Of the folder below ``results``; None for the suite's, or ``custom``.
     results
-        Folder of result folders; those of a project that are published lie in ``results``.
+        Folder of result folders; those of a project that are published are in ``results``.
     measure
         Whether speed is measured apart from training; None for what the suite says.
     match_parameters, match_tolerance
-        Choose each hidden size for so many parameters, to within a share (None: 0.02).
+        Choose each hidden size for this number of parameters, to within a share (None: 0.02).
     data
         Folder with the data; None for ``$SEQBENCH_DATA``, else the user's cache.
     allow_changed_data
@@ -77,14 +77,14 @@ def run(
     save_checkpoints
         Whether trained weights are kept, for `Result.load_model`.
     restart, retry_failed
-        Whether to begin afresh; whether to run those again that did not end well.
+        Whether to start over; whether to repeat failed runs.
     isolated
-        Whether runs have a process of their own, as on the command line: then a crash ends one run.
+        Whether runs have a separate process, as on the command line: then a crash ends one run.
         That process knows members of packages and ``plugins``, not those that were registered here.
     timeout
         Longest that a run may take, seconds; with ``isolated`` only.
     progress
-        Whether a bar, or a line a run, is shown.
+        Whether a bar, or one line per run, is shown.
     **settings
         Fields of `RunSpec`, such as ``epochs``, ``hidden_size``, ``learning_rate``; a sequence of
         values makes a grid.
@@ -92,13 +92,13 @@ def run(
     Returns
     -------
     Result
-        What lies in the folder then. A run that did not end well is a row with its reason, and a
-        `RunsFailedWarning` says how many there are.
+        What is in the folder then. A failed run is a row with its reason, and a `RunsFailedWarning`
+        says how many there are.
 
     Raises
     ------
     UsageError
-        If a name is not registered or settings are none or do not go together.
+        If a name is not registered or settings are invalid or incompatible.
 
     Examples
     --------
@@ -134,8 +134,8 @@ def run(
     )
     done = execute(request, _Notebook(shown=progress), format_command(request))
     if failed := len(done.statuses) - done.statuses.count("ok"):
-        told = f"{failed} of {len(done.statuses)} runs did not end well; Result.runs says why"
-        warnings.warn(told, RunsFailedWarning, stacklevel=2)
+        message = f"{failed} of {len(done.statuses)} runs failed; Result.runs has the reasons"
+        warnings.warn(message, RunsFailedWarning, stacklevel=2)
     return Result(done.folder)
 
 
@@ -209,10 +209,10 @@ def _list_values(setting: str, value: Any) -> tuple[Any, ...]:
         listed = (value,)
     plain = tuple(each.item() if hasattr(each, "item") else each for each in listed)
     if not plain:
-        raise SettingError(setting, value, "one value at least")
+        raise SettingError(setting, value, "at least one value")
     kinds = str if setting in ("task", "variant") else _VALUES
     if not all(isinstance(each, kinds) for each in plain):
-        raise SettingError(setting, value, "a value of its kind, or several of them")
+        raise SettingError(setting, value, "a value of its type, or several of them")
     return plain
 
 

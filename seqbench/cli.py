@@ -1,6 +1,6 @@
 """The command line: its commands, and errors to exit codes.
 
-Torch is imported by the commands that train or look at models, so that a report is made, and help
+Torch is imported by the commands that train or inspect models, so that a report is made, and help
 is given, without it.
 """
 
@@ -62,7 +62,7 @@ def _refuse_empty(arguments: list[str]) -> None:
         option, equals, value = argument.partition("=")
         if argument == "" or (option.startswith("--") and equals and not value):
             place = option or (before if before.startswith("-") else "an argument")
-            raise UsageError(f"{shorten(place)} is empty; is a variable not set?")
+            raise UsageError(f"{shorten(place)} is empty; perhaps a variable is not set")
 
 
 def main() -> None:
@@ -76,7 +76,7 @@ def main() -> None:
 
 
 def _run() -> Any:
-    """Run the command that was asked for; return its exit code."""
+    """Run the command that was requested; return its exit code."""
     try:
         _refuse_empty(sys.argv[1:])
         return app()
@@ -84,26 +84,28 @@ def _run() -> Any:
         return ended.code
     except SettingError as error:
         value = shorten(repr(error.value))
-        told = f"{option_of(error.setting)} must be {error.expected}, not {value}"
+        message = f"{option_of(error.setting)} must be {error.expected}, not {value}"
         code = error.exit_code
     except SeqbenchError as error:
-        told, code = str(error), error.exit_code
+        message, code = str(error), error.exit_code
     except UnicodeDecodeError as error:
         files = [Path(frame.filename) for frame in extract_tb(error.__traceback__)]
         if not any(file.parts[-2:] == ("matplotlib", "__init__.py") for file in files):
             raise
-        told = "matplotlib cannot be imported: a matplotlibrc is not UTF-8 text, in this folder or "
-        told += "where `MATPLOTLIBRC` or the user's configuration has one; move it away"
+        message = (
+            "matplotlib cannot be imported: a matplotlibrc is not UTF-8 text, in this folder, at "
+            "`MATPLOTLIBRC` or in the user's configuration; move it away"
+        )
         code = ExitCode.BAD_USE
     except (ImportError, MemoryError) as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[-1]
-        told = f"what seqbench needs cannot be imported, or memory is not enough: {reason}"
+        message = f"a dependency of seqbench cannot be imported, or memory is exhausted: {reason}"
         code = ExitCode.BAD_USE
     except OSError as error:
         console.flush()
         if console.lost is not None:  # help, which typer prints
             return None
-        told = f"{error.filename}: {error.strerror}" if error.filename else str(error)
+        message = f"{error.filename}: {error.strerror}" if error.filename else str(error)
         code = ExitCode.RESULTS_UNREADABLE
-    complain(f"error: {told}")
+    complain(f"error: {message}")
     return code

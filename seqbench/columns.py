@@ -56,7 +56,7 @@ def matching(pattern: str, expected: str) -> Check:
     return Check(expected, lambda value: compiled.fullmatch(value) is not None)
 
 
-_FORMULA = re.compile(r"'*[=+\-@\t]")  # how a cell begins that a spreadsheet would work out
+_FORMULA = re.compile(r"'*[=+\-@\t]")  # how a cell begins that a spreadsheet would evaluate
 _WHOLE = re.compile(r"-?[0-9]+(\.[0-9]*)?([eE][+-]?[0-9]+)?")
 _PLAIN = re.compile(r"[!-^`-~]+")  # ASCII without blanks and _, which Python's float takes too
 _EXACT = 2**53  # up to here a float holds every whole number
@@ -103,7 +103,7 @@ class Column:
 
     ``since`` is the schema version that brought it, or its present meaning; rows of an earlier one
     mean ``default``, whatever they have under its name. ``group`` and ``note`` are of a setting:
-    where its option stands in the help, and what can be said of the option but not of a cell.
+    the section of its option in the help, and what applies to the option but not to a cell.
     """
 
     name: str
@@ -119,14 +119,14 @@ class Column:
 
     @property
     def expected(self) -> str:
-        """What a value must be, in words: "a whole number, at least 1"."""
+        """The valid values, as text: "a whole number, at least 1"."""
         words = _TYPE_NAMES[self.type]
         if self.check:
             words += f", {self.check.expected}"
         return words + (", or empty" if self.optional else "")
 
     def accepts(self, value: Value) -> bool:
-        """Tell whether ``value`` has this column's type and passes its check."""
+        """Return whether ``value`` has this column's type and passes its check."""
         if value is None:
             return self.optional
         if isinstance(value, bool) is not (self.type is bool):
@@ -136,7 +136,7 @@ class Column:
         return self._is_written_whole(value) and (self.check is None or self.check.holds(value))
 
     def _is_written_whole(self, value: Value) -> bool:
-        """Tell whether a value of this column's type can be written, and read back as it was.
+        """Return whether a value of this column's type can be written, and read back as it was.
 
         A NaN would be taken for an empty cell where a column may have one.
         """
@@ -184,7 +184,7 @@ class Column:
 
 
 def _is_unicode(text: str) -> bool:
-    """Tell whether a text can be encoded: half of a surrogate pair cannot."""
+    """Return whether a text can be encoded: half of a surrogate pair cannot."""
     try:
         text.encode()
     except UnicodeEncodeError:

@@ -47,16 +47,16 @@ def on_one_line(text: str) -> str:
         " ".join("".join(each if each.isprintable() else " " for each in line).split())
         for line in text.splitlines()
     ]
-    told = " / ".join(line for line in lines if line and not _HINT.match(line))
+    joined = " / ".join(line for line in lines if line and not _HINT.match(line))
     half = LONGEST_ON_ONE_LINE // 2
-    return told if len(told) <= 2 * half else f"{told[:half]} … {told[-half:]}"
+    return joined if len(joined) <= 2 * half else f"{joined[:half]} … {joined[-half:]}"
 
 
 def read_message(error: BaseException) -> str:
-    """Return an error's message on one line, empty if there is none, whatever other people made."""
+    """Return an error's message on one line, empty if there is none, whatever its class does."""
     try:
         return on_one_line(str(error))
-    except Exception:  # an error whose own words raise one
+    except Exception:  # an error whose message raises one
         return ""
 
 
@@ -67,12 +67,12 @@ def describe_error(error: BaseException) -> str:
 
 
 class SeqbenchError(Exception):
-    """An error whose message says what was wrong, where, and how to mend it."""
+    """An error whose message says what was wrong, where, and how to fix it."""
 
     exit_code: ExitCode = ExitCode.RUNS_FAILED
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Let errors pass from a worker process, whatever their constructors take."""
+        """Let errors pass from a worker process, whatever the signature of their constructors."""
         return _rebuild, (type(self), self.args, self.__dict__)
 
 
@@ -84,7 +84,7 @@ def _rebuild(kind: type[SeqbenchError], args: tuple[Any, ...], fields: dict[str,
 
 
 class UsageError(SeqbenchError):
-    """The caller asked for something that cannot be."""
+    """Invalid usage."""
 
     exit_code = ExitCode.BAD_USE
 
@@ -95,8 +95,8 @@ class UnknownNameError(UsageError):
     def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
         known = tuple(known)
         near = get_close_matches(name, known, n=3, cutoff=0.5)
-        hint = f"did you mean {' or '.join(near)}?" if near else f"there are: {', '.join(known)}."
-        super().__init__(f"no {kind} is called {name!r}; {hint}")
+        hint = f"did you mean {' or '.join(near)}?" if near else f"available: {', '.join(known)}."
+        super().__init__(f"unknown {kind} {name!r}; {hint}")
 
 
 class SettingError(UsageError):
@@ -110,14 +110,14 @@ class SettingError(UsageError):
 
 
 class ContractError(UsageError):
-    """A variant or a task that does not give what its contract says."""
+    """A variant or a task that violates its contract."""
 
     def __init__(self, kind: str, name: str, fault: str) -> None:
         super().__init__(f"{kind} {name} {fault}")
 
 
 class UnsupportedError(SeqbenchError):
-    """Settings that do not go together on this machine or in this variant: a row says why."""
+    """A configuration that this machine or variant does not support; a row gives the reason."""
 
 
 class DisagreementError(SeqbenchError):
@@ -139,10 +139,10 @@ class DataUnavailableError(UsageError):
 
 
 class ResultsError(SeqbenchError):
-    """A result folder that is missing, torn, edited by hand or from a newer schema."""
+    """A result folder that is missing, truncated, edited by hand or from a newer schema."""
 
     exit_code = ExitCode.RESULTS_UNREADABLE
 
 
 class RunsFailedWarning(UserWarning):
-    """Runs that did not end well, among others that may have."""
+    """Some runs failed."""

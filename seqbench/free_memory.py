@@ -1,4 +1,4 @@
-"""Memory that this process may still take: what an estimate is held against before work begins."""
+"""Memory that this process may still take: the bound for estimates before work begins."""
 
 import sys
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ def read_free_memory(groups: Path = _SYSTEM) -> int:
     Parameters
     ----------
     groups
-        Where the control group's files lie: to be replaced in tests.
+        Folder of the control group's files: to be replaced in tests.
     """
     return min(psutil.virtual_memory().available, *_list_limits(groups))
 

@@ -1,7 +1,7 @@
-"""Git, asked in a process of its own: what it says does not depend on the user's settings.
+"""Git, asked in a separate process: its output does not depend on the user's settings.
 
 Paths are bytes to git. They come back as the file system takes them (`list_paths`, `find_top`), and
-what people wrote comes back as text that can be printed (`ask_git`), whatever its encoding.
+text comes back as text that can be printed (`ask_git`), whatever its encoding.
 """
 
 import os
@@ -39,16 +39,16 @@ _SETTINGS = {
     "status.showUntrackedFiles": "normal",
     "submodule.recurse": "false",
 }
-"""Whatever a user or a repository sets: they change what git says, or what else it does."""
+"""Whatever a user or a repository sets: they change git's output, or what else it does."""
 
 
 def run_git(folder: Path, *words: str) -> bytes:
-    """Return what git says in a folder.
+    """Return git's output in a folder.
 
     Raises
     ------
     UsageError
-        If there is no git, or it fails, with what it says.
+        If there is no git, or it fails, with its output.
     """
     inherited = {name: value for name, value in os.environ.items() if name not in _NOT_OURS}
     settings = [word for name, value in _SETTINGS.items() for word in ("-c", f"{name}={value}")]
@@ -61,17 +61,15 @@ def run_git(folder: Path, *words: str) -> bytes:
             env=inherited | _VARIABLES,
         )
     except OSError as error:
-        raise UsageError(
-            f"git is not installed, or cannot be run from the PATH: {error.strerror}"
-        ) from error
+        raise UsageError(f"git is not installed, or not on the PATH: {error.strerror}") from error
     if done.returncode:
-        said = _decode(done.stderr).strip() or f"exit code {done.returncode}"
-        raise UsageError(strip_controls(f"git {words[0]} in {folder} failed: {said}"))
+        message = _decode(done.stderr).strip() or f"exit code {done.returncode}"
+        raise UsageError(strip_controls(f"git {words[0]} in {folder} failed: {message}"))
     return done.stdout
 
 
 def ask_git(folder: Path, *words: str) -> str:
-    """Return what git says in a folder as text that can be printed, without space at its ends."""
+    """Return git's output in a folder as text that can be printed, without space at its ends."""
     return _decode(run_git(folder, *words)).strip()
 
 
@@ -88,9 +86,9 @@ def find_top(folder: Path) -> Path:
     UsageError
         If it is in none.
     """
-    said = run_git(folder, "rev-parse", "--show-toplevel")
-    return Path(os.fsdecode(said.removesuffix(b"\n").removesuffix(b"\r")))
+    output = run_git(folder, "rev-parse", "--show-toplevel")
+    return Path(os.fsdecode(output.removesuffix(b"\n").removesuffix(b"\r")))
 
 
-def _decode(said: bytes) -> str:
-    return strip_controls(said.decode("utf-8", "replace"))
+def _decode(output: bytes) -> str:
+    return strip_controls(output.decode("utf-8", "replace"))

@@ -22,7 +22,7 @@ _NEGLIGIBLE = 1e-6
 
 
 def find_resolution(values: ArrayLike) -> Numbers:
-    """Return the least step in which values are told apart, along the last axis.
+    """Return the least step in which values are distinguished, along the last axis.
 
     An accuracy is a multiple of 1 / n, so a spread of 0 over seeds only says that the spread is
     less than about a step. The least distance between two values that differ by more than rounding
@@ -94,9 +94,9 @@ def median_interval(values: ArrayLike) -> tuple[float, float]:
     Limits, by simulation of 10 to 100 samples of Gaussian, lognormal, t (3 degrees of freedom) and
     exponential noise: for ρ ≤ 0.5 it covers the median in 96 % to 99.9 %, and in 94 % to 99.9 %
     where sampling stops as soon as it is narrow. For ρ = 0.8 it covers in 76 % to 80 % at 10
-    samples, 94 % at 20 and 97 % at 50; with stopping in 77 % to 97 %. Noise with a longer memory
-    than AR(1) is not allowed for: of white noise plus AR(1) noise of ρ = 0.9, half of the variance
-    each, 77 % at 100 samples, 71 % with stopping.
+    samples, 94 % at 20 and 97 % at 50; with stopping in 77 % to 97 %. Longer-range correlation than
+    AR(1) is not covered: of white noise plus AR(1) noise of ρ = 0.9, half of the variance each, 77
+    % at 100 samples, 71 % with stopping.
 
     Parameters
     ----------
@@ -156,7 +156,7 @@ def _bound_correlation(numbers: NDArray[np.float64], standard_errors: float) -> 
 def median_sequence(
     values: ArrayLike, error_rate: float, inflation: float = 1.0
 ) -> tuple[float, float]:
-    """Return the ends of an interval for the median that may be looked at after every new value.
+    """Return the ends of an interval for the median that is valid after every new value.
 
     If each value is as likely above the median as below it, whatever came before, then with
     probability 1 − ``error_rate`` the interval holds it at *every* number of values at once: adding
@@ -175,7 +175,8 @@ def median_sequence(
     error_rate
         Probability that the interval ever leaves the median out.
     inflation
-        So many values count as one, as of `variance_inflation`: it only widens the interval.
+        This number of values counts as one, as of `variance_inflation`: it only widens the
+        interval.
     """
     ordered = np.sort(np.asarray(values, dtype=float))
     ruled_out = int(count_ruled_out(len(ordered), error_rate, inflation))

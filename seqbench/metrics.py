@@ -1,6 +1,6 @@
-"""`Metric`: what a score can be, which way it runs and how people read it.
+"""`Metric`: what a score can be, which way it runs and its display.
 
-A task names its metric and says which way it runs; what else is known of a metric stands here,
+A task names its metric and states which way it runs; what else is known of a metric stands here,
 once. An unknown name is a metric too: without bounds, with four significant digits.
 """
 
@@ -19,7 +19,7 @@ class Metric:
     low, high
         What it can be.
     share
-        Whether it is a share, which people read in per cent, and its differences in points.
+        Whether it is a share, displayed in per cent, and its differences in points.
     """
 
     higher_is_better: bool | None = None

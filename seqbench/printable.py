@@ -1,6 +1,6 @@
-"""Text from outside, made fit to be read: on a terminal, in a page, in a figure.
+"""Printable external text: on a terminal, in a page, in a figure.
 
-A folder's name, the words of an error or a field of ``environment.json`` may hold anything.
+A folder's name, an error message or a field of ``environment.json`` may hold anything.
 """
 
 _CONTROLS = [*range(0x20), *range(0x7F, 0xA0)]
@@ -14,7 +14,7 @@ _HIDDEN: dict[int, str | None] = {
 
 
 def strip_controls(text: str) -> str:
-    """Return a text without what steers a terminal or deceives a reader.
+    """Return a text without what controls a terminal or deceives a reader.
 
     Left out are control characters but line feeds and tabs, other ends of lines, and those that
     turn the direction of writing. A half of a surrogate pair, which no file holds, becomes U+FFFD.

@@ -1,7 +1,7 @@
 """A small registry: names to members, filled by a decorator and read by everyone.
 
-Variants, tasks, read-outs and suites each have one. A member's name is what a person types and
-what stands in the CSV; it has no second name.
+Variants, tasks, read-outs and suites each have one. A member's name is what a user types and what
+the CSV has; it has no second name.
 """
 
 import importlib
@@ -20,7 +20,7 @@ Member = TypeVar("Member")
 NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 
 _TYPED = "<typed>"
-"""Where a member comes from that lies in no file."""
+"""Where a member comes from without a file."""
 
 
 class Registry(Generic[Member]):
@@ -57,7 +57,7 @@ class Registry(Generic[Member]):
                 f"words joined by single hyphens"
             )
         if name in self._members and not (self._origins[name] == _running_module() == _TYPED):
-            raise ValueError(f"a {self.kind} called {name!r} is registered already")
+            raise ValueError(f"a {self.kind} called {name!r} is already registered")
 
         def file(member: Member) -> Member:
             base = self._base

@@ -37,7 +37,7 @@ _SHOWN = {
 class Result:
     """One result: its tables as data frames, its figures, its trained models.
 
-    Frames are those of the CSV files: their columns and units stand in docs/results.md.
+    Frames are those of the CSV files: their columns and units are in docs/results.md.
 
     Parameters
     ----------
@@ -61,17 +61,17 @@ class Result:
 
     @property
     def runs(self) -> pd.DataFrame:
-        """A row a run: settings, status, final score, times."""
+        """One row per run: settings, status, final score, times."""
         return self._read.runs
 
     @property
     def epochs(self) -> pd.DataFrame:
-        """A row an epoch: losses, score, seconds."""
+        """One row per epoch: losses, score, seconds."""
         return self._read.epochs
 
     @property
     def evaluations(self) -> pd.DataFrame:
-        """A row an evaluation within an epoch, if there were any."""
+        """One row per evaluation within an epoch, if there were any."""
         return self._read.evaluations
 
     @property
@@ -90,7 +90,7 @@ class Result:
         return analyse(self._read)
 
     def summary(self) -> pd.DataFrame:
-        """Return a row a group of runs that differ in the seed only.
+        """Return one row per group of runs that differ in the seed only.
 
         Returns
         -------
@@ -137,13 +137,13 @@ class Result:
             What to call variants, or groups of runs: ``{"gru": "GRU"}``.
         """
         if x not in curves.CURVE_AXES:
-            raise UsageError(f"learning curves go over {' or '.join(curves.CURVE_AXES)}, not {x!r}")
+            raise UsageError(f"x must be {' or '.join(curves.CURVE_AXES)}, not {x!r}")
         analysis, palette = self._label(labels)
         frame = analysis.curves
         if ax is None:
             return curves.plot_learning_curves(frame, palette, x)
         if (tasks := len(frame[["task", "device"]].drop_duplicates())) > 1:
-            raise UsageError(f"one pair of axes holds the curves of one task, not of {tasks}")
+            raise UsageError(f"one pair of axes can show the curves of one task, not of {tasks}")
         curves.draw_learning_curves(ax, frame, palette, x)
         ax.legend(frameon=False)
         figure = ax.get_figure(root=True)
@@ -163,7 +163,7 @@ class Result:
     def plot_throughput(self, phase: str = "train", labels: Labels | None = None) -> Figure:
         """Plot examples per second of training (``train``) or of evaluation (``eval``)."""
         if phase not in ("train", "eval"):
-            raise UsageError(f"there is the throughput of train or eval, not of {phase!r}")
+            raise UsageError(f"phase must be train or eval, not {phase!r}")
         analysis, palette = self._label(labels)
         return plots.plot_throughput(analysis.finished, analysis.summary, palette, phase)
 
@@ -202,7 +202,7 @@ class Result:
         Raises
         ------
         UsageError
-            If there is no such run, or its weights were not kept.
+            If there is no such run, or its weights were not saved.
         """
         from seqbench.harness.plugins import load_plugins
         from seqbench.results.reader import CHECKPOINTS
@@ -212,14 +212,14 @@ class Result:
             raise UsageError(f"{self.folder} has no run {run_id!r}; Result.runs has their ids")
         path = self.folder / CHECKPOINTS / f"{run_id}.ckpt"
         if not path.is_file():
-            raise UsageError(f"the weights of {run_id} were not kept; save_checkpoints=True does")
+            raise UsageError(f"the weights of {run_id} were not saved; use save_checkpoints=True")
         load_plugins(())
         return load_model(path)
 
     def _label(self, labels: Labels | None) -> tuple[Analysis, Palette]:
         """Return what is drawn, with labels of one's own, and the style of each."""
         if self.analysis.summary.empty:
-            raise UsageError(f"no run of {self.folder} finished, so there is nothing to draw")
+            raise UsageError(f"no run of {self.folder} completed: nothing to plot")
         check_labels(labels or {}, list_names(self.analysis.runs))
         return relabel(self.analysis, labels or {})
 

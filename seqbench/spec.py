@@ -46,8 +46,8 @@ _SHOWN = 80  # characters of a name in an id, which names files too
 class RunSpec:
     """One training run. The defaults are the notebook's.
 
-    A default never changes: a run is named by what differs from it, see `chosen`. What a plan takes
-    where nobody chose is the plan's to say.
+    A default never changes: a run is named by what differs from it, see `chosen`. Defaults that
+    depend on the task or the device are the plan's.
 
     Raises
     ------

@@ -158,7 +158,7 @@ def test_a_checkpoint_says_what_it_is(result: seqbench.Result, tmp_path: Path) -
     assert parts["versions"]["torch"] == torch.__version__
     old = tmp_path / "old.ckpt"
     torch.save(parts["weights"], old)
-    with pytest.raises(seqbench.UsageError, match="has weights alone"):
+    with pytest.raises(seqbench.UsageError, match="contains only weights"):
         seqbench.load_model(old)
     for told in ("{", "3", 3):
         torch.save({"about": told, "weights": parts["weights"]}, old)
@@ -170,7 +170,7 @@ def test_a_checkpoint_says_what_it_is(result: seqbench.Result, tmp_path: Path) -
         with pytest.raises(seqbench.UsageError, match="has no model of this version"):
             seqbench.load_model(old)
     old.write_bytes(b"no checkpoint")
-    with pytest.raises(seqbench.UsageError, match="is no checkpoint"):
+    with pytest.raises(seqbench.UsageError, match="is not a checkpoint"):
         seqbench.load_model(old)
     about = {"settings": {**parts["settings"], "of_tomorrow": 1}, "sizes": parts["sizes"]}
     torch.save({"about": json.dumps(about), "weights": parts["weights"]}, old)
@@ -291,13 +291,13 @@ def test_a_variant_of_a_script_counts_with_its_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("settings", "told"),
     [
-        ({"hidden_sizes": 8}, "no setting is called 'hidden_sizes'; did you mean hidden_size"),
-        ({"variant": "gruu"}, "no variant is called 'gruu'; did you mean gru"),
+        ({"hidden_sizes": 8}, "unknown setting 'hidden_sizes'; did you mean hidden_size"),
+        ({"variant": "gruu"}, "unknown variant 'gruu'; did you mean gru"),
         ({"epochs": -1}, "epochs must be"),
-        ({"epochs": []}, "epochs must be one value at least"),
+        ({"epochs": []}, "epochs must be at least one value"),
         ({"seeds": 0}, "seeds must be a number from 1 to 1000"),
-        ({"seeds": []}, "seeds must be one value at least"),
-        ({"timeout": 5}, "needs runs in a process of their own"),
+        ({"seeds": []}, "seeds must be at least one value"),
+        ({"timeout": 5}, "needs isolated=True"),
         ({"seeds": 1.5}, "seeds must be a number from 1"),
         ({"variant": 3}, "variant must be a value of its kind"),
         ({"hidden_size": [[4]]}, "hidden_size must be a value of its kind"),
@@ -314,6 +314,6 @@ def test_bad_use_is_told(tmp_path: Path, settings: dict[str, Any], told: str) ->
 
 
 def test_runs_that_did_not_end_well_are_told(tmp_path: Path) -> None:
-    with pytest.warns(seqbench.RunsFailedWarning, match="1 of 2 runs did not end well"):
+    with pytest.warns(seqbench.RunsFailedWarning, match="1 of 2 runs failed"):
         found = run_quietly(tmp_path, variant=("rnn", "indrnn"), precision="bfloat16")
     assert set(found.runs["status"]) == {"ok", "unsupported"}

@@ -1,4 +1,4 @@
-"""The layout: which room may import which, as docs/architecture.md draws it."""
+"""The layout: which subpackage may import which, as in docs/architecture.md."""
 
 import ast
 import subprocess
@@ -11,23 +11,23 @@ import seqbench
 
 PACKAGE = Path(seqbench.__file__).parent
 ORDER = (
-    "",  # what everybody speaks: settings, columns, errors, formats
+    "",  # shared definitions: settings, columns, errors, formats
     *("results", "tasks", "models", "training", "timing", "harness"),
     *("analysis", "report", "verification", "history", "gate", "explain", "commands", "face"),
 )
-"""The rooms from left to right; each imports of those before it alone."""
+"""The subpackages from left to right; each imports only from those before it."""
 
 FACES = ("__init__", "__main__", "api", "cli", "result")
-"""What people use: the command and the Python interface."""
+"""Entry points: the command and the Python interface."""
 
 APART = {("results", "tasks"), ("tasks", "models")}
-"""Rooms of which the second does not import the first either."""
+"""Pairs of which the second does not import the first either."""
 
 WITHOUT_TORCH = ("results", "analysis", "report", "history")
 
 
-def room_of(module: str) -> str:
-    """Return the room that a module of seqbench lies in; the entry points are in the last."""
+def subpackage_of(module: str) -> str:
+    """Return the subpackage of a module of seqbench; the entry points are the last."""
     parts = module.split(".")
     if len(parts) > 1 and (PACKAGE / parts[1]).is_dir():
         return parts[1]
@@ -48,19 +48,21 @@ def list_arrows() -> list[tuple[str, str]]:
     return arrows
 
 
-def test_imports_go_one_way() -> None:
+def test_imports_have_one_direction() -> None:
     arrows = list_arrows()
     assert len(arrows) > 500
     assert [
         f"{one} imports {other}"
         for one, other in arrows
-        if ORDER.index(room_of(other)) > ORDER.index(room_of(one))
-        or (room_of(other), room_of(one)) in APART
+        if ORDER.index(subpackage_of(other)) > ORDER.index(subpackage_of(one))
+        or (subpackage_of(other), subpackage_of(one)) in APART
     ] == []
 
 
-@pytest.mark.parametrize("room", WITHOUT_TORCH)
-def test_what_reads_results_does_without_torch(room: str) -> None:
-    modules = [f"seqbench.{room}.{file.stem}" for file in (PACKAGE / room).glob("[!_]*.py")]
+@pytest.mark.parametrize("subpackage", WITHOUT_TORCH)
+def test_reading_results_needs_no_torch(subpackage: str) -> None:
+    modules = [
+        f"seqbench.{subpackage}.{file.stem}" for file in (PACKAGE / subpackage).glob("[!_]*.py")
+    ]
     code = f"import sys, {', '.join(modules)}; assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True, cwd=PACKAGE.parent)

@@ -29,7 +29,7 @@ def test_register_returns_its_argument_unchanged(fruit: Registry[int]) -> None:
 
 
 def test_a_taken_name_is_an_error(fruit: Registry[int]) -> None:
-    with pytest.raises(ValueError, match="'apple' is registered already"):
+    with pytest.raises(ValueError, match="'apple' is already registered"):
         fruit.register("apple")
     assert fruit["apple"] == 1
 
@@ -41,9 +41,9 @@ def test_names_that_are_no_names_are_refused(fruit: Registry[int], name: str) ->
 
 
 def test_unknown_names_are_answered_with_near_ones(fruit: Registry[int]) -> None:
-    with pytest.raises(UnknownNameError, match=r"no fruit is called 'aple'; did you mean apple\?"):
+    with pytest.raises(UnknownNameError, match=r"unknown fruit 'aple'; did you mean apple\?"):
         fruit["aple"]
-    with pytest.raises(UnknownNameError, match="there are: apple, blood-orange") as caught:
+    with pytest.raises(UnknownNameError, match="available: apple, blood-orange") as caught:
         fruit["zzz"]
     assert caught.value.exit_code is ExitCode.BAD_USE
 

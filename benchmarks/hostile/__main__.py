@@ -36,7 +36,7 @@ def list_trials(seed: int, cells: int, values: int) -> list[Trial]:
 
 
 def make_template(folder: Path) -> None:
-    """Make the results that lie in every trial's folder."""
+    """Make the results in every trial's folder."""
     for changes in (files.GOOD, files.OTHER):
         subprocess.run(
             [*SEQBENCH, *options.run_words(changes)],
@@ -50,7 +50,7 @@ def make_template(folder: Path) -> None:
 def run_trials(
     trials: list[Trial], folder: Path, lanes: int
 ) -> Iterator[tuple[int, Trial, Verdict]]:
-    """Run the trials, so many at a time, and yield their verdicts in order."""
+    """Run the trials, several at a time, and yield their verdicts in order."""
     template = folder / "template"
     template.mkdir()
     make_template(template)
@@ -71,9 +71,9 @@ def main() -> None:
     parser.add_argument("--values", type=int, default=150, help="random values of JSON")
     parser.add_argument("--lanes", type=int, default=os.cpu_count(), help="trials at a time")
     parser.add_argument("--family", choices=FAMILIES, help="only this one, nothing is written")
-    parser.add_argument("--only", default="", help="only trials whose name has this text in it")
-    parser.add_argument("--every", type=int, default=1, help="only every so many-th trial")
-    parser.add_argument("--show", action="store_true", help="print what a faulty command said")
+    parser.add_argument("--only", default="", help="only trials whose name contains this text")
+    parser.add_argument("--every", type=int, default=1, help="only every n-th trial")
+    parser.add_argument("--show", action="store_true", help="print the output of a faulty command")
     wanted = parser.parse_args()
     trials = [
         trial
@@ -91,8 +91,9 @@ def main() -> None:
             if table is not None:
                 table.write(_format_row(number, trial, verdict))
             if verdict.faults:
-                told = "; ".join(verdict.faults)
-                print(f"{number} {trial.family}: {trial.what!r}: {told} (exit code {verdict.code})")
+                found = "; ".join(verdict.faults)
+                what = f"{trial.family}: {trial.what!r}"
+                print(f"{number} {what}: {found} (exit code {verdict.code})")
                 if wanted.show:
                     print(verdict.output[-1500:], flush=True)
     counted = ", ".join(f"{number} {fault}" for fault, number in faults.items()) or "no fault"
@@ -113,10 +114,10 @@ def _open_table() -> IO[str]:
 def _format_row(number: int, trial: Trial, verdict: Verdict) -> str:
     """Return a line of the file; texts as Python writes them, so that the file is plain."""
     code = "" if verdict.code is None else verdict.code
-    what, told = ascii(trial.what)[1:-1], "; ".join(verdict.faults)
+    what, faults = ascii(trial.what)[1:-1], "; ".join(verdict.faults)
     line = io.StringIO()
     csv.writer(line, lineterminator="\n").writerow(
-        [number, trial.family, what, trial.expected, code, told]
+        [number, trial.family, what, trial.expected, code, faults]
     )
     return line.getvalue()
 

@@ -1,4 +1,4 @@
-"""Result files that somebody, or a broken disk, changed: CSV and ``environment.json``."""
+"""Result files changed by a user or a broken disk: CSV and ``environment.json``."""
 
 import csv
 import io
@@ -13,7 +13,7 @@ from benchmarks.hostile.options import run_words
 from benchmarks.hostile.trial import Trial
 
 GOOD = {"name": "good", "variant": "rnn,gru", "seeds": "2", "epochs": "3", "eval-every": "1"}
-"""The result that lies in every folder."""
+"""The result in every folder."""
 
 OTHER = GOOD | {"name": "other", "learning-rate": "0.01"}
 
@@ -60,7 +60,7 @@ Rows = list[list[str]]
 
 
 def list_trials(drawn: random.Random, cells: int, values: int) -> Iterator[Trial]:
-    """Yield known faults, unmistakable rewritings, and so many random cells and JSON values."""
+    """Yield known faults, unmistakable rewritings, and random cells and JSON values."""
     for name in ("runs.csv", "epochs.csv", "evaluations.csv"):
         for what, change in RAW_FAULTS.items():
             yield _trial(f"{name}: {what}", "refused", partial(_rewrite, name, change))
@@ -75,7 +75,7 @@ def list_trials(drawn: random.Random, cells: int, values: int) -> Iterator[Trial
         cell = partial(_set_random_cell, seed=drawn.random())
         name = drawn.choice(("runs.csv", "epochs.csv", "evaluations.csv"))
         words = READERS[number % len(READERS)]
-        expected = "told" if words[0] == "history" else "refused"  # it goes on with the others
+        expected = "told" if words[0] == "history" else "refused"  # it continues with the others
         yield _trial(f"{name}: a random cell", expected, partial(_edit, name, cell), words)
     for what, content in JSON_FAULTS.items():
         for words in READERS[:2]:
@@ -166,7 +166,7 @@ RUN_CELLS = (
     *(("started_at", text) for text in ("yesterday", "")),
     *(("data_fingerprint", text) for text in ("", "0" * 64)),
 )
-"""Cells of the first run, and what somebody makes of them."""
+"""Cells of the first run, and edited values."""
 
 
 def _exchange(rows: Rows) -> None:
@@ -187,7 +187,7 @@ def _set_random_cell(rows: Rows, seed: float) -> None:
 
 
 def _is_same(text: str, cell: str) -> bool:
-    """Tell whether two cells hold one value: 0 is 0.0."""
+    """Return whether two cells hold one value: 0 is 0.0."""
     try:
         return text == cell or float(text) == float(cell)
     except ValueError:

@@ -122,7 +122,7 @@ GATE_SHARES = ("margin", "memory-margin", "score-margin", "error-rate")
 
 
 def run_words(changes: dict[str, str]) -> tuple[str, ...]:
-    """Return the small run with some options in place of its own, or added."""
+    """Return the small run with some options instead of its own, or added."""
     return ("run", *(f"--{name}={text}" for name, text in (SMALL | changes).items()))
 
 
@@ -190,8 +190,8 @@ def _list_arguments() -> Iterator[Trial]:
             if words == ("pool", "{}", "good") and text == "nosuch":
                 continue  # a good name for a new result
             filled = tuple(word.replace("{}", text) for word in words)
-            told = {("{}",), ("report", "{}")}  # no text is no argument, or the folder itself
-            expected = "told" if words in told and not text.strip() else "refused"
+            documented = {("{}",), ("report", "{}")}  # no text is no argument, or the folder itself
+            expected = "told" if words in documented and not text.strip() else "refused"
             yield Trial("options", " ".join(filled)[:60], filled, expected)
 
 

@@ -1,4 +1,4 @@
-"""Plugins as people write them: tasks and variants with a fault each, files that misbehave."""
+"""Plugins with typical errors: tasks and variants with a fault each, files that misbehave."""
 
 from collections.abc import Iterator
 from functools import partial
@@ -106,7 +106,7 @@ EXAMPLES = {
     ),
     "printing control characters": ("print('fine')", "accepted"),
 }
-"""What happens to the examples, and what must come of it."""
+"""What happens to the examples, and its expected outcome."""
 
 _SCORE = "\n    def score(self, outputs, targets):\n        {}\n"
 _LOSS = "\n    def loss(self, outputs, targets):\n        {}\n"
@@ -157,7 +157,7 @@ MEMBERS = {
         "row",
     ),
 }
-"""What a task declares besides, and what must come of it."""
+"""What a task declares besides, and its expected outcome."""
 
 ENCODERS = {
     "as it should be": ("pass", "pass", "accepted"),
@@ -188,7 +188,7 @@ ENCODERS = {
     "a very long error": ("pass", "raise RuntimeError('y' * 10**6)", "row"),
     "output on the screen": ("pass", "print('words')", "told"),
 }
-"""What a variant does when it is built and when it is called, and what must come of it."""
+"""What a variant does when it is built and when it is called, and its expected outcome."""
 
 FILES = {
     "no Python": "this is no Python",

@@ -1,4 +1,4 @@
-"""Git repositories in every state, and benchmark files of other people, before gate and history."""
+"""Git repositories in every state, and third-party benchmark files, for gate and history."""
 
 import subprocess
 from collections.abc import Callable, Iterator
@@ -44,7 +44,7 @@ def format_benchmarks(
 
 
 def git(folder: Path, *words: str, content: bytes | None = None) -> str:
-    """Run git in ``folder``; return what it said."""
+    """Run git in ``folder``; return its output."""
     identity = ("-c", "user.name=somebody", "-c", "user.email=somebody@example.org")
     done = subprocess.run(
         [
@@ -65,7 +65,7 @@ def git(folder: Path, *words: str, content: bytes | None = None) -> str:
 
 
 def commit(folder: Path, files: dict[str, str], subject: str = "A change") -> None:
-    """Write files and commit everything that lies there."""
+    """Write files and commit everything in the folder."""
     for name, content in files.items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -215,7 +215,7 @@ NAMES = (
     ),
     *("名前", "a" * 200, "#a", "*", "$(id)", "..a", "a.b", "=1"),
 )
-"""Names of result folders that somebody gave."""
+"""Names of result folders given by users."""
 
 
 def list_trials() -> Iterator[Trial]:

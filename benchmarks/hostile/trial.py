@@ -1,4 +1,4 @@
-"""One trial: a command in a folder of its own, and the faults that were seen in what came of it."""
+"""One trial: a command in a separate folder, and the faults observed in it."""
 
 import os
 import re
@@ -36,7 +36,7 @@ def leave(folder: Path) -> None:
 
 @dataclass(frozen=True)
 class Trial:
-    """A command that somebody might type, and what must come of it.
+    """A command that a user might type, and its expected outcome.
 
     Parameters
     ----------
@@ -48,8 +48,8 @@ class Trial:
         The command after ``seqbench``; or, with ``shell``, one text for a shell.
     expected
         ``refused``: an exit code other than 0, and a message. ``accepted``: exit code 0. ``told``:
-        any documented end. ``row``: a run that did not end well stands in ``runs.csv`` of the
-        result ``trial`` with its reason, or the command is refused.
+        any documented end. ``row``: a run that failed is in ``runs.csv`` of the result ``trial``
+        with its reason, or the command is refused.
     prepare
         Changes the folder before: it holds ``results/good`` and ``results/other``.
     surroundings
@@ -57,7 +57,7 @@ class Trial:
     shell
         Whether ``words`` is a line for ``sh``, in which ``$SEQBENCH`` is the command.
     spoilt
-        Whether ``prepare`` changes the good result itself, so that its rows are not looked for.
+        Whether ``prepare`` changes the good result itself, so that its rows are not checked.
     """
 
     family: str
@@ -72,7 +72,7 @@ class Trial:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What came of a trial: its exit code and its faults, each a word."""
+    """Outcome of a trial: its exit code and its faults, each a word."""
 
     code: int | None
     faults: tuple[str, ...]
@@ -186,7 +186,7 @@ def _has_bad_row(folder: Path) -> bool:
 
 
 def _is_raw(page: Path) -> bool:
-    """Tell whether a page has text from outside in it that acts: control characters, or a tag."""
+    """Return whether a page has external text in it that acts: control characters, or a tag."""
     text = page.read_text(encoding="utf-8", errors="replace")
     fenced = re.sub(r"^(`{3,}|~{3,}).*?^\1", "", text, flags=re.DOTALL | re.MULTILINE)
     inert = re.sub(r"`[^`\n]*`", "", re.sub(r"\\[^\n]", "", fenced))  # escaped, or code

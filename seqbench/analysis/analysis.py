@@ -35,7 +35,7 @@ class Analysis:
         From `differences`: final scores, epoch times and training steps, each group's against the
         best one's.
     effects
-        From `differences.compare_settings`, of all settings whose effect is a finding of its own.
+        From `differences.compare_settings`, of all settings whose effect is a separate finding.
     speed, phases, race, limits
         From `speed`, of timed samples.
     profiles

@@ -1,4 +1,4 @@
-"""Two stored results side by side: scores paired by seed, times where the machines are alike."""
+"""Comparison of two stored results: scores paired by seed, times if the machines are equal."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
@@ -32,7 +32,7 @@ class Comparison:
     Parameters
     ----------
     along
-        The setting in which the results differ on purpose, with its value in each, in words; None
+        The setting in which the results differ on purpose, with its value in each, as text; None
         where equal settings are compared.
     differences
         Of the environments, field by field, and of the number of threads, that can change a number
@@ -96,17 +96,17 @@ def compare_results(first: Results, second: Results) -> Comparison:
 
 
 def _put_together(first: Results, second: Results) -> pd.DataFrame:
-    """Return the runs of both that ended well, with their times, and their ``side``, 0 or 1."""
+    """Return the runs of both that completed, with their times, and their ``side``, 0 or 1."""
     timed = [time_runs(each.runs, each.epochs) for each in (first, second)]
     sides = [each.assign(side=side) for side, each in enumerate(timed)]
     runs = pd.concat(sides, ignore_index=True)
-    if list(_list_threads(first, second)):  # the machines' own: no setting that anybody varied
+    if list(_list_threads(first, second)):  # the machines' own: not a varied setting
         runs["threads"] = runs["threads"].iloc[0]
     return runs[runs["status"] == "ok"]
 
 
 def _pair_runs(runs: pd.DataFrame) -> tuple[pd.DataFrame, int, int]:
-    """Return runs of equal settings side by side, and how many have no partner on either side."""
+    """Return pairs of runs with equal settings, and the numbers of unpaired runs of both."""
     named = name_groups(runs)
     one, other = (named[named["side"] == side] for side in (0, 1))
     pairs = one.merge(other, on=[*GROUP, "seed"], suffixes=("", "_second"))
@@ -126,16 +126,16 @@ def _list_varied(runs: pd.DataFrame) -> dict[str, tuple[Any, Any]]:
 
 
 def _describe_nothing(first: Results, second: Results, runs: pd.DataFrame) -> str:
-    told = (
-        f"{first.name} and {second.name} have no run of the same settings and seed in common that "
-        f"ended well in both"
+    message = (
+        f"{first.name} and {second.name} have no completed run with the same settings and seed "
+        f"in common"
     )
     sides = [part.drop(columns="seed") for _, part in name_groups(runs).groupby("side")]
     if len(sides) == 2 and not sides[0].merge(sides[1], on=GROUP).empty:
-        return f"{told}: only the seeds differ; `seqbench pool` puts such results together"
+        return f"{message}: only the seeds differ; `seqbench pool` merges such results"
     varied = _list_varied(runs)
     each = "; ".join(f"{name}: {was}, {now}" for name, (was, now) in varied.items())
-    return f"{told}; they differ in {each}" if varied else told
+    return f"{message}; they differ in {each}" if varied else message
 
 
 def _list_changes(pairs: pd.DataFrame) -> Iterator[str]:
@@ -145,7 +145,7 @@ def _list_changes(pairs: pd.DataFrame) -> Iterator[str]:
     both = pairs[["code_version", "code_version_second"]].dropna()
     code = sum(not same_code(*each) for each in both.itertuples(index=False))
     if code:
-        yield f"{code} of {len(pairs)} pairs went through different code."
+        yield f"{code} of {len(pairs)} pairs were run with different code."
     edited = pairs[["edited_at", "edited_at_second"]].notna().any(axis=1).sum()
     if edited:
         yield f"{edited} of {len(pairs)} pairs have a run that was edited by hand."
@@ -164,7 +164,7 @@ def compare_groups(pairs: pd.DataFrame, *, times: bool) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        `GROUP`; ``metric``; ``seeds``; ``equal``, how many pairs have scores equal to the last bit;
+        `GROUP`; ``metric``; ``seeds``; ``equal``, how many pairs have scores bitwise equal;
         ``first`` and ``second``, mean scores; ``gain``, the mean over seeds of how much better the
         second is, positive whichever way the metric runs, with ``low``, ``high`` and ``p`` by
         Student's t test of the paired differences; ``time_ratio``, the geometric mean over seeds
@@ -216,13 +216,13 @@ def describe_comparison(first: str, second: str, found: Comparison) -> Iterator[
     else:
         yield f"The environments of {first} and {second} are the same."
     if found.others:
-        yield f"Recorded, but decides nothing: {format_differences(found.others)}."
+        yield f"Recorded, but not decisive: {format_differences(found.others)}."
     if found.along is not None:
-        yield f"Compared along a setting in which they differ on purpose, {found.along}."
+        yield f"Compared along the one setting in which they differ, {found.along}."
     yield from found.changes
     if not found.alike:
-        yield "The machines are not alike, so times are not compared."
+        yield "The machines differ, so times are not compared."
     for name, number in ((first, found.only_first), (second, found.only_second)):
         if number:
             runs = "1 run" if number == 1 else f"{number} runs"
-            yield f"{runs} of {name} without a partner of the same settings and seed."
+            yield f"{runs} of {name} without a counterpart with the same settings and seed."

@@ -19,7 +19,7 @@ from seqbench.intervals import Numbers, find_resolution
 from seqbench.spec import RunSpec
 
 SETTINGS_COMPARED = ("readout",)
-"""Settings whose effect within a variant is a finding of its own."""
+"""Settings whose effect within a variant is a separate finding."""
 
 _SETTINGS = [field.name for field in fields(RunSpec)]
 
@@ -54,7 +54,7 @@ def compare_times(times: pd.DataFrame, column: str) -> pd.DataFrame:
     Parameters
     ----------
     times
-        A row a run: `GROUP` and ``column``, its time; from `stats.time_runs` or
+        One row per run: `GROUP` and ``column``, its time; from `stats.time_runs` or
         `speed.time_steps`.
 
     Returns
@@ -78,7 +78,7 @@ def compare_all_settings(runs: pd.DataFrame) -> pd.DataFrame:
 
 
 def compare_settings(runs: pd.DataFrame, setting: str) -> pd.DataFrame:
-    """Compare the values of one setting, between groups that are alike in all other settings.
+    """Compare the values of one setting, between groups with equal other settings.
 
     Returns
     -------

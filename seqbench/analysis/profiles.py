@@ -101,6 +101,6 @@ def summarise_profiles(
     table = pd.DataFrame(rows).merge(known, on=GROUP)
     products = table["product"].where(table["product"] > 0)
     table["product_fraction"] = table["peak_fraction"] / products
-    met = table.groupby(["task", "device"], sort=False).ngroup()
-    table = table.assign(place=met).sort_values(["place", "peak_fraction"], kind="stable")
+    order = table.groupby(["task", "device"], sort=False).ngroup()
+    table = table.assign(place=order).sort_values(["place", "peak_fraction"], kind="stable")
     return table.drop(columns="place").reset_index(drop=True)

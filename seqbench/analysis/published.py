@@ -1,4 +1,4 @@
-"""Published figures: the data file ``published.csv``, read, set beside ours and described."""
+"""Published figures: the data file ``published.csv``, read, set next to ours and described."""
 
 from collections.abc import Iterator
 from importlib.resources import files
@@ -16,7 +16,7 @@ def load_published() -> pd.DataFrame:
     """Return the published figures.
 
     Columns: ``task``, its ``length`` where that is a setting, ``variant``, ``metric``, ``score``
-    (in the metric's own unit; accuracy as a share), ``parameters`` and ``epochs`` where they are
+    (in the metric's own unit; accuracy as a fraction), ``parameters`` and ``epochs`` where they are
     known, ``source`` and ``convention``, the circumstances without which the score means nothing.
     """
     counts = {"length": "Int64", "parameters": "Int64", "epochs": "Int64"}
@@ -25,7 +25,7 @@ def load_published() -> pd.DataFrame:
 
 
 def join_published(summary: pd.DataFrame, published: pd.DataFrame) -> pd.DataFrame:
-    """Set the published figures of the tasks of ``summary`` beside its groups.
+    """Set the published figures of the tasks of ``summary`` next to its groups.
 
     Returns
     -------
@@ -73,7 +73,7 @@ def describe_published(published: pd.DataFrame) -> Iterator[str]:
 
 
 def _same_circumstances(row: Any) -> bool:
-    """Tell whether length, parameters and epochs are known of a published figure, and are ours."""
+    """Return whether a published figure has known, equal length, parameters and epochs."""
     length = pd.isna(row.published_length) or row.length == row.published_length
     known = pd.notna(row.published_parameters) and pd.notna(row.published_epochs)
     return bool(

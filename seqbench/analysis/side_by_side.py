@@ -1,4 +1,4 @@
-"""One's own result beside the published one of the same name: equal settings, each on its machine.
+"""A local result next to the published one of the same name: equal settings, each on its machine.
 
 Seeds and threads may differ: scores are means over the seeds that each has, and the times say what
 each machine takes with the threads that it was given.
@@ -18,14 +18,14 @@ _COMPARED = ["score", "seeds", "epoch_time_s"]
 
 
 def set_side_by_side(own: Analysis, published: Analysis) -> pd.DataFrame:
-    """Return a row for each group of one's own that the published result has with equal settings.
+    """Return a row for each group that both results have with equal settings.
 
     Returns
     -------
     DataFrame
-        `GROUP` as in one's own result; ``metric``, ``metric_unit``; ``score`` (mean over seeds),
+        `GROUP` as in the local result; ``metric``, ``metric_unit``; ``score`` (mean over seeds),
         ``seeds`` and ``epoch_time_s`` (median over runs), and the published ones with
-        ``_published`` at the end; ``speed_up``: the published epoch time over one's own. Empty
+        ``_published`` at the end; ``speed_up``: the published epoch time over the local one. Empty
         where a result has no finished run.
     """
     if own.finished.empty or published.finished.empty:

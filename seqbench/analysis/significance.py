@@ -21,7 +21,7 @@ SIGNIFICANCE = 1 - CONFIDENCE
 
 @dataclass(frozen=True)
 class Difference:
-    """How far two means lie apart.
+    """The difference of two means.
 
     Parameters
     ----------
@@ -81,12 +81,12 @@ def compare_means(
 def compare_pairs(
     differences: ArrayLike, resolution: ArrayLike, comparisons: int = 1
 ) -> Difference:
-    """Compare the mean of paired differences with 0: Student's t test, adjusted and bounded alike.
+    """Compare the mean of paired differences with 0: Student's t test, adjusted and bounded.
 
     Parameters
     ----------
     differences
-        One a pair, on the last axis; of fewer than two all is NaN but the mean.
+        One per pair, on the last axis; of fewer than two all is NaN but the mean.
     resolution, comparisons
         As in `compare_means`; the resolution is that of a single value.
     """

@@ -27,7 +27,7 @@ _KEPT += ["parameters"]
 
 
 def _join_runs(runs: pd.DataFrame, timings: pd.DataFrame) -> pd.DataFrame:
-    """Return the samples of the runs that ended well, with the runs' names and settings."""
+    """Return the samples of the completed runs, with the runs' names and settings."""
     named = name_groups(runs)
     named = named[named["status"] == "ok"]
     joined = named[["run_id", *GROUP, *_KEPT, "peak_memory_bytes"]].merge(timings, on="run_id")
@@ -35,13 +35,13 @@ def _join_runs(runs: pd.DataFrame, timings: pd.DataFrame) -> pd.DataFrame:
 
 
 def measure_limits(runs: pd.DataFrame, timings: pd.DataFrame) -> pd.DataFrame:
-    """Return what the machine reached at best, for each device, thread count and precision.
+    """Return the measured hardware peaks, for each device, thread count and precision.
 
     Returns
     -------
     DataFrame
         ``device``, ``threads``, ``precision``; ``peak_flops_per_s``, the median over the runs of
-        each run's fastest product of large squares; ``peak_least`` and ``peak_most``, its range;
+        each run's peak matrix-multiply throughput; ``peak_least`` and ``peak_most``, its range;
         ``peak_bytes_per_s``, of a copy: the median over the runs of each run's median.
     """
     samples = _join_runs(runs, timings)
@@ -71,9 +71,9 @@ def _peaks(samples: pd.DataFrame) -> pd.Series:
 def summarise_speed(runs: pd.DataFrame, timings: pd.DataFrame) -> pd.DataFrame:
     """Return one row for each group of runs that differ in the seed only, and each phase.
 
-    Empty if nothing but the machine's limits was measured. Columns: `GROUP`, ``phase``,
-    ``task_name``, ``variant``, ``implementation``, ``precision``, ``threads``, ``batch_size``,
-    ``parameters``, those of `stats.summarise_memory` and
+    Empty if only the hardware peaks were measured. Columns: `GROUP`, ``phase``, ``task_name``,
+    ``variant``, ``implementation``, ``precision``, ``threads``, ``batch_size``, ``parameters``,
+    those of `stats.summarise_memory` and
 
     ``runs``, ``samples``, ``run_samples``, ``contended``
         How many runs; samples of all together, and of the run that has fewest; the share of the
@@ -90,8 +90,8 @@ def summarise_speed(runs: pd.DataFrame, timings: pd.DataFrame) -> pd.DataFrame:
     ``samples_per_s``, ``steps_per_s``
         Examples and time steps per second.
     ``flops_per_s``, ``peak_fraction``, ``intensity``
-        By formula, against the machine's own product (the median over the runs, each against the
-        product measured just before it), and per byte moved; NaN without a formula.
+        By formula, against the measured peak (the median over the runs, each against the product
+        measured just before it), and per byte moved; NaN without a formula.
     """
     joined = _join_runs(runs, timings)
     peaks = _peaks(joined)
@@ -154,7 +154,7 @@ def time_steps(runs: pd.DataFrame, timings: pd.DataFrame) -> pd.DataFrame:
 
 
 def _is_unstable(medians: Sequence[float], width: float) -> bool | None:
-    """Tell whether a group's time is unstable, from its runs' medians and its interval's width."""
+    """Return whether a group's time is unstable, from its runs' medians and its interval."""
     allowed = UNSTABLE_WIDTH * np.median(medians)
     if max(medians) - min(medians) > allowed:
         return True
@@ -187,8 +187,8 @@ def tabulate_phases(speed: pd.DataFrame) -> pd.DataFrame:
     wide.columns = [f"{phase}_{value}" for value, phase in wide.columns]
     groups = speed[[*GROUP, *_KEPT, *MEMORY]].drop_duplicates(GROUP)
     wide = groups.merge(wide.reset_index(), on=GROUP)
-    met = list(dict.fromkeys(_task_device(speed)))
-    order = [met.index(each) for each in _task_device(wide)]
+    present = list(dict.fromkeys(_task_device(speed)))
+    order = [present.index(each) for each in _task_device(wide)]
     wide = wide.assign(place=order).sort_values(["place", "train_step_seconds"], kind="stable")
     return wide.drop(columns="place").reset_index(drop=True)
 
@@ -205,9 +205,9 @@ def race_implementations(speed: pd.DataFrame) -> pd.DataFrame:
     DataFrame
         ``task``, ``device``, ``variant``, with what else its label tells, ``threads``, ``phase``
         (``train_step`` or ``inference``), ``implementation``, ``precision``, ``seconds``; ``base``,
-        the variant's ordinary implementation, in float32; ``speedup``, how many times as fast as
-        that; ``speedup_low`` and ``speedup_high``, from the ends of both intervals, NaN where one
-        is not known; ``best``, whether it is the fastest of all. Only variants with more than one.
+        the variant's default implementation, in float32; ``speedup``, the speed-up over it;
+        ``speedup_low`` and ``speedup_high``, from the ends of both intervals, NaN where one is not
+        known; ``best``, whether it is the fastest of all. Only variants with more than one.
     """
     if speed.empty:
         return speed

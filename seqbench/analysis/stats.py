@@ -36,10 +36,9 @@ def name_groups(runs: pd.DataFrame) -> pd.DataFrame:
 
     ``task`` gets the length of its sequences, the cut of its training set and the word that its
     data was changed where a run has one, for scores on two lengths are not compared; the registered
-    name stands in ``task_name``.
-    ``label`` is the variant, and what tells runs of that variant on that task apart: each other
-    setting, but for seed and device, that some variant has in several values; `_ORDINARY` values
-    go without saying. Runs that have names keep them.
+    name is in ``task_name``. ``label`` is the variant, and what tells runs of that variant on that
+    task apart: each other setting, but for seed and device, that some variant has in several
+    values; `_ORDINARY` values go without saying. Runs that have names keep them.
     """
     if "label" in runs:
         return runs
@@ -58,10 +57,10 @@ def name_groups(runs: pd.DataFrame) -> pd.DataFrame:
 
 def _name_problems(runs: pd.DataFrame) -> pd.Series:
     length = " T=" + runs["length"].astype("string")
-    told = runs.get(
+    recorded = runs.get(
         "changed_data", pd.Series(pd.NA, index=runs.index)
     ).notna()  # of plans: not known
-    changed = pd.Series(np.where(told, CHANGED, ""), index=runs.index, dtype="string")
+    changed = pd.Series(np.where(recorded, CHANGED, ""), index=runs.index, dtype="string")
     examples = " n=" + runs["train_examples"].astype("string")
     return runs["task"].astype("string") + length.fillna("") + changed + examples.fillna("")
 
@@ -84,7 +83,7 @@ def count_machines(runs: pd.DataFrame) -> int:
 
 
 def _are_timed(runs: pd.DataFrame) -> pd.Series:
-    """Tell of each run whether its times count: those of the first one's machine do."""
+    """Return for each run whether its times count: those of the first one's machine do."""
     return runs["environment_id"] == runs["environment_id"].iloc[:1].squeeze()
 
 
@@ -254,8 +253,8 @@ def list_uneven_settings(runs: pd.DataFrame) -> pd.DataFrame:
     settings.append("data_fingerprint")
     for task, group in select_finished(runs).groupby("task", sort=False):
         for name in settings:
-            told = group["label"].str.contains(f" {name}=", regex=False).any()
-            if told or len(group[name].unique()) == 1:
+            shown = group["label"].str.contains(f" {name}=", regex=False).any()
+            if shown or len(group[name].unique()) == 1:
                 continue
             for value, part in group.groupby(name, sort=False, dropna=False):
                 labels = list(dict.fromkeys(part["label"]))

@@ -30,11 +30,10 @@ def summarise_targets(runs: pd.DataFrame, evaluations: pd.DataFrame) -> pd.DataF
         and its range ``least_s`` to ``most_s``; ``spacing_s``, the mean time from the evaluation
         before to the one that reached it, which is the resolution of the time; ``score``, the mean
         final one; ``changed``, the settings in which the recipe differs from the one before it to
-        the same goal; ``gain``, how many times faster than that one it is there, and ``p``, of no
-        difference of the logarithms, adjusted for all recipes to the goal, as in
-        `significance.compare_means`; ``total``, how many times faster than the first one; ``goal``,
-        the task that is to be done, of whose training set a recipe may use a part. Empty if no run
-        had a target.
+        the same goal; ``gain``, the speed-up over that one, and ``p``, of no difference of the
+        logarithms, adjusted for all recipes to the goal, as in `significance.compare_means`;
+        ``total``, the cumulative speed-up; ``goal``, the task that is to be done, of whose training
+        set a recipe may use a part. Empty if no run had a target.
     """
     named = name_groups(runs)
     timed = named[(named["status"] == "ok") & named["target"].notna()]

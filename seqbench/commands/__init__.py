@@ -1,1 +1,1 @@
-"""The commands: arguments to calls, what comes of them to the screen and to exit codes."""
+"""The commands: arguments to calls, their results to the screen and to exit codes."""

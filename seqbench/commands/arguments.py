@@ -34,7 +34,7 @@ _SHOWN = 40
 NUMBER = parse_number(float)
 COUNT = parse_number(int, at_least(1))
 
-WHERE = "Where results go"
+WHERE = "Output"
 """Group of options."""
 
 ResultsRoot = Annotated[
@@ -83,8 +83,7 @@ Plugins = Annotated[
 def find_folder(name: str, results: Path) -> Path:
     """Return a result folder for its path or its name, which need not be there.
 
-    A name is that of a published result, or of one's own: where both are there ``local/NAME`` is
-    one's own.
+    A name is that of a published result, or of a local one: if both exist ``local/NAME`` is local.
     """
     from seqbench.results.folder_lock import heal_folder
 
@@ -103,7 +102,7 @@ def choose_root(results: Path | None, *, publish: bool) -> Path:
     Raises
     ------
     UsageError
-        If it is named, and a published one is asked for too.
+        If it is named, and a published one is requested too.
     """
     if results is not None and publish:
         raise UsageError("--publish stands for --results results; give one of the two")

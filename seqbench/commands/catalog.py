@@ -1,4 +1,4 @@
-"""What is registered, in words: the text behind ``seqbench list`` and ``seqbench show``."""
+"""What is registered, as text: the text behind ``seqbench list`` and ``seqbench show``."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -45,7 +45,7 @@ def _explain_suite(suite: Suite) -> str:
     for grid in suite.grids:
         lines += ["", *(f"{name}: {', '.join(map(str, values))}" for name, values in grid.items())]
         if "variant" not in grid:
-            lines.append("variant: every one that does not wait to be asked for")
+            lines.append("variant: all default variants")
     if suite.match_parameters:
         lines += ["", f"hidden size: chosen for {format_count(suite.match_parameters)} parameters"]
     return "\n".join(lines)
@@ -73,7 +73,7 @@ def _describe_model(spec: RunSpec) -> list[str]:
         f"Implementations: {', '.join(VARIANTS[name].implementations)}",
         f"On {spec.task}: {_describe_size(spec, sizes)}, read-out {spec.readout}",
         f"  parameters  {format_count(count_parameters(model))}",
-        f"  FLOPs       {format_count(count_flops(model, sizes.time))} for a sequence, forwards",
+        f"  FLOPs       {format_count(count_flops(model, sizes.time))} per sequence, forward pass",
         *([f"              not recorded: {unseen}"] if unseen else []),
         *_describe_shapes(model, sizes.time, sizes.features),
     ]
@@ -96,9 +96,9 @@ def _describe_size(spec: RunSpec, sizes: Task) -> str:
                 replace(spec, hidden_size=2 * spec.hidden_size),
             )
         )
-    layers = f"{spec.num_layers} layers" if deeper != own else "its own number of layers"
-    units = f"of {spec.hidden_size} units" if wider != own else "and of units"
-    return f"{layers} {units}"
+    layers = f"{spec.num_layers} layers" if deeper != own else "fixed number of layers"
+    units = f"hidden size {spec.hidden_size}" if wider != own else "fixed hidden size"
+    return f"{layers}, {units}"
 
 
 def _describe_shapes(model: SequenceModel, time: int, features: int) -> list[str]:
@@ -135,7 +135,7 @@ def describe_task(name: str) -> str:
 
 @contextmanager
 def _named_fault(kind: str, name: str) -> Iterator[None]:
-    """Say of an error in other people's code whose it is."""
+    """Attribute an error in third-party code to its variant or task."""
     try:
         yield
     except (SeqbenchError, KeyboardInterrupt):
@@ -153,24 +153,24 @@ def _describe_sizes(name: str, task: Task) -> list[str]:
         f"Read-outs: {', '.join(task.readouts)}",
     ]
     if task.default_length is not None:
-        lines.append(f"Length: a setting, {task.default_length} if nobody says otherwise")
+        lines.append(f"Length: a setting, {task.default_length} by default")
     if not task.looks_ahead:
-        lines.append("Bidirectional variants are refused: what comes next is the answer")
+        lines.append("Bidirectional variants are unsupported: the next step is the target")
     published = load_published()
     return [*lines, *_describe_published(published[published["task"] == name])]
 
 
 def _describe_published(rows: Any) -> list[str]:
     if rows.empty:
-        return ["Published: — (nothing citable is known)"]
+        return ["Published: none known"]
     lines = ["Published:"]
     for row in rows.itertuples():
         length = f" T={row.length}" if _known(row.length) else ""
         size = [f"{format_count(int(row.parameters))} parameters"] if _known(row.parameters) else []
         budget = [f"{row.epochs} epochs"] if _known(row.epochs) else []
-        told = "; ".join([row.source, *size, *budget, *filter(None, [row.convention])])
+        details = "; ".join([row.source, *size, *budget, *filter(None, [row.convention])])
         score = format_score(row.score, row.metric)
-        lines.append(f"  {row.variant} on {row.task}{length}: {row.metric} {score} ({told})")
+        lines.append(f"  {row.variant} on {row.task}{length}: {row.metric} {score} ({details})")
     return lines
 
 

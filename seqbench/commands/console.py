@@ -1,8 +1,8 @@
-"""The screen: what a command says, what it complains of, how it ends when it is interrupted.
+"""The terminal: messages, errors and interruption of a command.
 
-All that a command prints goes through `Screen`, so that its rules hold everywhere: text from
-outside cannot steer the terminal, what an encoding lacks is replaced, a log has neither colours nor
-bars, a reader that has gone ends the command, and a full disk under a log costs no result.
+All output of a command goes through `Screen`, so that its rules hold everywhere: external text
+cannot control the terminal, what an encoding lacks is replaced, a log has neither colours nor bars,
+a closed pipe ends the command, and a full disk under a log costs no result.
 """
 
 import codecs
@@ -44,7 +44,7 @@ _PLAIN = {
 class Screen(Console):
     """Standard output or standard error, whatever stands there when something is printed.
 
-    Text is printed as it stands, without markup and without what would steer a terminal.
+    Text is printed unchanged, without markup and without what would control a terminal.
     """
 
     def __init__(self, *, stderr: bool = False) -> None:
@@ -74,7 +74,7 @@ class Screen(Console):
             self._give_up(error)
 
     def on_broken_pipe(self) -> None:
-        """End the command without a word, as tools do whose reader has seen enough."""
+        """End the command silently, as tools do whose output is closed."""
         self._silence()
         raise SystemExit(ExitCode.OUTPUT_CLOSED)
 
@@ -113,7 +113,7 @@ def replace_unencodable() -> None:
 
 
 def _replace(error: UnicodeError) -> tuple[str, int]:
-    """Return what stands for the characters that cannot be encoded, and where to go on."""
+    """Return what replaces the characters that cannot be encoded, and where to go on."""
     if not isinstance(error, UnicodeEncodeError):
         raise error
     lacking = error.object[error.start : error.end]
@@ -133,12 +133,12 @@ def end_output(code: Any) -> Any:
 
 
 def say(text: str) -> None:
-    """Print a text as it stands."""
+    """Print a text unchanged."""
     console.print(text, soft_wrap=True)
 
 
 def complain(text: str) -> None:
-    """Print a text as it stands where errors go."""
+    """Print a text unchanged where errors go."""
     errors.print(text, soft_wrap=True)
 
 
@@ -164,7 +164,7 @@ def interruptible(kept: str) -> Iterator[None]:
 
 @contextmanager
 def tell_progress(*, in_log: bool = True) -> Iterator[Callable[[str], object]]:
-    """Give what says how far a command is: one line that changes, or a line each in a log.
+    """Yield a function that shows progress: one updated line, or separate lines in a log.
 
     Without ``in_log`` it says nothing where there is no terminal.
     """

@@ -38,7 +38,12 @@ def gradients(
         int, typer.Option(help="Steps of a sequence.", parser=COUNT_FROM_2, metavar="N")
     ] = 50,
     epochs: Annotated[
-        int, typer.Option(help="Epochs of training between.", parser=COUNT_FROM_0, metavar="N")
+        int,
+        typer.Option(
+            help="Epochs of training between the two measurements.",
+            parser=COUNT_FROM_0,
+            metavar="N",
+        ),
     ] = 15,
     out: Out = Path("reports/explain"),
 ) -> None:
@@ -60,12 +65,12 @@ def gradients(
 def gates(
     task: Annotated[
         str | None,
-        typer.Option(help="A task with one answer a sequence.", show_default="row-digits"),
+        typer.Option(help="A task with one output per sequence.", show_default="row-digits"),
     ] = None,
     epochs: Annotated[
         int | None,
         typer.Option(
-            help="Epochs of training before.", parser=COUNT_FROM_0, metavar="N", show_default="20"
+            help="Epochs of training.", parser=COUNT_FROM_0, metavar="N", show_default="20"
         ),
     ] = None,
     checkpoint: Annotated[

@@ -40,7 +40,7 @@ def history(
     else:
         raise UsageError(
             "`seqbench history NAME` reads the git revisions of a result, `seqbench history "
-            "--folder DIR` the results in a folder: give one of the two"
+            "--folder DIR` the results in a folder: give one of them"
         )
     found = trace_history(line)
     command = f"seqbench history {kind}{shlex.quote(line.name)}"

@@ -1,4 +1,4 @@
-"""Settings as a person types them: options, their text to axes of a grid, and axes to a command."""
+"""Settings as a user types them: options, their text to axes of a grid, and axes to a command."""
 
 import inspect
 import re
@@ -24,7 +24,7 @@ NONE = "none"
 MOST_SEEDS = 1000
 
 LONGEST_NAME = 200
-"""Of a result folder: a file's may have 255 bytes, and those beside it are longer."""
+"""Of a result folder: a file's may have 255 bytes, and those next to it are longer."""
 
 LONGEST_TIMEOUT_S = 1_000_000
 """The system cannot be asked to wait for more than 24 days."""
@@ -172,7 +172,7 @@ def check_folder_name(name: str) -> str:
     """Return ``name`` if it can name a result folder; raise `SettingError` if it cannot."""
     if not NAME.fullmatch(name) or len(name) > LONGEST_NAME or name == LOCAL:
         expected = "lower-case letters and digits, words joined by hyphens"
-        other = f"{LONGEST_NAME} characters at most, and not {LOCAL}, which holds one's own results"
+        other = f"{LONGEST_NAME} characters at most, and not {LOCAL}, the folder of local results"
         raise SettingError("name", name, f"{expected}, {other}")
     return name
 
@@ -188,10 +188,9 @@ def refuse_file(setting: str, name: str) -> None:
     """Raise `UsageError` if what should be a task's or a variant's name is that of a file."""
     if setting in ("task", "variant") and re.search(r"[./\\]", name):
         raise UsageError(
-            f"--{setting} takes a {setting}'s name, and {shorten(name)!r} is a file's. Data of "
-            f"your own become a task, and a model of your own a variant, in a Python file that "
-            f"registers it: `--plugin my_file.py --{setting} its-name`; docs/plugins.md has an "
-            f"example of each."
+            f"--{setting} takes a {setting}'s name, and {shorten(name)!r} is a file's. To use "
+            f"your own data or model, register it as a task or a variant in a Python file: "
+            f"`--plugin my_file.py --{setting} its-name`; docs/plugins.md has examples."
         )
 
 
@@ -201,7 +200,7 @@ def option_of(setting: str) -> str:
 
 
 def format_command(request: Request) -> str:
-    """Return the command that makes a result again, the folders of this machine left out.
+    """Return the command that reproduces a result, the folders of this machine left out.
 
     Where the folder with the data was named, DIR stands for it.
     """

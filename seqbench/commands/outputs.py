@@ -1,7 +1,7 @@
-"""What leaves a command: checked before the work, written to files first, then said.
+"""The outputs of a command: checked before the work, written to files first, then printed.
 
 A result of minutes must not be lost because a file cannot be written, or because the screen cannot
-say a character. So a command checks all that it is asked to write before it begins
+encode a character. So a command checks all that it is asked to write before it begins
 (`check_outputs`, `check_folder`), writes its files at the end (`write_outputs`), and then prints.
 """
 
@@ -47,7 +47,7 @@ class Output:
         try:
             if self.path.exists() and not self.path.is_file():  # a device or a pipe may be written
                 if self.path.is_dir() or not os.access(self.path, os.W_OK):
-                    raise PermissionError(0, "it is a folder, or may not be written to")
+                    raise PermissionError(0, "it is a folder, or not writable")
                 _kept_open.append(_open_at_once(self.path))  # or who reads a pipe would go
                 return
             new = not self.path.exists()
@@ -70,12 +70,12 @@ class Output:
 
 
 def _open_at_once(path: Path | str, flags: int = os.O_WRONLY) -> int:
-    """Open a device or a pipe for writing, or raise: a pipe that nobody reads is not waited for."""
+    """Open a device or a pipe for writing, or raise: a pipe without a reader is not waited for."""
     try:
         descriptor = os.open(path, flags | os.O_NONBLOCK)
     except OSError as error:
         if error.errno == ENXIO:
-            raise OSError(ENXIO, "it is a pipe that nobody reads") from None
+            raise OSError(ENXIO, "it is a pipe without a reader") from None
         raise
     os.set_blocking(descriptor, True)
     return descriptor
@@ -112,7 +112,7 @@ def check_folder(asked_by: str, folder: Path) -> None:
 
 @contextmanager
 def writing(asked_by: str, path: Path) -> Iterator[None]:
-    """Turn a fault in writing into an `OutputError` that says what was asked for, and where."""
+    """Turn a fault in writing into an `OutputError` that says what was requested, and where."""
     try:
         yield
     except OSError as error:
@@ -138,10 +138,10 @@ def write_outputs(files: Sequence[tuple[Output, str]]) -> list[str]:
 
 
 def speak_freely(say: Callable[[str], object]) -> Callable[[str], object]:
-    """Return what says something, and goes on if nobody reads it: more is to be done or told."""
+    """Return a function that prints, and continues without a reader: work or output may remain."""
 
     def try_to_say(text: str) -> None:
-        with suppress(SystemExit):  # by which the screen ends a command whose reader has gone
+        with suppress(SystemExit):  # by which the screen ends a command whose output is closed
             say(text)
 
     return try_to_say

@@ -1,4 +1,4 @@
-"""`seqbench verify`: published runs again, and what is said of them."""
+"""`seqbench verify`: repeat published runs and report the outcome."""
 
 import shlex
 from collections.abc import Mapping, Sequence
@@ -31,14 +31,14 @@ _EXIT_CODES = (
 def verify(
     name: Annotated[str, typer.Argument(help="A result folder, or its name below --results.")],
     sample: Annotated[
-        int | None, typer.Option(help="Run only N of its rows again.", parser=COUNT, metavar="N")
+        int | None, typer.Option(help="Repeat only N of its rows.", parser=COUNT, metavar="N")
     ] = None,
     margin: Annotated[
         float | None,
         typer.Option(
             help="Largest mean shift of the score that counts as equivalent, in the metric's unit "
-            "(0.01 is one point of accuracy). Default: 2 % of the way from the baseline's score "
-            "to the published mean.",
+            "(0.01 is one percentage point of accuracy). Default: 2 % of the distance from the "
+            "baseline's score to the published mean.",
             parser=NUMBER,
             metavar="NUMBER",
         ),
@@ -48,11 +48,11 @@ def verify(
     data: DataFolder = None,
     results: ResultsRoot = Path("results"),
 ) -> None:
-    """Run published rows again, from nothing but their folder, and compare every epoch."""
+    """Repeat published runs from their folder alone, and compare every epoch."""
     from seqbench.harness.worker import Worker
 
     with (
-        interruptible("nothing was compared"),
+        interruptible("no results written"),
         Worker(data, plugin or (), allow_changed_data=True) as worker,
     ):
         from seqbench.harness.environment import describe_environment
@@ -67,7 +67,7 @@ def verify(
         published = load_results(folder)
         chosen = choose_rows(published, sample)
         if not chosen:
-            raise UsageError(f"{folder} has no trained run that ended well: nothing to verify")
+            raise UsageError(f"{folder} has no completed trained run: nothing to verify")
         _check_margin(margin, chosen)
         specs = [run.spec for run in chosen]
         _check_registered(specs, published.environment)
@@ -106,15 +106,15 @@ def _check_registered(specs: Sequence["RunSpec"], environment: Mapping[str, Any]
     if not unknown:
         return
     command = str(environment.get("command", ""))
-    told = join_words(sorted(unknown))
+    names = join_words(sorted(unknown))
     if wanted := _list_plugins(command):
         raise UsageError(
-            f"{told} came with a plugin: add {' '.join(wanted)}, with the path where it lies. "
-            f"The result was made by `{command}`."
+            f"{names} came from a plugin: add {' '.join(wanted)}, with its path. The result was "
+            f"made by `{command}`."
         )
     raise UsageError(
-        f"{told} is not registered here: name the plugin that brings it with --plugin, or install "
-        f"the package. The result was made by `{command or 'a command that is not recorded'}`."
+        f"{names} is not registered: name its plugin with --plugin, or install its package. The "
+        f"result was made by `{command or 'an unrecorded command'}`."
     )
 
 
@@ -122,7 +122,7 @@ def _list_plugins(command: str) -> list[str]:
     """Return the options of a command that name plugins."""
     try:
         words = shlex.split(command)
-    except ValueError:  # somebody has edited it
+    except ValueError:  # it was edited
         return []
     return [f"{word} {shlex.quote(name)}" for word, name in pairwise(words) if word == "--plugin"]
 
@@ -134,5 +134,5 @@ def _check_margin(margin: float | None, chosen: Sequence["PublishedRun"]) -> Non
         raise SettingError("margin", margin, "a number greater than 0")
     metrics = sorted({run.row["metric"] for run in chosen})
     if len(metrics) > 1:
-        expected = f"left out for results of several metrics ({join_words(metrics)})"
+        expected = f"omitted for results with several metrics ({join_words(metrics)})"
         raise SettingError("margin", margin, expected)

@@ -1,1 +1,1 @@
-"""The regression gate: two versions of a code take turns until it is known which is faster."""
+"""The regression gate: two versions of a code alternate until it is known which is faster."""

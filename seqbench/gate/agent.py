@@ -1,8 +1,8 @@
-"""One side of a gate: a process that has one version of the code and does what it is told.
+"""One side of a gate: a process that has one version of the code and executes its requests.
 
-It is run as a script by the Python of that version's environment, so it imports nothing but the
-standard library, three files beside it and the benchmark file, and takes the folders of that
-version as its first places to import from.
+It is run as a script by the Python of that version's environment, so it imports only the standard
+library, three files next to it and the benchmark file, and takes the folders of that version as its
+first places to import from.
 """
 
 import gc
@@ -25,7 +25,7 @@ _WARM_UP_S = 0.05
 
 
 def import_file(name: str, file: Path, folder: Path | None = None) -> ModuleType:
-    """Import a file under a name, as a package if a folder is given that its modules lie in."""
+    """Import a file under a name, as a package if a folder with its modules is given."""
     places = None if folder is None else [str(folder)]
     found = importlib.util.spec_from_file_location(name, file, submodule_search_locations=places)
     assert found is not None
@@ -36,7 +36,7 @@ def import_file(name: str, file: Path, folder: Path | None = None) -> ModuleType
     return module
 
 
-# what lies beside this file, though the environment may have no seqbench
+# what lies next to this file, though the environment may have no seqbench
 peaks: Any = import_file("seqbench_gate_peaks", Path(__file__).with_name("peaks.py"))
 origins: Any = import_file("seqbench_gate_origins", Path(__file__).with_name("origins.py"))
 reading: Any = import_file("seqbench_gate_reading", Path(__file__).with_name("reading.py"))
@@ -50,7 +50,7 @@ class Agent:
     root
         Folder of the version.
     folders
-        Those of its folders that its packages lie in.
+        Its folders with packages.
     file
         Its benchmark file.
     watched
@@ -70,7 +70,7 @@ class Agent:
             raise ValueError(f"two of BENCHMARKS in {file} have the same name")
         for name in self.benchmarks:
             if not (isinstance(name, str) and name.strip() and name.isprintable()):
-                raise ValueError(f"a benchmark's name is a line that can be printed, not {name!r}")
+                raise ValueError(f"a benchmark's name must be one printable line, not {name!r}")
         self.works: dict[str, Callable[[], object]] = {}
 
     def check_origin(self) -> None:
@@ -79,7 +79,7 @@ class Agent:
             origins.check_origin(self.root, self.folders, self._checked)
 
     def describe(self) -> list[dict[str, Any]]:
-        """Return what is declared of each benchmark, in words and numbers."""
+        """Return what is declared of each benchmark, as text and numbers."""
         return [
             {
                 "name": each.name,
@@ -166,10 +166,10 @@ class Agent:
 
 
 def _figure(value: Any) -> float:
-    """Return a number as Python's float; a text, a truth value or what is masked is none."""
+    """Return a number as Python's float; a text, a Boolean or what is masked is none."""
     kind = type(value).__name__
     if isinstance(value, str | bytes) or kind in ("bool", "bool_", "MaskedConstant"):
-        raise TypeError(f"a score, and what is in a trace, is a number, not {value!r}")
+        raise TypeError(f"scores and losses must be numbers, not {value!r}")
     return float(value)
 
 
@@ -184,7 +184,7 @@ def _locate(function: Callable[..., Any]) -> tuple[str, str]:
 
 
 def lend_seqbench() -> None:
-    """Let the gate's own seqbench be imported, and nothing beside it, if there is no other."""
+    """Let the gate's own seqbench be imported, and nothing next to it, if there is no other."""
     if importlib.util.find_spec(origins.LENT) is None:
         package = Path(__file__).parents[1]
         import_file(origins.LENT, package / "__init__.py", package)

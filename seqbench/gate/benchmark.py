@@ -1,4 +1,4 @@
-"""What a gate measures: the contract of a benchmark file, ``benchmarks/gate.py`` unless said so.
+"""What a gate measures: the contract of a benchmark file, ``benchmarks/gate.py`` by default.
 
 A benchmark file is a Python file with a list ``BENCHMARKS`` of `Benchmark`. Each version of the
 code has its own copy and imports it in its own environment.
@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 DEFAULT_FILE = Path("benchmarks/gate.py")
-"""Where a benchmark file is looked for, relative to the repository."""
+"""Where a benchmark file is searched, relative to the repository."""
 
 MARGIN = 0.02
 SCORE_MARGIN = 0.02
@@ -19,7 +19,7 @@ MEMORY_MARGIN = 0.1
 
 @dataclass(frozen=True)
 class Trained:
-    """What a training with one seed came to.
+    """Result of a training with one seed.
 
     Parameters
     ----------
@@ -29,7 +29,7 @@ class Trained:
         Figures of the way there, such as losses, by which equal trainings are known: two are equal
         if score and trace are, to the last bit.
 
-    A training came to nothing if one of them is NaN or infinite.
+    A training failed if one of them is NaN or infinite.
     """
 
     score: float
@@ -54,13 +54,13 @@ class Benchmark:
     settings
         What ``make_work`` and ``train`` are called with: numbers, texts, lists of them.
     train
-        Takes the settings and a ``seed`` and returns what came of it; None if there is no score.
+        Takes the settings and a ``seed`` and returns its outcome; None if there is no score.
     margin
-        Smallest change of time that matters, as a share: 0.05 for 5 %.
+        Smallest relevant change of time, relative: 0.05 for 5 %.
     memory_margin
-        Smallest change of peak memory that matters, as a share.
+        Smallest relevant change of peak memory, relative.
     score_margin
-        Smallest change of score that matters, in its own unit.
+        Smallest relevant change of score, in its own unit.
     metric, higher_is_better
         What the score is, and which way it runs.
     error_rate

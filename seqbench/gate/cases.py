@@ -1,4 +1,4 @@
-"""Benchmarks on their way to a verdict: the evidence so far, and what it says."""
+"""Benchmarks before their verdict: the evidence so far, and its output."""
 
 import math
 from dataclasses import dataclass, field
@@ -38,7 +38,7 @@ class Case:
     trains
         Whether there are scores to compare.
     new
-        Whether the base does not have it.
+        Whether the base lacks it.
     same_code
         Whether both versions are the same code, so that nothing is measured.
     obstacles
@@ -83,7 +83,7 @@ class Case:
             self.has_memory = False
         elif base[0] != head[0]:
             self.obstacles["memory"] = (
-                f"the base's is counted by {base[0]}, the head's by {head[0]}"
+                f"the base's is measured by {base[0]}, the head's by {head[0]}"
             )
         else:
             self.resolution = LEAST_BYTES if base[0] == RESIDENT else 0
@@ -114,7 +114,7 @@ class Case:
         return not closed
 
     def wants_pairs(self) -> bool:
-        """Tell whether its time is to be measured in another pair."""
+        """Return whether its time is to be measured in another pair."""
         return self._is_open("time") and not self.time.decided
 
     @property
@@ -123,13 +123,13 @@ class Case:
         return not self._is_open("time")
 
     def wants_seeds(self, first: int) -> bool:
-        """Tell whether its score is to be compared with another seed; ``first`` are in any case."""
+        """Return whether its score needs another seed; the ``first`` ones always are run."""
         if self.score is None or not self._is_open("score"):
             return False
         return len(self.base_scores) < first or not self.score.decided
 
     def wants_memory(self, first: int) -> bool:
-        """Tell whether its memory is to be read once more; ``first`` times are in any case."""
+        """Return whether its memory is to be read again; ``first`` times are in any case."""
         if not self.has_memory or not self._is_open("memory"):
             return False
         return len(self.base_bytes) < first or not self.memory.decided
@@ -199,5 +199,5 @@ class Case:
 
 
 def _is_finite(scored: Scored) -> bool:
-    """Tell whether a training came to something: its score and its trace are finite."""
+    """Return whether a training succeeded: its score and its trace are finite."""
     return all(map(math.isfinite, (scored[0], *scored[1])))

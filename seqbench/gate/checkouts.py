@@ -1,4 +1,4 @@
-"""Checking out: a commit, or the code as it lies there, with submodules and generated files."""
+"""Checking out: a commit, or the code in its current state, with submodules and generated files."""
 
 import os
 import shutil
@@ -57,8 +57,8 @@ class Checkouts:
         for path, recorded in _list_submodules(repository, None if changes else commit):
             inner = repository / path
             if not (inner / ".git").exists():
-                told = f"the submodule {strip_controls(path)} is not checked out here"
-                self.left_out[told] = None
+                note = f"the submodule {strip_controls(path)} is not checked out"
+                self.left_out[note] = None
                 continue
             wanted = ask_git(inner, "rev-parse", "HEAD") if changes else recorded
             try:
@@ -66,7 +66,7 @@ class Checkouts:
             except UsageError:
                 raise UsageError(
                     strip_controls(
-                        f"the commit {wanted[:10]} of the submodule {path} is not here; fetch it "
+                        f"the commit {wanted[:10]} of the submodule {path} is missing; fetch it "
                         f"with `git -C {path} fetch`"
                     )
                 ) from None
@@ -84,7 +84,7 @@ class Checkouts:
 def _list_submodules(repository: Path, commit: str | None) -> Iterator[tuple[str, str]]:
     """Yield path and recorded commit of each submodule of a commit, or of the index for None.
 
-    With the index come repositories that lie in the working tree and are not added: at their own
+    With the index come repositories that are in the working tree and are not added: at their own
     commit, if they have one.
     """
     words = ("ls-files", "-s", "-z") if commit is None else ("ls-tree", "-r", "-z", commit)
@@ -103,8 +103,8 @@ def _list_submodules(repository: Path, commit: str | None) -> Iterator[tuple[str
 def _list_changed(repository: Path) -> set[str]:
     """Return the paths of what is not committed: changed, removed, new and staged.
 
-    Also of what git was told not to look at (``--assume-unchanged``, ``--skip-worktree``), where it
-    is there.
+    Also of what git was told to ignore (``--assume-unchanged``, ``--skip-worktree``), where it is
+    there.
     """
     listed = list_paths(
         repository, "ls-files", "-z", "--modified", "--others", "--exclude-standard"
@@ -116,7 +116,7 @@ def _list_changed(repository: Path) -> set[str]:
 
 
 def _copy_changes(repository: Path, folder: Path) -> bool:
-    """Copy what is not committed, new files too; tell whether there is any.
+    """Copy what is not committed, new files too; return whether there is any.
 
     Repositories inside are left to `Checkouts.check_out`.
     """
@@ -132,7 +132,7 @@ def _copy_changes(repository: Path, folder: Path) -> bool:
                 shutil.copy2(source, target, follow_symlinks=False)
             except OSError as error:
                 raise UsageError(
-                    strip_controls(f"{source} cannot be copied to be measured: {error.strerror}")
+                    strip_controls(f"{source} cannot be copied for measurement: {error.strerror}")
                 ) from None
     return bool(changed)
 
@@ -150,7 +150,7 @@ def add_generated_files(repository: Path, folders: tuple[Path, Path]) -> None:
 
     Those that a project declares for setuptools-scm, hatch-vcs and the like, and any file of that
     usual name that is ignored, are copied from the working copy. A declared one that is not there
-    has a stand-in. Both versions get the same, so that it makes no difference.
+    has a placeholder. Both versions get the same, so that it makes no difference.
     """
     ignored = list_paths(
         repository,

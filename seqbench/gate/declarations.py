@@ -30,15 +30,15 @@ def pair_declarations(
     Raises
     ------
     UnknownNameError
-        If a name in the rules is no benchmark's.
+        If a name in the rules is not a benchmark's.
     """
-    ours, theirs = ({each["name"]: each for each in told} for _, told in (base, head))
+    ours, theirs = ({each["name"]: each for each in benchmarks} for _, benchmarks in (base, head))
     names = rules.choose(list(dict.fromkeys([*theirs, *ours])))
     declared = {name: theirs.get(name) or ours[name] for name in names}
     questions = sum(2 + (each["train"] is not None) for each in declared.values())
     cases = []
-    for name, told in declared.items():
-        case = rules.make_case(told, rules.error_rate / questions)
+    for name, benchmark in declared.items():
+        case = rules.make_case(benchmark, rules.error_rate / questions)
         case.new = name not in ours
         sides = (base[0], head[0])
         case.obstacles.update(_find_obstacles(name, ours, theirs, sides, file))
@@ -54,23 +54,23 @@ def _find_obstacles(
     file: Path,
 ) -> Iterator[tuple[Part, str]]:
     """Yield why parts of a benchmark cannot be compared."""
-    for told, side in ((ours, "base"), (theirs, "head")):
-        if name not in told:
-            yield from ((part, f"the {side} does not have it") for part in get_args(Part))
+    for benchmarks, side in ((ours, "base"), (theirs, "head")):
+        if name not in benchmarks:
+            yield from ((part, f"the {side} lacks it") for part in get_args(Part))
             return
     keys: dict[Part, str] = {"time": "work", "memory": "work", "score": "train"}
     for part, key in keys.items():
         sides = zip((ours[name], theirs[name]), versions, strict=True)
-        digests = {_digest(told, key, version.folder / file) for told, version in sides}
+        digests = {_digest(benchmark, key, version.folder / file) for benchmark, version in sides}
         if len(digests) > 1:
             settings = ours[name]["settings"] != theirs[name]["settings"]
             yield part, f"its {'settings' if settings else 'source'} changed"
 
 
-def _digest(told: Mapping[str, Any], key: str, file: Path) -> str:
-    if told[key] is None:
+def _digest(benchmark: Mapping[str, Any], key: str, file: Path) -> str:
+    if benchmark[key] is None:
         return ""
-    source, name = Path(told[key][0]), told[key][1]
+    source, name = Path(benchmark[key][0]), benchmark[key][1]
     if not source.is_relative_to(file.parent):  # made elsewhere: by functools.partial, say
         source, name = file, "*"
-    return digest_benchmark(file.parent, source, name, told["settings"])
+    return digest_benchmark(file.parent, source, name, benchmark["settings"])

@@ -39,15 +39,15 @@ _FOLLOWED = (
 _SETUP = ("setup.cfg", "setup.py")
 _REQUIREMENTS = ("requirements*.txt", "requirements/*.txt")
 _READ_BY_SETUP = re.compile(r"[\w./-]+\.(?:txt|in|toml|cfg|json|ya?ml)\b")
-_TOLD_OF_PIP = 12  # lines
+_PIP_LINES = 12  # lines
 
 
 @dataclass(frozen=True)
 class Environment:
-    """A Python with packages; ``told`` is in words what it has of its own."""
+    """A Python with packages; ``description`` states what differs from the gate's environment."""
 
     python: str
-    told: str = ""
+    description: str = ""
 
 
 def find_environments(
@@ -66,8 +66,8 @@ def find_environments(
     -------
     base, head
         Both the Python that runs here if nothing that they depend on differs; else each has a
-        virtual environment of its own, kept for the next time in the user's cache folder. What
-        differs but is not followed, such as a lock file, is told.
+        separate virtual environment, kept for the next time in the user's cache folder. What
+        differs but is not followed, such as a lock file, is reported.
     """
     environments = _choose_environments(base, head, base_env)
     ignored = _list_ignored(base, head)
@@ -75,8 +75,8 @@ def find_environments(
         return environments
     ours, theirs = environments
     verb = "differs and is" if len(ignored) == 1 else "differ and are"
-    told = f"{join_words(ignored)} {verb} not followed"
-    return ours, replace(theirs, told="; ".join(each for each in (theirs.told, told) if each))
+    parts = [theirs.description, f"{join_words(ignored)} {verb} not followed"]
+    return ours, replace(theirs, description="; ".join(filter(None, parts)))
 
 
 def _list_ignored(base: Path, head: Path) -> list[str]:
@@ -111,8 +111,9 @@ def _choose_environments(
     if not base_env and read_dependencies(base) == read_dependencies(head):
         return Environment(sys.executable), Environment(sys.executable)
     ours, theirs = make_environment(base, base_env), make_environment(head)
-    told = f"with {', '.join(base_env)}" if base_env else "with dependencies of its own"
-    return Environment(str(ours), told), Environment(str(theirs), "" if base_env else told)
+    description = f"with {', '.join(base_env)}" if base_env else "with its own dependencies"
+    named = Environment(str(ours), description)
+    return named, Environment(str(theirs), "" if base_env else description)
 
 
 def read_dependencies(project: Path) -> str:
@@ -150,7 +151,7 @@ def make_environment(project: Path, wanted: Sequence[str] = ()) -> Path:
     Raises
     ------
     UsageError
-        If pip cannot install them, with what it says.
+        If pip cannot install them, with its output.
     """
     key = "\n".join([sys.version, read_dependencies(project), *wanted])
     name = hashlib.sha256(key.encode("utf-8", "surrogateescape")).hexdigest()[:16]
@@ -166,15 +167,15 @@ def make_environment(project: Path, wanted: Sequence[str] = ()) -> Path:
             _install(python, words)
         complete.touch()
     except subprocess.CalledProcessError as error:
-        said = error.stderr or error.output or ""
-        said = said if isinstance(said, str) else said.decode("utf-8", "replace")
-        told = "\n".join(strip_controls(said).strip().splitlines()[-_TOLD_OF_PIP:])
+        output = error.stderr or error.output or ""
+        output = output if isinstance(output, str) else output.decode("utf-8", "replace")
+        tail = "\n".join(strip_controls(output).strip().splitlines()[-_PIP_LINES:])
         raise UsageError(
-            f"the environment of {project.name} cannot be installed:\n{told}"
+            f"the environment of {project.name} cannot be installed:\n{tail}"
         ) from None
     except OSError as error:
         raise UsageError(
-            f"the environment of {project.name} cannot be made in {folder}: {error.strerror}"
+            f"the environment of {project.name} cannot be created in {folder}: {error.strerror}"
         ) from None
     return python
 

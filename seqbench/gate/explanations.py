@@ -11,13 +11,13 @@ from seqbench.report.markdown import escape, format_block
 
 def explain(cases: Sequence[Case]) -> Iterator[str]:
     """Yield why benchmarks were not compared or decided, and the errors of those that failed."""
-    for told, list_reasons in (("Not comparable", _list_obstacles), ("Too late", _list_late)):
+    for heading, list_reasons in (("Not comparable", _list_obstacles), ("Too late", _list_late)):
         reasons: dict[str, list[str]] = {}
         for case in cases:
             for reason in list_reasons(case):
                 reasons.setdefault(reason, []).append(escape(case.name))
         for reason, names in reasons.items():
-            yield f"{told}: {join_words(names)} ({escape(reason)})."
+            yield f"{heading}: {join_words(names)} ({escape(reason)})."
     correlated = [
         f"{escape(case.name)} ({case.time.independent:.0f} of {case.time.count})"
         for case in cases
@@ -25,9 +25,9 @@ def explain(cases: Sequence[Case]) -> Iterator[str]:
     ]
     if correlated:
         yield (
-            f"Inconclusive with successive pairs that are correlated and count as fewer: "
-            f"{join_words(correlated)}. Something that sticks to a version changed while it was "
-            f"measured."
+            f"Inconclusive, with correlated successive pairs that count as fewer: "
+            f"{join_words(correlated)}. An effect specific to one version changed during the "
+            f"measurement."
         )
     yield from _explain_memory(cases)
     for case in cases:
@@ -40,8 +40,8 @@ def _explain_memory(cases: Sequence[Case]) -> Iterator[str]:
     """Yield why memory was not measured."""
     if not all(case.has_memory for case in cases):
         yield (
-            "Memory is not measured where neither torch's allocators nor Linux's "
-            "`/proc/self/clear_refs` can tell it."
+            "Memory cannot be measured without torch's allocators or Linux's "
+            "`/proc/self/clear_refs`."
         )
     small = [
         escape(case.name)
@@ -50,7 +50,7 @@ def _explain_memory(cases: Sequence[Case]) -> Iterator[str]:
     ]
     if small:
         yield (
-            f"Memory is not measured of what needs too little: {join_words(small)}. It is read "
+            f"Too little memory to be measured: {join_words(small)}. It is read "
             f"from the system, to {LEAST_BYTES >> 20} MiB."
         )
 
@@ -70,5 +70,5 @@ def _list_obstacles(case: Case) -> Iterator[str]:
 
 def _list_late(case: Case) -> Iterator[str]:
     """Yield what of a benchmark took longer than its share of the budget."""
-    for part, told in case.late.items():
-        yield f"its {part}: {told}, its share of --budget"
+    for part, reason in case.late.items():
+        yield f"its {part}: {reason}, its share of --budget"

@@ -1,4 +1,4 @@
-"""The one line that says what came of a gate, and how the command ends."""
+"""The headline of a gate's summary, and the exit code."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -9,7 +9,7 @@ from seqbench.gate.cases import Case
 from seqbench.gate.verdicts import Finding, Verdict
 from seqbench.report.markdown import escape
 
-_TOLD_IN_FULL = 3
+_SHOWN_IN_FULL = 3
 """Benchmarks; of more that changed, one line would have too many figures to be read."""
 
 _TITLES = {
@@ -41,15 +41,15 @@ def choose_exit_code(cases: Sequence[Case]) -> ExitCode:
 
 
 def format_headline(cases: Sequence[Case]) -> str:
-    """Return the one line that says what came of it."""
+    """Return the one line that states its outcome."""
     title = _TITLES[choose_exit_code(cases)]
     if cases and all(case.same_code for case in cases):
         return f"{title}: both versions are the same code, so nothing was measured."
-    return f"{title}: {'; '.join(_tell(cases)) or 'there is no benchmark'}."
+    return f"{title}: {'; '.join(_tell(cases)) or 'no benchmark'}."
 
 
 def describe_trade(case: Case) -> str:
-    """Return what a change trades for what, in words; empty if it does not."""
+    """Return what a change trades for what, as text; empty if it does not."""
     verdicts, metric = {finding.verdict for finding in case.findings}, escape(case.metric)
     if verdicts >= {Verdict.FASTER, Verdict.WORSE}:
         return f"trades {metric} for speed"
@@ -79,9 +79,9 @@ def _known(value: float) -> float:
 def _tell(cases: Sequence[Case]) -> Iterator[str]:
     """Yield what is to be said of the benchmarks that changed, then which did not."""
     changed = [case for case in sort_worst_first(cases) if any(_tell_changes(case))]
-    for case in changed[:_TOLD_IN_FULL]:
+    for case in changed[:_SHOWN_IN_FULL]:
         yield from _tell_changes(case)
-    more = changed[_TOLD_IN_FULL:]
+    more = changed[_SHOWN_IN_FULL:]
     yield from (f"{escape(case.name)} {trade}" for case in more if (trade := describe_trade(case)))
     others = [case for case in cases if not any(case is each for each in changed)]
     for among, part, verdict, words in (
@@ -142,6 +142,6 @@ def _format_gain(case: Case) -> str:
     score = case.score
     assert score is not None
     if not math.isfinite(score.change):
-        return " learns now" if score.verdict == Verdict.BETTER else " does not learn any more"
+        return " learns now" if score.verdict == Verdict.BETTER else " no longer learns"
     amount = format_difference(abs(score.change), case.metric)
     return f"'s {escape(case.metric)} is {amount} {score.verdict}"

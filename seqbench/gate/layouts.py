@@ -47,7 +47,7 @@ _VERSION_FILE = re.compile(r"""["']?(?:write_to|version_file)["']?\s*[:=]\s*["']
 
 
 def list_import_folders(root: Path) -> list[Path]:
-    """Return the folders of a version that its packages lie in: declared, then usual ones."""
+    """Return the folders of a version with its packages: declared, then usual ones."""
     folders = dict.fromkeys(root / each for each in [*_list_declared(root), *_USUAL])
     whole = root.resolve()
     return [each for each in folders if each.is_dir() and each.resolve().is_relative_to(whole)]
@@ -110,7 +110,7 @@ def _list_declared(root: Path) -> Iterator[str]:
 
 
 def _list_parents(declared: Any) -> Iterator[str]:
-    """Yield the folders that packages lie in, of a list of packages or of a table of them."""
+    """Yield the folders with packages, of a list of packages or of a table of them."""
     if isinstance(declared, list):
         for each in declared:
             if isinstance(each, str):
@@ -136,8 +136,8 @@ def _list_in_setup_py(root: Path) -> Iterator[str]:
     for node in ast.walk(tree):
         if isinstance(node, ast.keyword) and node.arg in ("package_dir", "where"):
             with suppress(ValueError):
-                told = ast.literal_eval(node.value)
-                yield from [told] if isinstance(told, str) else _list_parents(told)
+                value = ast.literal_eval(node.value)
+                yield from [value] if isinstance(value, str) else _list_parents(value)
         if isinstance(node, ast.Call) and _name_of(node.func).startswith("find_"):
             yield from _keep_texts([getattr(each, "value", None) for each in node.args[:1]])
 

@@ -1,7 +1,7 @@
 """From which files the code of this process came: the version's own, installed, or neither.
 
-The agent imports this file, in an environment that may have no seqbench, so it imports nothing but
-the standard library.
+The agent imports this file, in an environment that may have no seqbench, so it imports only the
+standard library.
 """
 
 import gc
@@ -34,12 +34,12 @@ def check_origin(root: Path, folders: Sequence[Path], checked: set[tuple[str, st
     """Raise if code was imported that is neither this version's nor installed.
 
     A package that is installed in development mode comes from the working copy, whichever version
-    is asked for. What the version has itself has to come from there even if it is installed too.
+    is requested. What the version has itself has to come from there even if it is installed too.
 
     Parameters
     ----------
     root, folders
-        Folder of the version, and those in it that its packages lie in.
+        Folder of the version, and those in it with its packages.
     checked
         Names of modules and files of their code that need no second look; more are added.
 
@@ -60,14 +60,14 @@ def check_origin(root: Path, folders: Sequence[Path], checked: set[tuple[str, st
             own = _has_itself(name, folders) or _has_copy(whole, package, place)
             if not installed or (not named_alike and own):
                 raise ForeignCodeError(
-                    f"{package} comes from {origin}, not from the version in {root}"
+                    f"{package} was imported from {origin}, not from the version in {root}"
                 )
         checked.add((name, origin))
     for library in _list_libraries():
         if library.is_relative_to(_find_working_copy(whole)) and not (
             library.is_relative_to(whole) or is_installed(library)
         ):
-            raise ForeignCodeError(f"{library} was loaded, not what the version in {root} has")
+            raise ForeignCodeError(f"{library} was loaded instead of that of the version in {root}")
 
 
 def list_own(root: Path) -> set[str]:
@@ -93,14 +93,14 @@ def _list_libraries() -> set[Path]:
 def _find_working_copy(root: Path) -> Path:
     """Return the folder that a version was checked out from; a place that is nowhere for none."""
     try:
-        told = (root / ".git").read_text(encoding="utf-8", errors="surrogateescape")
+        pointer = (root / ".git").read_text(encoding="utf-8", errors="surrogateescape")
     except OSError:
         return root / ".git"
-    return Path(told.removeprefix("gitdir:").strip().partition("/.git/")[0]).resolve()
+    return Path(pointer.removeprefix("gitdir:").strip().partition("/.git/")[0]).resolve()
 
 
 def _list_origins(checked: Set[tuple[str, str]]) -> Iterator[tuple[str, str]]:
-    """Yield names of modules and files of their code, those aside that were checked.
+    """Yield names of modules and files of their code, except those already checked.
 
     A module can be loaded without being entered in ``sys.modules``; its functions are found then.
     """
@@ -118,7 +118,7 @@ def _list_origins(checked: Set[tuple[str, str]]) -> Iterator[tuple[str, str]]:
 
 
 def _has_itself(name: str, folders: Sequence[Path]) -> bool:
-    """Tell whether a version has a module, or the package that it is in."""
+    """Return whether a version has a module, or the package that it is in."""
     paths = (name.partition(".")[0], name.replace(".", "/"))
     ends = (".py", "/__init__.py")
     files = (each / f"{path}{end}" for each in folders for path in paths for end in ends)
@@ -127,7 +127,7 @@ def _has_itself(name: str, folders: Sequence[Path]) -> bool:
 
 @cache
 def _list_packages(root: Path) -> frozenset[Path]:
-    """Return the packages of a version, wherever they lie, but for tests and vendored ones."""
+    """Return the packages of a version, in any folder, but for tests and vendored ones."""
     found = set()
     for place, folders, files in os.walk(root):
         folders[:] = [each for each in folders if not _NOT_OWN.match(each)]
@@ -137,7 +137,7 @@ def _list_packages(root: Path) -> frozenset[Path]:
 
 
 def _has_copy(root: Path, package: str, place: Path) -> bool:
-    """Tell whether a version has what is installed as ``package``: most of its files, by name.
+    """Return whether a version has what is installed as ``package``: most of its files, by name.
 
     A folder that is merely called like another package, such as a back end, has few of them.
     """
@@ -152,13 +152,13 @@ def _has_copy(root: Path, package: str, place: Path) -> bool:
 
 
 def _belongs(package: str) -> bool:
-    """Tell whether a package is installed: what it compiles for itself may lie anywhere."""
+    """Return whether a package is installed: what it compiles for itself may lie anywhere."""
     origin = getattr(sys.modules.get(package), "__file__", None)
     return isinstance(origin, str) and is_installed(Path(origin).resolve())
 
 
 def is_installed(place: Path) -> bool:
-    """Tell whether a file is of the standard library or of an installed package."""
+    """Return whether a file is of the standard library or of an installed package."""
     if _INSTALLED & set(place.parts):
         return True
     kinds = ("stdlib", "platstdlib", "purelib", "platlib")

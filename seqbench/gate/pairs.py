@@ -1,4 +1,4 @@
-"""One pair of processes: they take turns on one core, A B B A, over all benchmarks."""
+"""One pair of processes: they alternate on one core, A B B A, over all benchmarks."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -30,16 +30,16 @@ class _Turns:
 
 
 def measure_pair(sides: Sides, cases: Sequence[Case], deadline: float) -> float:
-    """Let two processes that are loaded take turns, and tell each case what came of it.
+    """Let two processes that are loaded alternate, and give each case its outcome.
 
     Parameters
     ----------
     sides
-        The processes, in the order in which they take turns.
+        The processes, in the order in which they alternate.
     cases
-        What they are asked to do; one in which a side fails is told so and left out.
+        What they are asked to do; one in which a side fails is marked and left out.
     deadline
-        When the budget is spent, by `time.monotonic`: nobody is waited for much longer.
+        When the budget is spent, by `time.monotonic`: no process is waited for much longer.
 
     Returns
     -------
@@ -49,7 +49,7 @@ def measure_pair(sides: Sides, cases: Sequence[Case], deadline: float) -> float:
     Raises
     ------
     EndedError
-        If a process ended over a case, which has been told so.
+        If a process ended over a case, which is marked.
     """
     turns: dict[str, _Turns] = {}
     for case in cases:
@@ -78,7 +78,7 @@ def measure_pair(sides: Sides, cases: Sequence[Case], deadline: float) -> float:
 
 @contextmanager
 def blaming(case: Case, part: Part) -> Iterator[None]:
-    """Tell a case of what a side fails in; an end of its process goes on to whoever started it.
+    """Tell a case of what a side fails in; an end of its process goes on to the caller.
 
     So does code that comes from elsewhere: it is no matter of a case.
     """

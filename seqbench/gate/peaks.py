@@ -1,7 +1,7 @@
 """Peaks of memory in the process that asks: by torch's allocators, or by the system.
 
-The agent imports this file, in an environment that may have no seqbench, so it imports nothing but
-the standard library.
+The agent imports this file, in an environment that may have no seqbench, so it imports only the
+standard library.
 """
 
 import ctypes

@@ -18,11 +18,11 @@ AGENT = Path(__file__).with_name("agent.py")
 """What the process runs."""
 
 PATIENCE_S = 120.0
-"""Longest that a version may take over a question, unless it is said otherwise."""
+"""Longest that a version may take over a question, by default."""
 
 _MOST_PATIENCE_S = 1e6
 _PATIENCE_WITH_DEATH_S = 5
-_TOLD = 20  # lines of an error
+_ERROR_LINES = 20  # lines of an error
 _ONE_THREAD = {
     "OMP_NUM_THREADS": "1",
     "MKL_NUM_THREADS": "1",
@@ -41,7 +41,7 @@ class VersionError(SeqbenchError):
     version
         Which one that is.
     fault
-        The end of its traceback, or of what it said before it ended.
+        The end of its traceback, or of its last output.
     """
 
     exit_code = ExitCode.NOTHING_MEASURED
@@ -83,7 +83,7 @@ class LateError(EndedError):
     """
 
     def __init__(self, side: str, version: Version, waited_s: float) -> None:
-        super().__init__(side, version, f"no answer within {format_seconds(waited_s)}")
+        super().__init__(side, version, f"no response within {format_seconds(waited_s)}")
         self.hangs = False
         """Whether the other side was so much faster that it is taken to hang."""
 
@@ -103,7 +103,7 @@ class Side:
 
     def __init__(self, name: str, version: Version, file: Path) -> None:
         self._name, self._version = name, version
-        self._said = tempfile.TemporaryFile()  # noqa: SIM115 (open as long as the process is)
+        self._output = tempfile.TemporaryFile()  # noqa: SIM115 (open as long as the process is)
         self._connection, theirs = Pipe()
         command = [version.python, str(AGENT), str(version.folder), str(version.folder / file)]
         folders = map(str, list_import_folders(version.folder))
@@ -114,11 +114,11 @@ class Side:
                 env={**os.environ, **_ONE_THREAD},
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
-                stdout=self._said,  # the screen is the gate's
-                stderr=self._said,
+                stdout=self._output,  # the screen is the gate's
+                stderr=self._output,
             )
         except OSError as error:
-            self._said.close()
+            self._output.close()
             self._connection.close()
             fault = f"{version.python} cannot be run: {error.strerror}"
             raise VersionError(name, version, fault) from None
@@ -168,16 +168,16 @@ class Side:
         """End the process."""
         self._process.kill()
         self._process.wait()
-        self._said.close()
+        self._output.close()
         self._connection.close()
 
     def _describe_end(self) -> str:
         with suppress(subprocess.TimeoutExpired):
             self._process.wait(_PATIENCE_WITH_DEATH_S)
-        self._said.seek(0)
-        said = _end_of(self._said.read().decode(errors="replace"))
-        return f"its process ended with exit code {self._process.returncode}\n{said}".strip()
+        self._output.seek(0)
+        output = _end_of(self._output.read().decode(errors="replace"))
+        return f"its process exited with code {self._process.returncode}\n{output}".strip()
 
 
 def _end_of(text: str) -> str:
-    return "\n".join(text.strip().splitlines()[-_TOLD:])
+    return "\n".join(text.strip().splitlines()[-_ERROR_LINES:])

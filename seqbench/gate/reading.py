@@ -3,7 +3,7 @@
 What is asked of the interpreter is seen by an audit hook (`PEP 578
 <https://peps.python.org/pep-0578/>`_); of what it does not report, asking for a file's state and
 forking, the functions are replaced. The agent imports this file, in an environment that may have no
-seqbench, so it imports nothing but the standard library.
+seqbench, so it imports only the standard library.
 """
 
 import _posixsubprocess
@@ -18,8 +18,8 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-PROCESS = "what another process says"
-"""What stands for all that a process reads which this one starts."""
+PROCESS = "another process"
+"""What replaces all that a process reads which this one starts."""
 
 _IMPORTS = "<frozen importlib._bootstrap_external>"
 _IMPORTING = ["get_data", "get_code", "exec_module"]
@@ -44,7 +44,7 @@ class Reading:
     Parameters
     ----------
     root
-        Folder that the files lie in.
+        Folder with the files.
     files
         Files, relative to it.
     lone
@@ -110,7 +110,7 @@ def _number(path: Any) -> tuple[int, int]:
 
 
 def _is_import(frame: FrameType | None) -> bool:
-    """Tell whether a file is opened by Python to run what is in it."""
+    """Return whether a file is opened by Python to run what is in it."""
     for name in _IMPORTING:
         code = frame.f_code if frame else None
         if frame is None or code is None or (code.co_filename, code.co_name) != (_IMPORTS, name):
@@ -120,13 +120,13 @@ def _is_import(frame: FrameType | None) -> bool:
 
 
 def _is_lookup(frame: FrameType) -> bool:
-    """Tell whether Python looks for a module, or for what is installed."""
+    """Return whether Python looks for a module, or for what is installed."""
     file = frame.f_code.co_filename
     return file == _IMPORTS or file == metadata.version.__code__.co_filename
 
 
 def _is_resolving(frame: FrameType | None) -> bool:
-    """Tell whether a path is made absolute: that looks at links, not at what is in the file."""
+    """Return whether a path is made absolute: that looks at links, not at what is in the file."""
     for _ in range(3):
         if frame is None:
             return False

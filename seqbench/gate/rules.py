@@ -75,7 +75,7 @@ class Rules:
                 raise UnknownNameError("benchmark", name, names)
         return [name for name in names if not only or name in only]
 
-    def make_case(self, told: Mapping[str, Any], share: float) -> Case:
+    def make_case(self, declared: Mapping[str, Any], share: float) -> Case:
         """Return the case of a benchmark, given what it declares and its share of the errors.
 
         Raises
@@ -83,18 +83,20 @@ class Rules:
         UsageError
             If it declares a margin or an error rate that is none.
         """
-        name = told["name"]
+        name = declared["name"]
         case = Case(
             name=name,
-            metric=told["metric"],
-            higher_is_better=told["higher_is_better"],
-            margin=self.margins.get(name, self.margin or told["margin"]),
+            metric=declared["metric"],
+            higher_is_better=declared["higher_is_better"],
+            margin=self.margins.get(name, self.margin or declared["margin"]),
             memory_margin=self.memory_margins.get(
-                name, self.memory_margin or told["memory_margin"] or MEMORY_MARGIN
+                name, self.memory_margin or declared["memory_margin"] or MEMORY_MARGIN
             ),
-            score_margin=self.score_margins.get(name, self.score_margin or told["score_margin"]),
-            error_rate=self.error_rates.get(name, told["error_rate"] or share),
-            trains=told["train"] is not None,
+            score_margin=self.score_margins.get(
+                name, self.score_margin or declared["score_margin"]
+            ),
+            error_rate=self.error_rates.get(name, declared["error_rate"] or share),
+            trains=declared["train"] is not None,
         )
         for setting, _, _ in self.list_shares():
             if not 0 < (value := getattr(case, setting)) < 1:
@@ -105,7 +107,7 @@ class Rules:
 
 
 def split_names(text: str) -> list[str]:
-    """Return the names in a list with commas; one that has a comma stands in double quotes."""
+    """Return the names in a list with commas; one with a comma is in double quotes."""
     return [name.strip() for name in _split(text)]
 
 
@@ -127,7 +129,7 @@ def join_names(names: Iterable[str]) -> str:
 def parse_shares(setting: str, texts: Iterable[str]) -> tuple[float | None, dict[str, float]]:
     """Return the share for all and those by name, from texts like ``0.05`` and ``lstm=0.1``.
 
-    Several stand in one text with commas between them; a comma that no number stands before
+    Several are separated by commas in one text; a comma that does not follow a number
     belongs to a name.
 
     Raises
@@ -153,5 +155,5 @@ def parse_shares(setting: str, texts: Iterable[str]) -> tuple[float | None, dict
             else:
                 everywhere = share
         if begun:
-            raise SettingError(setting, ",".join(begun), "a share like 0.05, or lstm=0.05")
+            raise SettingError(setting, ",".join(begun), "a fraction like 0.05, or lstm=0.05")
     return everywhere, named

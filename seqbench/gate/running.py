@@ -18,7 +18,7 @@ from seqbench.gate.sides import LOADING_S, Sides, allow, draw_order, start_sides
 from seqbench.gate.versions import Versions
 
 FIRST_SEEDS = 2
-"""Seeds that must be equal to the last bit on both sides for a score to pass at once."""
+"""Seeds that must be bitwise equal on both sides for a score to pass at once."""
 
 FIRST_READINGS = 2
 """Readings of memory that must be equal on both sides for it to pass at once."""
@@ -32,7 +32,7 @@ Say = Callable[[str], object]
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a gate came to.
+    """Outcome of a gate.
 
     Parameters
     ----------
@@ -58,8 +58,8 @@ class Outcome:
 def run_gate(versions: Versions, file: Path, rules: Rules, say: Say = lambda text: None) -> Outcome:
     """Measure two versions against each other.
 
-    A process may be up to a third slower than its twin for as long as it lives, by the chance of
-    where its memory lies. So pairs are thrown away and started anew, and each is one value.
+    A process may be up to a third slower than its twin for as long as it lives, depending on its
+    memory layout. So pairs are replaced by new ones, and each is one value.
 
     Parameters
     ----------
@@ -70,7 +70,7 @@ def run_gate(versions: Versions, file: Path, rules: Rules, say: Say = lambda tex
     rules
         How it is judged and what it may cost.
     say
-        Is told of each step.
+        Called with a message for each step.
 
     Raises
     ------
@@ -124,7 +124,7 @@ def _rehearse(
     except VersionError as error:
         readers = error.brief
     if readers:
-        say(f"only words differ, but {readers}: it is measured")
+        say(f"only documentation differs, but {readers}: measuring")
     for case in cases:
         case.same_code = not readers
 
@@ -139,7 +139,7 @@ def _compare_scores(
         return wanting if time.monotonic() < deadline else []
 
     steps = _Steps(say)
-    while list_open():  # anew if a process ended over a case
+    while list_open():  # again if a process ended over a case
         with suppress(EndedError), start_sides(versions, file) as sides:
             sides.ask_both("load", within_s=allow(deadline))
             while open_ := list_open():
@@ -209,7 +209,7 @@ def _compare_times(
 
 
 class _Steps:
-    """Tells how far a gate is: when something was decided, and else ever more seldom."""
+    """Reports the progress of a gate: when something was decided, and else ever more seldom."""
 
     def __init__(self, say: Say) -> None:
         self._say = say

@@ -1,9 +1,9 @@
 """Whether two versions are the same code, so that there is nothing to measure.
 
 All files of both are compared, not only those that a benchmark is known to import: what it reads,
-or imports by a name that it makes up, counts too. Files that differ in words alone, documentation
-and comments and docstrings of Python, are watched while each benchmark is done once: whoever reads
-them may do something else in the other version.
+or imports by a name that it makes up, counts too. Files in which only documentation differs,
+documentation and comments and docstrings of Python, are watched while each benchmark is done once:
+code that reads them may behave differently in the other version.
 """
 
 import ast
@@ -38,7 +38,7 @@ class Differences:
     Parameters
     ----------
     words
-        Those that differ in words alone.
+        Those that differ only in documentation.
     lone
         Those of them that one of the versions lacks.
     others
@@ -68,7 +68,7 @@ def find_differences(base: Path, head: Path) -> Differences:
 
 
 def are_same_code(versions: Versions, found: Differences) -> bool:
-    """Tell whether two versions have the same code, data and environment, but for words.
+    """Return whether two versions are equal except for documentation.
 
     Parameters
     ----------
@@ -84,7 +84,7 @@ def are_same_code(versions: Versions, found: Differences) -> bool:
 def find_readers(
     versions: Versions, file: Path, names: Sequence[str], found: Differences, deadline: float
 ) -> str:
-    """Return what may make something of words that differ; nothing if they do not count.
+    """Return what may make something of differing documentation; nothing if they do not count.
 
     Parameters
     ----------
@@ -129,7 +129,7 @@ def _list_files(base: Path, head: Path) -> list[Path]:
 
 
 def _differ(one: Path, other: Path) -> bool:
-    """Tell whether two files differ in kind, in whether they may be run, or in a byte."""
+    """Return whether two files differ in kind, in whether they may be run, or in a byte."""
     if not _are_of_a_kind(one, other):
         return True
     if one.is_symlink():
@@ -152,7 +152,7 @@ def _is_prose(file: Path) -> bool:
 
 
 def _compute_the_same(one: Path, other: Path) -> bool:
-    """Tell whether two Python files have one syntax tree, without comments and docstrings."""
+    """Return whether two Python files have one syntax tree, without comments and docstrings."""
     if not _are_of_a_kind(one, other) or one.is_symlink():
         return False
     try:

@@ -31,7 +31,7 @@ LOADING_S = 60.0
 """A first import may take so long, however small the budget."""
 
 HANGING = 10.0
-"""A side that takes so many times as long as it should, and is not done, is taken to hang."""
+"""A side that exceeds the expected time by this factor is taken to hang."""
 
 
 @dataclass(frozen=True)
@@ -135,7 +135,7 @@ def _choose_error(
 
 
 def allow(deadline: float, benchmarks: int = 1) -> float:
-    """Return how many seconds one of so many benchmarks may take of what is left of a budget.
+    """Return how many seconds one of several benchmarks may take of what is left of a budget.
 
     Parameters
     ----------
@@ -148,7 +148,7 @@ def allow(deadline: float, benchmarks: int = 1) -> float:
 
 
 def draw_order() -> Order:
-    """Return which side is first, by the toss of a coin: what the gate's error rate rests on."""
+    """Return which side is first, drawn at random: the basis of the gate's error rate."""
     return random.choice(ORDERS)
 
 
@@ -169,7 +169,7 @@ def start_sides(versions: Versions, file: Path, order: Order = ORDERS[0]) -> Ite
         Where processes cannot be given a pipe, on Windows.
     """
     if sys.platform == "win32":
-        raise UsageError("the gate needs a POSIX system: run it in WSL or in a container")
+        raise UsageError("the gate needs a POSIX system: use WSL or a container")
     with ExitStack() as stack:
         started = {}
         for name in order:

@@ -1,7 +1,7 @@
 """When a benchmark is the same in two versions: by its settings, and by its source.
 
 Its source is the function that makes the work and all that this uses of the benchmark file, with
-the statements there that define nothing, and the files beside it that are imported, whole; what
+the statements there that define nothing, and the files next to it that are imported, whole; what
 only describes is left out, see `source_digest`. What it imports from elsewhere is what is measured.
 """
 
@@ -26,7 +26,7 @@ def digest_benchmark(folder: Path, file: Path, name: str, settings: Mapping[str,
     Parameters
     ----------
     folder
-        Folder that benchmark files lie in; modules in it count as source.
+        Folder with benchmark files; modules in it count as source.
     file, name
         Where the function is and what it is called; if it is not defined there, all of the file
         counts.
@@ -34,8 +34,8 @@ def digest_benchmark(folder: Path, file: Path, name: str, settings: Mapping[str,
         What it is called with.
     """
     parts = sorted(_list_parts(file, name, folder.resolve()))
-    told = json.dumps([parts, settings], sort_keys=True, default=repr)
-    return hashlib.sha256(told.encode()).hexdigest()[:_SHOWN]
+    text = json.dumps([parts, settings], sort_keys=True, default=repr)
+    return hashlib.sha256(text.encode()).hexdigest()[:_SHOWN]
 
 
 def _list_parts(file: Path, name: str, folder: Path) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""What a gate says, in Markdown: one line, tables with the worst first, how to reproduce it."""
+"""The gate's summary in Markdown: one line, tables with the worst first, how to reproduce it."""
 
 import math
 import shlex
@@ -131,7 +131,7 @@ def _format_score(case: Case) -> list[str]:
     if score is None:
         return ["—"] * 4
     if score.verdict == Verdict.EQUAL:
-        return ["equal to the last bit", "—", "—", str(score.count)]
+        return ["bitwise equal", "—", "—", str(score.count)]
     if not score.count:
         return [_mark(score.verdict), "—", "—", "—"]
     known = (score.low, score.high) != (-math.inf, math.inf)
@@ -139,9 +139,9 @@ def _format_score(case: Case) -> list[str]:
         format_difference(score.change, case.metric),
         format_interval(score.low, score.high, case.metric) if known else "—",
     ]
-    # infinite where one side's training came to nothing
-    told = [each.replace("-inf", "−∞").replace("inf", "∞") for each in figures]
-    return [_mark(score.verdict), *told, str(score.count)]
+    # infinite where one side's training failed
+    cells = [each.replace("-inf", "−∞").replace("inf", "∞") for each in figures]
+    return [_mark(score.verdict), *cells, str(score.count)]
 
 
 def _signed(share: float) -> str:
@@ -168,20 +168,20 @@ def _describe_versions(outcome: Outcome) -> str:
 def _describe_measuring(outcome: Outcome) -> str:
     if any(case.same_code for case in outcome.cases):
         return (
-            "Not measured: no file of the two versions differs, but perhaps for documentation, "
-            "comments and docstrings that no benchmark was seen to read; both run in one "
-            "environment. `--measure-same` measures all the same."
+            "Not measured: no file of the two versions differs, except documentation, comments "
+            "and docstrings that no benchmark reads; both run in one environment. "
+            "`--measure-same` measures anyway."
         )
     margin = _format_margins(case.margin for case in outcome.cases)
     memory_margin = _format_margins(case.memory_margin for case in outcome.cases)
     return (
         f"Measured in {format_seconds(outcome.seconds)}: {outcome.pairs} interleaved process "
-        f"pairs; in each, both versions took turns on one core, the first drawn at random. "
-        f"*Change* is the median over pairs; its confidence interval holds however often one "
-        f"looks, and at most {100 * outcome.rules.error_rate:g} % of runs without a change have "
-        f"a verdict that is wrong. *Same*: all of it within {margin}; *slower* or *faster*: that "
-        f"nothing changed is ruled out; minimum detectable change: the smallest that this much "
-        f"evidence tells from none. Memory is what the work needs at its peak; *same*: within "
+        f"pairs; in each, both versions alternated on one core, in random order. "
+        f"*Change* is the median over pairs; its confidence interval is valid at every number of "
+        f"pairs, and at most {100 * outcome.rules.error_rate:g} % of runs without a change have "
+        f"a wrong verdict. *Same*: all of it within {margin}; *slower* or *faster*: no change is "
+        f"excluded; minimum detectable change: the smallest change detectable with this number "
+        f"of pairs. Memory is the peak of the work; *same*: within "
         f"{memory_margin}."
     )
 

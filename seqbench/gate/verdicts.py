@@ -12,11 +12,11 @@ STANDARD_ERRORS = 2.5
 """By which the correlation of successive pairs may exceed its estimate and still be allowed for."""
 
 LEAST_BYTES = 2**20
-"""Two peaks of resident memory that differ by less cannot be told apart."""
+"""Two peaks of resident memory that differ by less cannot be distinguished."""
 
 
 class Verdict(StrEnum):
-    """What is said of a benchmark on the head's side; the worst comes first."""
+    """Verdict on a benchmark of the head; the worst comes first."""
 
     FAILED = "failed"
     SLOWER = "slower"
@@ -40,12 +40,12 @@ class Finding:
     Parameters
     ----------
     verdict
-        What is said of it.
+        The verdict.
     change, low, high
-        The change and its interval: of time and memory as a share (0.1 for 10 % more), of a score
-        in its unit, positive for better. NaN and infinite where nothing was measured.
+        The change and its interval: of time and memory relative (0.1 for 10 % more), of a score in
+        its unit, positive for better. NaN and infinite where nothing was measured.
     shown
-        The minimum detectable change: the smallest that this much evidence could have shown.
+        The minimum detectable change: the smallest change detectable with this number of pairs.
     count
         Pairs of processes, or seeds.
     independent
@@ -71,20 +71,20 @@ def judge_time(
 ) -> Finding:
     """Judge a time by the median over pairs of processes of the log ratio, head over base.
 
-    *Same* if its interval lies within the margin on both sides; *slower* or *faster* if it leaves
-    out that nothing changed. Which side is first in everything is drawn for each pair. So if the
-    head's time is the base's times a constant, whatever the machine does is as likely to favour one
-    side as the other, and the interval misses that constant, at any number of pairs, no more often
-    than ``error_rate``. Successive ratios are then independent of each other in sign. What sticks
-    to a version and not to a place in the order may correlate them, and the interval is wider by
-    as much as they are, or seem to be.
+    *Same* if its interval is within the margin on both sides; *slower* or *faster* if it leaves out
+    that nothing changed. Which side is first in everything is drawn for each pair. So if the head's
+    time is the base's times a constant, whatever the machine does favours either side with equal
+    probability, and the interval misses that constant, at any number of pairs, no more often than
+    ``error_rate``. Successive ratios are then independent of each other in sign. An effect of a
+    version and not of a place in the order may correlate them, and the interval is wider by as much
+    as they are, or seem to be.
 
     Parameters
     ----------
     base_s, head_s
-        Seconds, a value a pair, in the order of time.
+        Seconds, one value per pair, in the order of time.
     margin
-        Smallest change that matters, as a share.
+        Smallest relevant change, relative.
     error_rate
         For the interval of `median_sequence`.
     """
@@ -100,7 +100,7 @@ def judge_log_ratios(logs: Sequence[float], margin: float, error_rate: float) ->
 
 
 def are_correlated(base_s: Sequence[float], head_s: Sequence[float]) -> bool:
-    """Return whether the ratios of successive pairs are correlated beyond chance."""
+    """Return whether the ratios of successive pairs are correlated significantly."""
     logs = [math.log(head / base) for base, head in zip(base_s, head_s, strict=True)]
     return len(logs) > 2 and float(variance_inflation(logs, -STANDARD_ERRORS)) > 1
 
@@ -124,7 +124,7 @@ def judge_memory(
     margin, error_rate
         As of a time.
     resolution
-        Bytes by which two peaks must differ to be told apart; 0 where bytes are counted.
+        Bytes by which two peaks must differ to be distinguished; 0 where bytes are counted.
     """
     readings = zip(base_bytes, head_bytes, strict=True)
     logs = [_compare_bytes(base, head, resolution) for base, head in readings]
@@ -147,21 +147,21 @@ def _compare_bytes(base: int, head: int, resolution: int) -> float:
 
 
 def _in_shares(found: Finding) -> Finding:
-    """Return a finding on log ratios with its change as a share."""
+    """Return a finding on log ratios with its relative change."""
     change, low, high, shown = map(_share_of, (found.change, found.low, found.high, found.shown))
     return replace(found, change=change, low=low, high=high, shown=shown)
 
 
 def _share_of(log_ratio: float) -> float:
-    """Return a log ratio as a share; what is not known stays infinite."""
+    """Return a log ratio as a relative change; unknown ones stay infinite."""
     return log_ratio if math.isinf(log_ratio) else math.expm1(log_ratio)
 
 
 def judge_score(gains: Sequence[float], margin: float, error_rate: float) -> Finding:
     """Judge a score by the median over seeds of what the head gained on the base.
 
-    As `judge_time`; gains are in the score's unit and positive for better. A training that came to
-    nothing on one side has an infinite gain.
+    As `judge_time`; gains are in the score's unit and positive for better. A training that failed
+    on one side has an infinite gain.
     """
     return _judge(gains, margin, error_rate, (Verdict.WORSE, Verdict.BETTER))
 

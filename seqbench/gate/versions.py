@@ -1,4 +1,4 @@
-"""The two versions of a gate: each checked out in a folder of its own, with its own Python."""
+"""The two versions of a gate: each checked out in a separate folder, with its own Python."""
 
 import sys
 import tempfile
@@ -13,7 +13,7 @@ from seqbench.gate.environments import Environment, find_environments
 from seqbench.git import ask_git, find_top
 
 WORKTREE = "worktree"
-"""What the code is called as it lies there, with changes that are not committed."""
+"""What the code is called in its current state, with uncommitted changes."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Version:
     python
         The Python that runs it.
     environment
-        In words, what that Python has that the other version's has not; empty for the same.
+        As text, what that Python has that the other version's has not; empty for the same.
     """
 
     asked: str
@@ -45,8 +45,8 @@ class Version:
     environment: str = ""
 
     def __str__(self) -> str:
-        """Return how it is told in a line."""
-        changes = " with changes that are not committed" if self.changed else ""
+        """Return how it is shown on one line."""
+        changes = " with uncommitted changes" if self.changed else ""
         with_ = f", {self.environment}" if self.environment else ""
         return f"{self.commit[:10]}{changes} ({self.subject}){with_}"
 
@@ -60,7 +60,7 @@ class Versions:
     commits: Sequence[str] = ()
     """Of each commit that the head has and the base has not, hash and first line."""
     base_env: Sequence[str] = ()
-    """What was asked for the base's environment."""
+    """The requested environment of the base."""
 
 
 @contextmanager
@@ -97,7 +97,8 @@ def check_out_versions(
             add_generated_files(top, folders)
             ours, theirs = find_environments(*folders, base_env)
             theirs = replace(
-                theirs, told="; ".join(filter(None, [theirs.told, *checkouts.left_out]))
+                theirs,
+                description="; ".join(filter(None, [theirs.description, *checkouts.left_out])),
             )
             listed = ask_git(top, "log", "--format=%h %s", f"{one.commit}..{other.commit}")
             equipped = _equip(one, ours), _equip(other, theirs)
@@ -111,12 +112,12 @@ def _make_folder() -> tempfile.TemporaryDirectory[str]:
         return tempfile.TemporaryDirectory(prefix="seqbench-gate-")
     except OSError as error:
         raise UsageError(
-            f"there is no place to check versions out in: {error.strerror}; TMPDIR names one"
+            f"versions cannot be checked out: {error.strerror}; set TMPDIR to a writable folder"
         ) from None
 
 
 def _equip(version: Version, environment: Environment) -> Version:
-    return replace(version, python=environment.python, environment=environment.told)
+    return replace(version, python=environment.python, environment=environment.description)
 
 
 def _find(top: Path, asked: str) -> tuple[str, str]:
@@ -126,7 +127,7 @@ def _find(top: Path, asked: str) -> tuple[str, str]:
         return asked, ask_git(top, "rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}")
     except UsageError:
         raise UsageError(
-            f"there is no revision {revision!r} in {top}; if it is elsewhere, fetch it first (in "
+            f"no revision {revision!r} in {top}; if it is on a remote, fetch it first (in "
             f"GitHub Actions: `fetch-depth: 0` for actions/checkout)"
         ) from None
 

@@ -22,7 +22,7 @@ def count_bytes_per_parameter(spec: RunSpec) -> int:
 
 
 def check_memory(spec: RunSpec, model: SequenceModel, data: TaskData, time: int) -> None:
-    """Raise `UnsupportedError` if training needs more memory than is free, whatever the variant is.
+    """Raise `UnsupportedError` if training needs more memory than is free, for any variant.
 
     Counted are the weights, and what the encoder gives at each step of a full batch. All else comes
     on top, so what passes may still run out of memory.
@@ -43,6 +43,7 @@ def check_memory(spec: RunSpec, model: SequenceModel, data: TaskData, time: int)
     needed = parameters * count_bytes_per_parameter(spec) + outputs * _BYTES_PER_OUTPUT
     if needed > free:
         raise UnsupportedError(
-            f"to train {parameters:,} parameters on batches of {examples} sequences, {time} steps, "
-            f"takes more than {format_memory(needed)} of memory, and {format_memory(free)} are free"
+            f"training {parameters:,} parameters on batches of {examples} sequences, {time} "
+            f"steps, needs more than {format_memory(needed)} of memory, and "
+            f"{format_memory(free)} are free"
         )

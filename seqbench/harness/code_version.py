@@ -1,8 +1,8 @@
-"""Which code a run goes through: a digest of its sources, so that a row knows what it came from.
+"""Which code a run executes: a digest of its sources, so that a row knows what it came from.
 
 What counts is the variant's module, the task's, the read-out's and those that registered them, and
 the harness's; all that these import of seqbench or of the user's own code; and the versions of
-installed packages that the variant, the task or the read-out import besides. Torch and numpy stand
+installed packages that the variant, the task or the read-out import besides. Torch and NumPy are
 in the environment. What only describes is no part of it, see `source_digest`.
 """
 
@@ -23,11 +23,11 @@ from seqbench.tasks.task import TASKS
 
 _RUN = "seqbench.harness.run"
 _TIMING = ("seqbench.timing.speed", "seqbench.timing.sampler")
-"""What a run that is not measured goes through for the machine's limits alone."""
+"""What a run that is not measured executes for the hardware peaks alone."""
 
 
 def version_code(spec: RunSpec, *, measured: bool = False) -> str:
-    """Return 12 hexadecimal digits that change with the code that a run goes through.
+    """Return 12 hexadecimal digits that change with the code that a run executes.
 
     Parameters
     ----------
@@ -40,7 +40,7 @@ def version_code(spec: RunSpec, *, measured: bool = False) -> str:
     Returns
     -------
     str
-        The digits. Of a member that lies in no file they are drawn, so that it counts as new.
+        The digits. Of a member without a file they are drawn, so that it counts as new.
     """
     members = (
         (VARIANTS[spec.variant].build, VARIANTS.origin(spec.variant)),
@@ -70,7 +70,7 @@ def digest_run(roots: frozenset[str], *, measured: bool = False) -> str:
 
 
 def _is_of_a_file(member: object) -> bool:
-    """Tell whether the code of a function, or of a class's methods, came from a file."""
+    """Return whether the code of a function, or of a class's methods, came from a file."""
     while isinstance(member, partial):
         member = member.func
     functions = vars(member).values() if isinstance(member, type) else [member]

@@ -19,10 +19,10 @@ def check_model(spec: RunSpec, task: Task) -> None:
     if spec.readout not in task.readouts:
         raise SettingError("readout", spec.readout, f"{' or '.join(task.readouts)} for {spec.task}")
     if not fits_task(variant, task):
-        expected = f"one that reads forwards for {spec.task}: what comes next is the answer there"
+        expected = f"a unidirectional one for {spec.task}: the next step is the target"
         raise SettingError("variant", spec.variant, expected)
 
 
 def fits_task(variant: Variant, task: Task) -> bool:
-    """Tell whether a variant reads no more of a sequence than the task allows."""
+    """Return whether a variant reads no more of a sequence than the task allows."""
     return task.looks_ahead or not variant.bidirectional

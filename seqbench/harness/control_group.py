@@ -20,7 +20,7 @@ def read_cpu_quota(system: Path = _SYSTEM) -> float | None:
     Parameters
     ----------
     system
-        Where ``/proc`` and ``/sys`` lie: to be replaced in tests.
+        Root of ``/proc`` and ``/sys``: to be replaced in tests.
     """
     quotas = [_read_quota(group) for group in _list_groups(system)]
     return min((each for each in quotas if each is not None), default=None)
@@ -40,7 +40,7 @@ def _list_groups(system: Path) -> Iterator[Path]:
         _, controllers, path = [*line.split(":", 2), "", ""][:3]
         if controllers and "cpu" not in controllers.split(","):
             continue
-        # version 2 has no controllers in its line, and lies at "unified" beside version 1
+        # version 2 has no controllers in its line, and is at "unified" beside version 1
         names = ("cpu", controllers) if controllers else ("", "unified")
         for root in dict.fromkeys(mounted / name for name in names):
             inside = [part for part in PurePosixPath(path).parts if part not in ("/", "..")]

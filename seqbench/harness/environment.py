@@ -48,7 +48,7 @@ def describe_environment() -> dict[str, Any]:
     """Return the environment, ready for JSON.
 
     ``environment_id`` is a digest of what decides of it, see `environments.DECISIVE`. The code is
-    not in it: each row has the version of the code that it went through, and the commit.
+    not in it: each row has the version of the code that it was run with, and the commit.
     """
     recorded = {"machine": _machine(), "software": _software(), "threads": _threads()}
     return {"environment_id": digest_environment(recorded), **recorded, "code": _code()}
@@ -127,8 +127,8 @@ def _threads() -> dict[str, Any]:
 def _code() -> dict[str, Any]:
     """Name the version, and the git commit if this very file is tracked in a git checkout.
 
-    ``dirty`` tells whether tracked or new files differed from that commit, the results and
-    reports that runs leave behind not counted. ``fault`` is what git says where it refuses to tell.
+    ``dirty`` states whether tracked or new files differed from that commit, the results and reports
+    that runs leave behind not counted. ``fault`` is git's output where it refuses to tell.
     """
     folder = Path(seqbench.__file__).parent
     commit = dirty = fault = None
@@ -140,8 +140,8 @@ def _code() -> dict[str, Any]:
             dirty = not all(path.startswith(_LEFT_BEHIND) for path in changed)
     except UsageError as error:
         if not any(words in str(error) for words in _NO_GIT):
-            said = str(error).partition(" failed: ")[2].partition("\n")[0]
-            fault = re.sub("'[^']*'", "…", said)  # no path is recorded
+            message = str(error).partition(" failed: ")[2].partition("\n")[0]
+            fault = re.sub("'[^']*'", "…", message)  # no path is recorded
     return {"version": seqbench.__version__, "commit": commit, "dirty": dirty, "fault": fault}
 
 

@@ -1,4 +1,4 @@
-"""From what was asked for to a result folder: what the command and the Python interface share.
+"""From what was requested to a result folder: what the command and the Python interface share.
 
 torch is imported within functions, so that a worker process can be started first and both import
 it at the same time.
@@ -35,7 +35,7 @@ class Request:
     name
         Of the result folder; None for the suite's, or ``custom``.
     suite
-        A suite's name; None for a grid of one's own.
+        A suite's name; None for a custom grid.
     axes
         Values by field of `RunSpec`, in place of the suite's.
     match_parameters, match_tolerance
@@ -49,7 +49,7 @@ class Request:
     allow_changed_data
         Whether data may be others than the published ones.
     restart, retry_failed
-        Whether to begin afresh; whether to run those again that did not end well.
+        Whether to start over; whether to repeat failed runs.
     timeout_s
         Longest that a run, or loading the data, may take, in seconds; None for any time.
     wait
@@ -57,9 +57,9 @@ class Request:
     keep_weights
         Whether each trained model's weights are kept.
     isolated
-        Whether runs have a process of their own. Only such a run ends alone when it crashes, takes
-        too long or runs out of memory; but that process does not know of members that were
-        registered in a session or a notebook.
+        Whether runs have a separate process. Only such a run ends alone when it crashes, takes too
+        long or runs out of memory; but that process does not know of members that were registered
+        in a session or a notebook.
     """
 
     results: Path
@@ -82,11 +82,11 @@ class Request:
     def __post_init__(self) -> None:
         if self.match_parameters is not None:
             if "hidden_size" in self.axes:
-                raise UsageError("match_parameters chooses the hidden size; leave hidden_size out")
+                raise UsageError("match_parameters chooses the hidden size; omit hidden_size")
             if not self.match_parameters >= 1:
                 raise SettingError("match_parameters", self.match_parameters, "at least 1")
         if self.timeout_s is not None and not self.isolated:
-            raise UsageError("a timeout needs runs in a process of their own")
+            raise UsageError("a timeout needs isolated=True")
 
     @property
     def folder(self) -> Path:
@@ -117,33 +117,35 @@ class Request:
         return plan_runs(grids, matched, self.measured, self._choose_tolerance(matched))
 
     def _choose_tolerance(self, matched: int | None) -> float:
-        """Return how far from matched parameters a model may be, as a share."""
+        """Return how far from matched parameters a model may be, relative."""
         chosen = self.match_tolerance
         if chosen is None:
             return MATCH_TOLERANCE
         if matched is None:
-            raise UsageError("match_tolerance goes with match_parameters, or a suite that has them")
+            raise UsageError("match_tolerance requires match_parameters, or a suite with it")
         if not 0 < chosen < 1:
-            raise SettingError("match_tolerance", chosen, "a share greater than 0 and less than 1")
+            raise SettingError(
+                "match_tolerance", chosen, "a fraction greater than 0 and less than 1"
+            )
         return chosen
 
 
 class Listener(Protocol):
-    """Who is told what happens."""
+    """Receives messages and events."""
 
     def say(self, text: str) -> None:
-        """Hear what was found."""
+        """Receive a message."""
 
     def warn(self, text: str) -> None:
-        """Hear what is amiss and ends nothing."""
+        """Receive a warning."""
 
     def watch(self, specs: Sequence[RunSpec]) -> "AbstractContextManager[Progress]":
-        """Give who is told how runs go, for as long as they go."""
+        """Yield what receives events of the runs."""
 
 
 @dataclass(frozen=True)
 class Done:
-    """What came of it: the status of each run, and where an earlier result is kept."""
+    """The outcome: the status of each run, and where an earlier result is kept."""
 
     folder: Path
     statuses: list[str]
@@ -157,7 +159,7 @@ class InterruptedRunsError(KeyboardInterrupt):
 def choose_workspace() -> None:
     """Let cuBLAS compute the same each time, as torch's deterministic mode asks for.
 
-    It counts if it is set before cuBLAS is used first, and stands in what is recorded.
+    It must be set before cuBLAS is first used, and is recorded.
     """
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
 
@@ -170,16 +172,16 @@ def execute(request: Request, listener: Listener, command: str) -> Done:
     request
         What is to be run.
     listener
-        Who is told.
+        Receives messages and events.
     command
-        What makes the result again, to be recorded.
+        What reproduces the result, to be recorded.
 
     Raises
     ------
     SeqbenchError
-        If something that was asked for is not there or does not go together.
+        If something that was requested is not there or is incompatible.
     InterruptedRunsError
-        If it is interrupted while runs go on; its text says what is kept.
+        If it is interrupted during the runs; its text says what is kept.
     """
     choose_workspace()
     with _start_executor(request) as executor:
@@ -190,15 +192,15 @@ def execute(request: Request, listener: Listener, command: str) -> Done:
         from seqbench.timing.sampler import Sampling
         from seqbench.training.device import explain_auto
 
-        if (told := explain_auto()) and "auto" in request.axes.get("device", ("auto",)):
-            listener.say(told)
+        if (note := explain_auto()) and "auto" in request.axes.get("device", ("auto",)):
+            listener.say(note)
         load_plugins(request.plugins)
         specs = request.plan()
         problems = executor.load(specs)
         environment = describe_environment() | {"command": command}
         environment |= {"plugins": digest_plugins(request.plugins)} if request.plugins else {}
         if fault := environment["code"].get("fault"):
-            listener.warn(f"the git commit of seqbench is not recorded; git says: {fault}")
+            listener.warn(f"the git commit of seqbench is not recorded; git reported: {fault}")
         sampling = Sampling() if request.measured else None
         suite = request.suite or CUSTOM
         jobs = make_jobs(specs, environment, suite, sampling, keep_weights=request.keep_weights)
@@ -266,5 +268,5 @@ def _do(
     except KeyboardInterrupt:
         raise InterruptedRunsError(
             f"{len(writer.statuses)} of {runs} runs are finished and kept in {writer.folder}; "
-            f"the same command goes on after the last epoch"
+            f"the same command resumes after the last epoch"
         ) from None

@@ -35,7 +35,7 @@ def list_imports(tree: ast.Module, package: str) -> Iterator[str]:
 
 
 def is_for_types(node: ast.AST) -> bool:
-    """Tell whether a statement is a block that only type checkers read."""
+    """Return whether a statement is a block that only type checkers read."""
     if not isinstance(node, ast.If):
         return False
     return "TYPE_CHECKING" in (getattr(node.test, "id", ""), getattr(node.test, "attr", ""))
@@ -53,15 +53,15 @@ def _walk_what_runs(tree: ast.AST) -> Iterator[ast.AST]:
 def list_dynamic_imports(tree: ast.Module, package: str, folder: Path) -> Iterator[str]:
     """Yield the names of modules that a source of the user's imports without a statement.
 
-    A name that is made up while it runs stands nowhere: so of a source that can do that, all that
-    lies in its folder and has been imported counts.
+    A name that is made up while it runs is not in the source: if a source can do that,
+    all imported files in its folder count.
 
     Parameters
     ----------
     tree, package
         The source, and the package that its relative names belong to.
     folder
-        Where it lies.
+        Its folder.
     """
     loading = [
         node

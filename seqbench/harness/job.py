@@ -1,4 +1,4 @@
-"""A run before and after: what is to be done, what it is fed with, what came of it."""
+"""A run before and after: what is to be done, its data, its outcome."""
 
 import json
 from collections.abc import Callable
@@ -14,12 +14,12 @@ from seqbench.timing.sampler import Sampling
 from seqbench.training.process_settings import settings_kept
 
 EpochFinished = Callable[[EpochRecord, bytes], object]
-"""Is told of each epoch, off the clock, with what it takes to go on from there."""
+"""Called after each epoch, while the clock is stopped, with the state to resume from."""
 
 
 @dataclass(frozen=True)
 class Problem:
-    """What a run is fed with, in a few words: what stands of it in the row."""
+    """What a run receives, in a few words: the columns that describe it."""
 
     metric: str
     higher_is_better: bool
@@ -34,12 +34,12 @@ class Problem:
 
 @settings_kept()
 def describe_problem(name: str, task: Task, data: TaskData) -> Problem:
-    """Return what stands in a row of the task called ``name`` and its data.
+    """Return the columns of the task called ``name`` and its data.
 
     Raises
     ------
     ContractError
-        If the task's trivial answer has no score, or the task fails over it.
+        If the task's baseline has no score, or the task fails over it.
     """
     try:
         return Problem(
@@ -56,13 +56,13 @@ def describe_problem(name: str, task: Task, data: TaskData) -> Problem:
     except (SeqbenchError, KeyboardInterrupt):
         raise
     except BaseException as error:  # a task of the user's may raise anything
-        fault = f"cannot score its trivial answer: {describe_error(error)}"
+        fault = f"cannot score its baseline: {describe_error(error)}"
         raise ContractError("task", name, fault) from error
 
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """A run to be done, and what stands in its rows besides.
+    """A run to be done, and further columns of its rows.
 
     Parameters
     ----------
@@ -73,7 +73,7 @@ class Job:
     keep_weights
         Whether the trained weights are kept.
     saved
-        Where to go on; None to begin.
+        State to resume from; None to start.
     """
 
     spec: RunSpec
@@ -86,7 +86,7 @@ class Job:
     saved: Saved | None = None
 
     def origin(self, fingerprint: str) -> dict[str, str]:
-        """Return what a saved run must have in common with this one to be gone on with."""
+        """Return what a saved run must have in common with this one to be resumed."""
         return {
             "settings": json.dumps(self.spec.chosen, sort_keys=True),
             "code": str(self.code_version),
@@ -96,10 +96,10 @@ class Job:
 
 
 @dataclass(frozen=True)
-class Ended:
-    """What came of a run: its row, what it left besides, and its weights.
+class RunOutcome:
+    """Outcome of a run: its row, what it left besides, and its weights.
 
-    ``spoiled`` tells that its examples are not any more what was loaded: others must not use them.
+    ``spoiled`` states that its examples are not any more what was loaded: others must not use them.
     """
 
     record: RunRecord

@@ -1,4 +1,4 @@
-"""Hidden sizes for a wanted number of parameters, so that models of equal size are compared."""
+"""Hidden sizes for a target number of parameters, so that models of equal size are compared."""
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -42,7 +42,7 @@ class Sizes:
         return min(near, key=lambda size: abs(self.count(size) - parameters))
 
     def allows(self, parameters: int, tolerance: float) -> bool:
-        """Tell whether a number lies within ``tolerance`` of ``parameters``."""
+        """Return whether a number is within ``tolerance`` of ``parameters``."""
         reached = self.count(self.find_nearest(parameters))
         return abs(reached - parameters) <= tolerance * parameters
 
@@ -61,7 +61,7 @@ class Sizes:
         return math.floor(self.count(below) / (1 - tolerance)) if below else None
 
     def _find_first(self, parameters: int) -> int:
-        """Return the first hidden size with at least so many, or the greatest there is."""
+        """Return the first hidden size with at least this number, or the greatest there is."""
         low, high = 0, 1
         while high < GREATEST_HIDDEN_SIZE and self.count(high) < parameters:
             low, high = high, 2 * high
@@ -79,8 +79,8 @@ def match_hidden_sizes(
     Raises
     ------
     SettingError
-        If the nearest of some is further away than ``tolerance``, as a share; it names them all,
-        and the nearest number that suits every model.
+        If the nearest of some is further away than ``tolerance``, relative; it names them all, and
+        the nearest number that suits every model.
     ContractError
         If a model cannot be built.
     """
@@ -90,8 +90,8 @@ def match_hidden_sizes(
         sizes.setdefault(_shape_of(spec), Sizes(_shape_of(spec)))
     misfits = [each for each in sizes.values() if not each.allows(parameters, tolerance)]
     if misfits:
-        told = _describe_misfits(misfits, sizes, parameters, tolerance)
-        raise SettingError("match_parameters", parameters, told)
+        message = _describe_misfits(misfits, sizes, parameters, tolerance)
+        raise SettingError("match_parameters", parameters, message)
     return [
         replace(spec, hidden_size=sizes[_shape_of(spec)].find_nearest(parameters)) for spec in specs
     ]
@@ -119,19 +119,19 @@ def _describe_misfits(
     parameters: int,
     tolerance: float,
 ) -> str:
-    """Return what a number must be, in words that complete "must be …"."""
+    """Return what a number must be, as text that completes "must be …"."""
     nearest = [
         f"{each.spec.variant} on {each.spec.task} {each.count(each.find_nearest(parameters)):,}"
         for each in misfits
     ]
     more = f" and {len(nearest) - _SHOWN} more" if len(nearest) > _SHOWN else ""
-    told = (
-        f"a number that each model comes within {100 * tolerance:g} % of; nearest are "
+    message = (
+        f"a number that every model reaches within {100 * tolerance:g} %; nearest are "
         f"{', '.join(nearest[:_SHOWN])}"
     )
     found = find_common(sizes.values(), parameters, tolerance)
-    suits = "no number near it suits all" if found is None else f"{found} suits all"
-    return f"{told}{more}; {suits}, and --match-tolerance allows more"
+    suits = "no number near it fits all models" if found is None else f"{found} fits all models"
+    return f"{message}{more}; {suits}, or raise --match-tolerance"
 
 
 def find_common(sizes: Iterable[Sizes], parameters: int, tolerance: float) -> int | None:

@@ -30,7 +30,7 @@ def find_version(name: str, modules: Iterable[str]) -> str:
     """Return the version of a package that an import takes.
 
     That is the one that comes first on the path; of what is imported already, the one that lies
-    where it was imported from, and of what is not installed there what it says of itself.
+    where it was imported from, and of what is not installed there the version that it declares.
 
     Parameters
     ----------
@@ -50,12 +50,12 @@ def find_version(name: str, modules: Iterable[str]) -> str:
     places = [place for each in sorted(modules) if (place := _find_place(each))]
     for place in dict.fromkeys(places):
         for found in distributions(name=name, path=[place]):
-            if told := _version_of(found):
-                return told
+            if known := _version_of(found):
+                return known
     if not places:
         return installed[0]
-    said = (getattr(sys.modules.get(each), "__version__", None) for each in sorted(modules))
-    return next((each for each in said if isinstance(each, str)), "unknown")
+    declared = (getattr(sys.modules.get(each), "__version__", None) for each in sorted(modules))
+    return next((each for each in declared if isinstance(each, str)), "unknown")
 
 
 def list_providers() -> dict[str, list[str]]:
@@ -70,7 +70,7 @@ def list_providers() -> dict[str, list[str]]:
 def _list_installed() -> Iterator[tuple[str, set[str]]]:
     """Yield the name and the modules of each distribution on the path."""
     for each in distributions():
-        with suppress(Exception):  # what lies there may be damaged in any way
+        with suppress(Exception):  # what is there may be damaged in any way
             name = each.metadata["Name"]
             if name and not name.startswith("~"):  # left over by pip
                 yield name, _list_modules(each)
@@ -98,7 +98,7 @@ def _find_place(name: str) -> str | None:
     try:
         file = getattr(sys.modules.get(name), "__file__", None)
         spec = None if file else find_spec(name)
-    except Exception:  # what lies there may be damaged in any way
+    except Exception:  # what is there may be damaged in any way
         return None
     if not (file := file or getattr(spec, "origin", None)) or not Path(file).is_absolute():
         return None

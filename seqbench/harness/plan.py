@@ -1,8 +1,8 @@
-"""From a suite and options to the runs: what nobody chose is settled here, once, before the first.
+"""From a suite and options to the runs: all defaults are resolved here, before the first run.
 
 A spec says everything about its run, so what depends on the task, the variant or the device (the
 read-out, a sequence's length, the implementation, a hidden size for a number of parameters) is put
-into it in words, and stands in its row.
+into it as text, and is in its row.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -33,18 +33,18 @@ def plan_runs(
     ----------
     grids
         Values by `RunSpec` field. Without ``device`` and ``threads`` those of this machine are
-        taken; without ``variant`` every one that does not wait to be asked for; a name with ``*``
-        stands for all that fit. Variants that nobody named are left out where they do not fit
-        the task. Without ``readout`` and ``length`` the task's own are taken, without
-        ``implementation`` the variant's ordinary one; for "fastest" the one that
-        `fastest_implementation` names. What does not go together, such as a read-out that a task
-        does not take, stays in the plan, and its run says why, if there is anything else to do.
+        taken; without ``variant`` every default variant; a name with ``*`` stands for all that fit.
+        Unnamed variants are left out if they do not fit the task. Without ``readout``
+        and ``length`` the task's own are taken, without ``implementation`` the variant's default
+        one; for "fastest" the one that `fastest_implementation` names. What is incompatible, such
+        as a read-out that a task does not take, stays in the plan, and its run gives the reason, if
+        there is anything else to do.
     match_parameters, match_tolerance
         Choose each hidden size so that the model has this many parameters, see
         `match_hidden_sizes`.
     measure
         Whether speed is measured apart from training. Then runs of a seed are shuffled by it, so
-        that a drift of the machine does not fall on one variant, and there may be no epochs.
+        that a drift of the machine does not affect a single variant, and there may be no epochs.
 
     Raises
     ------
@@ -54,7 +54,7 @@ def plan_runs(
     planned = dict(each for axes in grids for each in _plan_grid(axes))
     fitting = [spec for spec, misfit in planned.items() if misfit is None]
     if not fitting:
-        raise next(filter(None, planned.values()), UsageError("no variant asked for fits a task"))
+        raise next(filter(None, planned.values()), UsageError("no selected variant fits a task"))
     chosen = fitting
     if match_parameters is not None:
         chosen = match_hidden_sizes(fitting, match_parameters, match_tolerance)
@@ -63,7 +63,7 @@ def plan_runs(
     if measure:
         return shuffle_rounds(specs)
     if any(spec.epochs == 0 for spec in specs):
-        raise SettingError("epochs", 0, "at least 1 without --measure: nothing would be done")
+        raise SettingError("epochs", 0, "at least 1 without --measure, else there is nothing to do")
     return specs
 
 
@@ -78,7 +78,7 @@ def shuffle_rounds(specs: Iterable[RunSpec]) -> list[RunSpec]:
 
 
 def _plan_grid(axes: Axes) -> Iterator[tuple[RunSpec, SettingError | None]]:
-    """Yield each run of a grid, and why it cannot be done if its settings do not go together."""
+    """Yield each run of a grid, and why it cannot be done if its settings are incompatible."""
     here = {"device": (resolve_device("auto"),), "threads": (default_threads(),)}
     named = axes.get("variant", ())
     settled = {**here, **axes, "variant": select_variants(axes.get("variant"))}

@@ -1,7 +1,7 @@
-"""Other people's variants and tasks: a file of theirs, or a package that announces them.
+"""Third-party variants and tasks: a file of theirs, or a package that announces them.
 
 A plugin is code that the user chose: it runs because they named the file, or installed the package.
-Whatever it does when it is imported is told of as its fault; only Ctrl-C is the user's.
+Whatever it does when it is imported is reported as its error; only Ctrl-C is the user's.
 """
 
 import ast
@@ -26,7 +26,7 @@ GROUPS = ("seqbench.variants", "seqbench.tasks")
 _INSTALLED = ("site-packages", "dist-packages")
 
 _folders: set[str] = set()
-"""Of the plugin files that were imported: what lies in one is found from that one."""
+"""Of the plugin files that were imported: what is in one is found from that one."""
 
 
 def load_plugins(files: Iterable[Path]) -> None:
@@ -62,12 +62,12 @@ def digest_plugins(files: Iterable[Path]) -> dict[str, str]:
 
 
 def _import(name: str, load: Callable[[], object], file: Path | None = None) -> None:
-    """Import what ``load`` imports; raise `PluginError` for whatever comes of it."""
+    """Import what ``load`` imports; raise `PluginError` for any failure."""
     try:
         with _no_way_out():
             load()
-    except KeyboardInterrupt as error:  # somebody's, or the plugin's own
-        interrupted = PluginError(name, "interrupted while it was imported")
+    except KeyboardInterrupt as error:  # the user's, or the plugin's own
+        interrupted = PluginError(name, "interrupted during its import")
         interrupted.exit_code = ExitCode.INTERRUPTED
         raise interrupted from error
     except BaseException as error:  # a plugin may raise anything, and may call sys.exit
@@ -76,7 +76,7 @@ def _import(name: str, load: Callable[[], object], file: Path | None = None) -> 
 
 @contextmanager
 def _no_way_out() -> Iterator[None]:
-    """Let ``os._exit`` raise SystemExit meanwhile: a command must not end without a word."""
+    """Let ``os._exit`` raise SystemExit in a ``with`` block: a command must not end silently."""
     leave, process = os._exit, os.getpid()
 
     def refuse(status: int = 0) -> NoReturn:
@@ -93,17 +93,17 @@ def _no_way_out() -> Iterator[None]:
 
 def _load_file(file: Path) -> None:
     try:
-        fault = "it is a folder: name a file in it" if file.is_dir() else "there is no such file"
+        fault = "it is a folder: give a file in it" if file.is_dir() else "file not found"
         missing = not file.is_file()
     except OSError as error:  # such as a name that is too long
-        raise PluginError(str(file), f"it cannot be looked at: {error.strerror}") from error
+        raise PluginError(str(file), f"it cannot be accessed: {error.strerror}") from error
     if missing:
         raise PluginError(str(file), fault)
     if any(_lies_at(module, file) for module in tuple(sys.modules.values())):
         return  # it was named before, or another plugin imported it
     spec = importlib.util.spec_from_file_location(_name_module(file), file)
     if spec is None or spec.loader is None:
-        raise PluginError(str(file), "it is no Python file; its name must end in .py")
+        raise PluginError(str(file), "it is not a Python file; its name must end in .py")
     _let_import_from(file.resolve().parent)
     if taken := next(_list_taken(file), None):
         raise PluginError(str(file), taken)
@@ -141,9 +141,9 @@ def _name_module(file: Path) -> str:
 
 
 def _let_import_from(folder: Path) -> None:
-    """Let a plugin import what lies beside it.
+    """Let a plugin import files next to it.
 
-    That is found after Python's own modules, so that no file stands in for one of them, and before
+    That is found after Python's own modules, so that no file shadows one of them, and before
     installed packages.
     """
     if str(folder) not in sys.path:
@@ -153,7 +153,7 @@ def _let_import_from(folder: Path) -> None:
 
 
 def _is_found_as(name: str, file: Path) -> bool:
-    """Tell whether ``import name`` would import ``file``, as another plugin beside it may do."""
+    """Return whether ``import name`` would import ``file``, as another plugin next to it may do."""
     try:
         found = importlib.util.find_spec(name) if name.isidentifier() else None
     except (ImportError, ValueError):
@@ -162,18 +162,18 @@ def _is_found_as(name: str, file: Path) -> bool:
 
 
 def _list_taken(file: Path) -> Iterator[str]:
-    """Yield what a plugin imports from beside it whose name a file beside another plugin has."""
+    """Yield what a plugin imports from next to it whose name a file beside another plugin has."""
     for name, wanted in _list_beside(file).items():
         origin = _origin_of(sys.modules.get(name))
         if origin and not _is_same(origin, wanted) and _is_beside_a_plugin(origin):
             yield (
-                f"it imports {name}, but {origin} is imported under that name already: "
-                f"rename one of them"
+                f"it imports {name}, but {origin} is already imported under that name: rename "
+                f"one of them"
             )
 
 
 def _list_beside(file: Path) -> dict[str, Path]:
-    """Return by name what a plugin imports of what lies beside it, and what that imports so."""
+    """Return by name what a plugin imports of what lies next to it, and what that imports so."""
     folder, waiting = file.resolve().parent, [file]
     found: dict[str, Path] = {}
     while waiting:
@@ -233,5 +233,5 @@ def _explain(error: BaseException, file: Path | None = None) -> str:
     lines = [frame.lineno for frame in frames if file and _is_same(frame.filename, file)]
     where = f", line {lines[-1]}" if lines else ""
     if isinstance(error, SystemExit):
-        return f"it ends the process when it is imported ({describe_error(error)}){where}"
+        return f"it exits the process when imported ({describe_error(error)}){where}"
     return f"{describe_error(error)}{where}"

@@ -15,7 +15,7 @@ from seqbench.errors import (
 )
 from seqbench.harness.capacity import check_memory
 from seqbench.harness.compatibility import check_model
-from seqbench.harness.job import Ended, EpochFinished, Job, Problem, describe_problem
+from seqbench.harness.job import EpochFinished, Job, Problem, RunOutcome, describe_problem
 from seqbench.harness.run_row import is_out_of_memory, record_checked
 from seqbench.harness.state import Saved, Traces, begin_traces, dump_saved
 from seqbench.models.model import VARIANTS
@@ -44,14 +44,14 @@ log = logging.getLogger(__name__)
 
 @dataclass
 class Run:
-    """One run on its way to its record.
+    """One run in progress.
 
     Parameters
     ----------
     job
         What is run.
     task, data
-        What it is fed with, in main memory.
+        What it receives, in main memory.
     known
         What `describe_problem` says of them, where that is known.
     """
@@ -70,7 +70,7 @@ class Run:
         self.traces.watched = True
         self.checkpoint: bytes | None = None
 
-    def execute(self, epoch_finished: EpochFinished = lambda record, saved: None) -> Ended:
+    def execute(self, epoch_finished: EpochFinished = lambda record, saved: None) -> RunOutcome:
         """Run to the end, to a loss that is not finite, or to an error; record which it was."""
         status, error = "ok", None
         try:
@@ -79,7 +79,7 @@ class Run:
                     status = "diverged"
                     error = f"a loss was not finite in epoch {len(self.traces.epochs)}"
         except UnsupportedError as reason:
-            status, error = "unsupported", read_message(reason) or "it does not say why"
+            status, error = "unsupported", read_message(reason) or "no reason given"
         except KeyboardInterrupt:
             raise
         except BaseException as reason:  # whatever a variant or task raises ends its run alone
@@ -89,14 +89,14 @@ class Run:
                 status = "out-of-memory"
         spoiled = fingerprint(self.data) != self.problem.fingerprint
         if spoiled and status != "failed":
-            fault = f"changed the examples of {self.spec.task} while it ran: copy what is changed"
+            fault = f"modified the examples of {self.spec.task} during the run: modify a copy"
             culprit = ContractError("variant", self.spec.variant, fault)
             status, error = "failed", describe_error(culprit)
         record, traces = record_checked(self.job, self.problem, self.traces, status, error)
-        return Ended(record, traces, self.checkpoint, spoiled)
+        return RunOutcome(record, traces, self.checkpoint, spoiled)
 
     def _go(self, epoch_finished: EpochFinished) -> bool:
-        """Observe, measure and train; tell whether every loss was finite."""
+        """Observe, measure and train; return whether every loss was finite."""
         try:
             check_model(self.spec, self.task)
             cut_training(self.spec.task, self.data, self.spec.train_examples)
@@ -138,10 +138,10 @@ class Run:
         if self.job.saved is None:
             traces.shares, traces.one_share_reason = seen.shares, seen.one_share_reason
         elif seen.keeps_state:
-            traces.nondeterminism = "it was resumed, and keeps state that no checkpoint holds"
+            traces.nondeterminism = "it was resumed, and keeps state outside checkpoints"
 
     def _measure(self, data: TaskData) -> None:
-        """Count, check the implementation, measure the limits and, if asked for, the speed."""
+        """Count, check the implementation, measure the limits and, if requested, the speed."""
         traces = self.traces
         traces.flops_per_sample = self._count_operations()
         check_equivalence(self.spec, self.task, data, traces.shares)
@@ -154,7 +154,7 @@ class Run:
             traces.profile += measuring.profile_step()
 
     def _train(self, data: TaskData, epoch_finished: EpochFinished) -> bool:
-        """Train the epochs that are left; tell whether every loss was finite."""
+        """Train the epochs that are left; return whether every loss was finite."""
         training = Training(self.spec, self.task, data, self.traces.shares)
         if self.job.saved:
             training.load_state_dict(self.job.saved.training)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Protocol
 
 from seqbench.errors import ContractError, SeqbenchError, SettingError, describe_error
-from seqbench.harness.job import Ended, EpochFinished, Job, Problem, describe_problem
+from seqbench.harness.job import EpochFinished, Job, Problem, RunOutcome, describe_problem
 from seqbench.harness.run import Run
 from seqbench.results.records import EpochRecord, RunRecord
 from seqbench.results.writer import ResultWriter
@@ -17,11 +17,11 @@ from seqbench.tasks.task import Task, TaskData, cut_training, make_task
 from seqbench.training.process_settings import settings_kept
 
 ProblemKey = tuple[str, int | None, int | None]
-"""What decides which examples a run is fed with: task, length, training examples."""
+"""What decides which examples a run receives: task, length, training examples."""
 
 
 class Progress(Protocol):
-    """Who is told how the runs go; never on the clock."""
+    """Receives events of the runs; never while the clock runs."""
 
     def run_started(self, spec: RunSpec, epochs_done: int = 0) -> None: ...
 
@@ -31,9 +31,9 @@ class Progress(Protocol):
 
 
 class Executor(Protocol):
-    """What does a run: here, or in a process of its own."""
+    """What does a run: here, or in a separate process."""
 
-    def execute(self, job: Job, epoch_finished: EpochFinished) -> Ended: ...
+    def execute(self, job: Job, epoch_finished: EpochFinished) -> RunOutcome: ...
 
 
 class LoadingExecutor(Executor, Protocol):
@@ -43,7 +43,7 @@ class LoadingExecutor(Executor, Protocol):
 
 
 def problem_of(spec: RunSpec) -> ProblemKey:
-    """Return what decides which examples the run is fed with."""
+    """Return what decides which examples the run receives."""
     return spec.task, spec.length, spec.train_examples
 
 
@@ -57,19 +57,19 @@ def load_problems(
     specs
         The runs to come.
     data_dir
-        Where tasks look for their data.
+        Where tasks search their data.
     allow_changed
         Whether it may be others than the published ones; `TaskData.changed` names them then.
 
     Raises
     ------
     DataUnavailableError
-        If the data of one is not there and cannot be had, or is not the published one.
+        If the data of one is not there and cannot be obtained, or is not the published one.
     ContractError
         If a task gives other shapes than it declares, or fails to load.
     SettingError
         If each task has fewer training examples than its specs ask for. One among others has what
-        there is: the runs that want more say why they cannot be done.
+        there is: the runs that want more give the reason they cannot be done.
     """
     loaded: dict[ProblemKey, tuple[Task, TaskData]] = {}
     misfits = []
@@ -132,7 +132,7 @@ class InThisProcess:
     problems
         What `load_problems` gave, where that is known before.
     data
-        Where tasks look for their data; None for the usual places.
+        Where tasks search their data; None for the usual places.
     allow_changed_data
         Whether data may be others than the published ones, see `data_folder.reading_data`.
     """
@@ -159,7 +159,7 @@ class InThisProcess:
         self._problems = load_problems(specs, folder, allow_changed=self._allow_changed)
         return {key: describe_problem(key[0], *each) for key, each in self._problems.items()}
 
-    def execute(self, job: Job, epoch_finished: EpochFinished) -> Ended:
+    def execute(self, job: Job, epoch_finished: EpochFinished) -> RunOutcome:
         """Do a run."""
         return Run(job, *self._problems[problem_of(job.spec)]).execute(epoch_finished)
 
@@ -176,11 +176,11 @@ def run_jobs(
     executor
         What does it.
     writer
-        Gets what it takes to go on after each epoch, and a run with all that it left when it has
+        Gets the state to resume from after each epoch, and a run with all that it left when it has
         ended, so that an interruption (KeyboardInterrupt passes through) loses the epoch in
         progress only.
     progress
-        Is told of the start and end of each run and the end of each epoch.
+        Called at the start and end of each run and at the end of each epoch.
     """
     records = []
     for job in jobs:

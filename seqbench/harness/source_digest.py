@@ -1,9 +1,9 @@
 """What a source computes, as text and as a digest: without what only describes it.
 
-Two sources are the same if their syntax trees are, with comments, docstrings, the words of errors
-and the arguments in `DESCRIPTIONS` left out. It serves rows, which name the code that they went
-through, and the gate, which compares benchmarks of two versions. In which module of seqbench
-something is defined does not count, so that moving it changes no digest.
+Two sources are the same if their syntax trees are, with comments, docstrings, error messages and
+the arguments in `DESCRIPTIONS` left out. It serves rows, which name the code that they were run
+with, and the gate, which compares benchmarks of two versions. In which module of seqbench something
+is defined does not count, so that moving it changes no digest.
 """
 
 import ast
@@ -51,7 +51,7 @@ _ERRORS = {
 
 
 def is_remark(node: object) -> bool:
-    """Tell whether a statement is a string that stands alone: a docstring, or a remark."""
+    """Return whether a statement is a bare string: a docstring, or a remark."""
     return (
         isinstance(node, ast.Expr)
         and isinstance(node.value, ast.Constant)
@@ -85,10 +85,10 @@ def dump_source(node: object, describing: Set[str], *, wordless: bool = False) -
         Whether strings are left out, as they are of errors.
     """
     if isinstance(node, list):
-        each_told = (
+        elements = (
             dump_source(each, describing, wordless=wordless) for each in node if not is_remark(each)
         )
-        return f"[{', '.join(each_told)}]"
+        return f"[{', '.join(elements)}]"
     if not isinstance(node, ast.AST):
         return repr(node)
     if wordless and _is_text(node):
@@ -99,16 +99,16 @@ def dump_source(node: object, describing: Set[str], *, wordless: bool = False) -
         fields = {"names": [each for each in node.names if each.asname]}
     if isinstance(node, ast.Call) and _name_of(node.func) in describing:
         fields |= _leave_out_description(node)
-    told = (  # empty fields are left out: later versions of Python have more of them
+    dumped = (  # empty fields are left out: later versions of Python have more of them
         f"{name}={dump_source(value, describing, wordless=wordless)}"
         for name, value in fields.items()
         if value is not None and value != []
     )
-    return f"{type(node).__name__}({', '.join(told)})"
+    return f"{type(node).__name__}({', '.join(dumped)})"
 
 
 def _is_house(module: str | None) -> bool:
-    """Tell whether a module is seqbench's own."""
+    """Return whether a module is seqbench's own."""
     return (module or "").partition(".")[0] == _HOUSE
 
 
@@ -118,7 +118,7 @@ def _is_text(node: ast.AST) -> bool:
 
 
 def _is_error(node: ast.AST) -> bool:
-    """Tell whether a node raises, makes or declares an error: its strings are words for people."""
+    """Return whether a node raises, makes or declares an error: its strings are messages."""
     if isinstance(node, ast.Call):
         return _name_of(node.func) in _ERRORS
     if isinstance(node, ast.ClassDef):
@@ -187,10 +187,10 @@ def digest_sources(sources: Mapping[str, Source], packages: Iterable[str] = ()) 
 
 @cache
 def is_own(package: str) -> bool:
-    """Tell whether a package is code that is worked on, or that registers members with seqbench.
+    """Return whether a package is code under development, or that registers members with seqbench.
 
     That is all but the standard library and what is installed as a distribution; an editable
-    installation is one's own.
+    installation counts as the user's code.
     """
     if package in sys.stdlib_module_names:
         return False
@@ -204,7 +204,7 @@ def is_own(package: str) -> bool:
 
 @cache
 def read_source(name: str) -> Source | None:
-    """Return what a module computes; None if there is none, or if it is not one's own.
+    """Return what a module computes; None if there is none, or if it is not the user's code.
 
     seqbench's own top is none: it lends names, see `find_home`, and computes nothing.
     """
@@ -245,7 +245,7 @@ def _dump_statements(tree: ast.Module, describing: Set[str]) -> Iterator[str]:
 
 
 def lies_in_file(name: str) -> bool:
-    """Tell whether a module was read from a file, so that its code can be looked up."""
+    """Return whether a module was read from a file, so that its code can be read."""
     return _find_module(name) is not None
 
 

@@ -1,4 +1,4 @@
-"""A run on its way, as the content of a file: what it has left so far, and how to go on from there.
+"""A run in progress, as the content of a file: what it has left so far, and how to resume.
 
 Nothing in such a file is code: numbers and text in JSON, tensors read with ``weights_only``.
 """
@@ -50,7 +50,7 @@ class Saved:
     Parameters
     ----------
     origin
-        What must be the same for it to be gone on with, by name: settings, code, data, environment.
+        What must be the same for it to be resumed, by name: settings, code, data, environment.
     traces
         What it has left.
     training
@@ -64,9 +64,9 @@ class Saved:
 
 def dump_saved(saved: Saved) -> bytes:
     """Return the content of a file that holds ``saved``."""
-    told = {"origin": saved.origin, "traces": _to_plain(saved.traces)}
+    plain = {"origin": saved.origin, "traces": _to_plain(saved.traces)}
     buffer = io.BytesIO()
-    torch.save({"told": json.dumps(told), "training": dict(saved.training)}, buffer)
+    torch.save({"told": json.dumps(plain), "training": dict(saved.training)}, buffer)
     return buffer.getvalue()
 
 
@@ -80,11 +80,11 @@ def load_saved(content: bytes) -> Saved:
     """
     try:
         read = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
-        told = json.loads(read["told"])
-        return Saved(dict(told["origin"]), _from_plain(told["traces"]), read["training"])
+        plain = json.loads(read["told"])
+        return Saved(dict(plain["origin"]), _from_plain(plain["traces"]), read["training"])
     except Exception as error:  # torch.load raises whatever its unpickler meets
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise ResultsError(f"it holds no run on its way: {reason}") from error
+        raise ResultsError(f"it contains no unfinished run: {reason}") from error
 
 
 def _to_plain(traces: Traces) -> dict[str, Any]:

@@ -20,10 +20,10 @@ ENDED_WELL = ("ok", "unsupported")
 
 
 def find_change(job: Job, problem: Problem, row: Mapping[str, Any]) -> str | None:
-    """Say what makes a run another one than that in the folder, or None."""
+    """Describe what makes a run another one than that in the folder, or None."""
     schema = row["schema_version"]
     if schema < OLDEST_SCHEMA:
-        return f"it is of schema {schema}, whose code computed some gradients wrongly"
+        return f"it has schema {schema}, whose code computed some gradients incorrectly"
     if row["environment_id"] != job.environment_id:
         return "it was made in another environment"
     if row["data_fingerprint"] != problem.fingerprint:
@@ -36,14 +36,14 @@ def find_change(job: Job, problem: Problem, row: Mapping[str, Any]) -> str | Non
 
 
 def find_other_settings(spec: RunSpec, others: Sequence[RunSpec]) -> str | None:
-    """Say in what settings a run differs from one of its task, variant and seed.
+    """Describe in which settings a run differs from one of its task, variant and seed.
 
     Parameters
     ----------
     spec
-        A run that does not stand in the folder.
+        A run that is not in the folder.
     others
-        Runs that do and are not planned any more.
+        Runs that are and are no longer planned.
     """
     for other in others:
         if (other.task, other.variant, other.seed) == (spec.task, spec.variant, spec.seed):
@@ -59,14 +59,14 @@ def find_other_settings(spec: RunSpec, others: Sequence[RunSpec]) -> str | None:
 def find_lack(
     job: Job, row: Mapping[str, Any], folder: Path, timed: bool, retry_failed: bool
 ) -> str | None:
-    """Say what a finished run leaves to be wished for, or None."""
+    """Describe what a finished run leaves to be wished for, or None."""
     if row["status"] not in ENDED_WELL:
-        return "it did not end well" if retry_failed else None
+        return "it failed" if retry_failed else None
     if row["status"] == "unsupported":
         return None
     if job.sampling is not None and not timed:
         return "its speed was not measured"
     weights = folder / CHECKPOINTS / f"{row['run_id']}.ckpt"
     if job.keep_weights and not weights.is_file():
-        return "its weights were not kept"
+        return "its weights were not saved"
     return None

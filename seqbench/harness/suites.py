@@ -1,8 +1,8 @@
 """The named suites, as data: each is one grid over `RunSpec` fields, or a few.
 
 An axis that a grid does not name is settled by `plan.plan_runs`: a grid without ``variant`` runs
-every variant that does not wait to be asked for, so that a new one joins it by being registered.
-Options of the command line replace axes.
+every default variant, so that a new one joins it by being registered. Options of the command line
+replace axes.
 """
 
 from collections.abc import Mapping
@@ -48,8 +48,7 @@ class Suite:
 
 
 MATCH_TOLERANCE = 0.02
-"""How far a matched number of parameters may be from the one that is asked for, as a share, where
-nobody says otherwise."""
+"""Default tolerance of a matched number of parameters, relative to the requested one."""
 
 SUITES: Registry[Suite] = Registry("suite")
 
@@ -58,7 +57,7 @@ SEEDS = (0, 1, 2, 3, 4)
 
 SUITES.register("quick")(
     Suite(
-        "the ordinary variants on scikit-learn's bundled digits: minutes on a laptop, no download",
+        "the standard variants on scikit-learn's bundled digits: minutes on a laptop, no download",
         {"task": ("row-digits",), "seed": SEEDS, "epochs": (12,)},
     )
 )
@@ -75,13 +74,13 @@ SUITES.register("notebook")(
 )
 SUITES.register("mnist")(
     Suite(
-        "the ordinary variants on MNIST read row by row, with the notebook's settings",
+        "the standard variants on MNIST read row by row, with the notebook's settings",
         {"task": ("row-mnist",), "seed": SEEDS, "epochs": (3,)},
     )
 )
 SUITES.register("readout")(
     Suite(
-        "what the notebook's read-out costs: last, final, mean and max, in one direction and both",
+        "effect of the read-out: last, final, mean and max, in one direction and both",
         {
             "task": ("row-mnist",),
             "variant": ("rnn", "birnn"),
@@ -93,7 +92,7 @@ SUITES.register("readout")(
 )
 SUITES.register("init")(
     Suite(
-        "what the initial weights are worth after one epoch, with nothing else changed",
+        "effect of the initial weights after one epoch, all else equal",
         {
             "task": ("row-mnist",),
             "variant": (
@@ -112,7 +111,7 @@ SUITES.register("init")(
 )
 SUITES.register("memory")(
     Suite(
-        "who remembers: adding and copying at lengths that tell the variants apart",
+        "memory: adding and copying at lengths that distinguish the variants",
         {
             "task": ("adding",),
             "length": (50, 100),
@@ -162,7 +161,7 @@ SUITES.register("matched")(
 )
 SUITES.register("speed")(
     Suite(
-        "how fast each is, apart from training: steps, latency, share of the machine's peak",
+        "speed without training: steps, latency, % of peak throughput",
         {
             "task": ("row-mnist",),
             "variant": (
@@ -222,7 +221,7 @@ _HALVED = {
 }
 SUITES.register("speedrun")(
     Suite(
-        "least training time to the notebook's 95.04 %, one change after the other",
+        "shortest training time to the notebook's 95.04 %, one change after the other",
         *(_SPEEDRUN, _FUSED, _ORTHOGONAL, _MAX, _CYCLE, _LESS_DATA, _HALVED),
     )
 )
@@ -232,7 +231,7 @@ _OF_OURS = {**_RACE, "variant": ("rnn", "gru"), "implementation": ("fused",)}
 _LESS_PRECISE = ("tf32", "bfloat16", "float16")
 SUITES.register("implementations")(
     Suite(
-        "which implementation, precision and thread count to use where",
+        "comparison of implementation, precision and number of threads",
         {**_OF_TORCH, "implementation": ("native", "compiled", "reference")},
         {**_OF_TORCH, "implementation": ("native",), "precision": _LESS_PRECISE},
         {**_OF_TORCH, "implementation": ("native",), "cuda_graph": (True,)},
@@ -248,7 +247,7 @@ SUITES.register("implementations")(
 )
 SUITES.register("registry")(
     Suite(
-        "everything registered, briefly, on the bundled digits: does it run, what does it cost",
+        "everything registered, briefly, on the bundled digits: does it run, at what cost",
         {
             "task": ("row-digits",),
             "variant": ("*",),

@@ -1,8 +1,8 @@
-"""Runs in a process of their own: what ends one run, however badly, ends no other.
+"""Runs in separate processes: what ends one run, however badly, ends no other.
 
-The worker has the data and does the runs; the process that asked for them has the results and
+The worker has the data and does the runs; the process that requested them has the results and
 writes them. Between epochs the worker waits until its last one is kept. A worker whose asker is
-gone ends; one that dies, or takes too long, is replaced when the next run is asked for. Plugins are
+gone ends; one that dies, or takes too long, is replaced when the next run is requested. Plugins are
 imported where a run is of one alone, and a worker that has done runs of a plugin's variant or task
 is replaced when another's turn has come: whatever they patch in their process, at import or later,
 reaches no other's numbers.
@@ -27,22 +27,22 @@ from seqbench.spec import RunSpec
 # torch is imported within functions, so that a worker can be started first and both processes
 # import it at the same time
 if TYPE_CHECKING:
-    from seqbench.harness.job import Ended, EpochFinished, Job, Problem
+    from seqbench.harness.job import EpochFinished, Job, Problem, RunOutcome
     from seqbench.harness.runner import ProblemKey
     from seqbench.harness.state import Traces
 
-_PATIENCE_S = 10  # for a process that was told to end
+_PATIENCE_S = 10  # for a process that was asked to end
 _LONGEST_WAIT_S = 86_400  # that the system takes at once
 
 _ENVIRONMENT = {
     "PYTHONHASHSEED": "0",  # sets of strings in one order, every time
-    "PYTHONSAFEPATH": "1",  # or a file of the user's, socket.py, would stand in for Python's own
+    "PYTHONSAFEPATH": "1",  # or a file of the user's, socket.py, would shadow Python's own
 }
-"""What a worker is started with, where the user has not said otherwise."""
+"""What a worker is started with, unless the user sets them."""
 
 
 class WorkerError(SeqbenchError):
-    """A worker that died, or took too long, before it could do any run; ``status`` says which."""
+    """A worker that died, or took too long, before it could do any run; ``status`` states which."""
 
     def __init__(self, status: str, message: str) -> None:
         self.status = status
@@ -55,7 +55,7 @@ class Worker:
     Parameters
     ----------
     data
-        Where tasks look for their data; None for the usual places.
+        Where tasks search their data; None for the usual places.
     plugins
         Files with variants and tasks of the user's.
     timeout_s
@@ -79,7 +79,7 @@ class Worker:
         self._problems: dict[ProblemKey, Problem] = {}
         self._process: Any = None
         self._code: tuple[str, ...] = ()
-        """The plugins' members that the process has run, or is going to; none of one's own."""
+        """Plugins' members that the process has run, or will; empty for built-in ones."""
 
     def __enter__(self) -> "Worker":
         self._start()
@@ -111,9 +111,9 @@ class Worker:
         self._problems = self._ask_for_problems(self._wanted)
         return self._problems
 
-    def execute(self, job: "Job", epoch_finished: "EpochFinished") -> "Ended":
-        """Do a run; return what came of it, also if the process died or took too long over it."""
-        from seqbench.harness.job import Ended
+    def execute(self, job: "Job", epoch_finished: "EpochFinished") -> "RunOutcome":
+        """Do a run; return its outcome, also if the process died or took too long over it."""
+        from seqbench.harness.job import RunOutcome
         from seqbench.harness.state import begin_traces, load_saved
 
         traces, last = job.saved.traces if job.saved else begin_traces(), None
@@ -134,10 +134,10 @@ class Worker:
             self._connection.send(job)
             while True:
                 if not self._wait(deadline):
-                    status, error = "timeout", f"it took longer than {self._timeout_s:g} s"
+                    status, error = "timeout", f"it exceeded the timeout of {self._timeout_s:g} s"
                     break
                 answer = self._connection.recv()
-                if isinstance(answer, Ended):
+                if isinstance(answer, RunOutcome):
                     if answer.spoiled or answer.record.status == "out-of-memory":
                         self._end()  # its examples, or what is left of its memory, are in pieces
                     return answer
@@ -150,21 +150,21 @@ class Worker:
         traces = load_saved(last).traces if last else traces
         return self._record(job, traces, status, error)
 
-    def _record(self, job: "Job", traces: "Traces", status: str, error: str) -> "Ended":
-        """Return what came of a run that the worker could not end itself."""
-        from seqbench.harness.job import Ended
+    def _record(self, job: "Job", traces: "Traces", status: str, error: str) -> "RunOutcome":
+        """Return the outcome of a run that the worker could not finish."""
+        from seqbench.harness.job import RunOutcome
         from seqbench.harness.run_row import record_checked
         from seqbench.harness.runner import problem_of
 
         problem = self._problems[problem_of(job.spec)]
-        return Ended(*record_checked(job, problem, traces, status, error))
+        return RunOutcome(*record_checked(job, problem, traces, status, error))
 
     def _begin_to_wait(self) -> float | None:
         """Return the moment until which there is time from now on; None for any time."""
         return None if self._timeout_s is None else time.monotonic() + self._timeout_s
 
     def _wait(self, deadline: float | None) -> bool:
-        """Wait for the worker to say something; tell whether it did so in time."""
+        """Wait for the worker to say something; return whether it did so in time."""
         while deadline is not None:
             left = max(0.0, deadline - time.monotonic())
             if self._connection.poll(min(left, _LONGEST_WAIT_S)) or not left:
@@ -193,13 +193,13 @@ class Worker:
             self._connection.send((wanted, bool(self._code)))
             if not self._wait(self._begin_to_wait()):
                 self._end()
-                told = f"loading the data took longer than --timeout allows, {self._timeout_s:g} s"
-                raise WorkerError("timeout", told)
+                message = f"loading the data exceeded --timeout, {self._timeout_s:g} s"
+                raise WorkerError("timeout", message)
             answer = self._connection.recv()
         except (EOFError, OSError):
-            told = self._describe_death()
+            cause = self._describe_death()
             self._end()
-            raise WorkerError("crashed", f"the process that loads the data ended: {told}") from None
+            raise WorkerError("crashed", f"the process that loads the data died: {cause}") from None
         if isinstance(answer, SeqbenchError):
             raise answer
         problems: dict[ProblemKey, Problem] = answer
@@ -209,10 +209,10 @@ class Worker:
         self._process.join(_PATIENCE_S)
         code = self._process.exitcode
         if code is None or code >= 0:
-            return f"its process ended with exit code {code}"
+            return f"its process exited with code {code}"
         name = signal.Signals(-code).name
-        more = "; the system does that when memory runs out" if name == "SIGKILL" else ""
-        return f"its process was ended by {name}{more}"
+        more = ", as the system does when memory is exhausted" if name == "SIGKILL" else ""
+        return f"its process was killed by {name}{more}"
 
     def _end(self) -> None:
         if self._process is not None:
@@ -257,5 +257,5 @@ def _list_foreign(spec: RunSpec) -> tuple[str, ...]:
 
 
 def _is_for(spec: RunSpec, code: tuple[str, ...]) -> bool:
-    """Tell whether a process that runs ``code`` of plugins knows the task of ``spec``."""
+    """Return whether a process that runs ``code`` of plugins knows the task of ``spec``."""
     return bool(code) or spec.task not in _list_foreign(spec)

@@ -1,4 +1,4 @@
-"""The worker's side: a process that loads the data, and does the runs that it is asked for."""
+"""The worker's side: a process that loads the data, and executes the requested runs."""
 
 import os
 import queue
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class FinishedEpoch:
-    """What a worker says after an epoch; it goes on when it is answered."""
+    """What a worker says after an epoch; it continues when it is answered."""
 
     record: EpochRecord
     saved: bytes
@@ -27,10 +27,10 @@ class FinishedEpoch:
 def serve(
     connection: Connection, data: Path | None, plugins: tuple[Path, ...], allow_changed: bool
 ) -> None:
-    """Answer what comes through ``connection`` until nobody is at its other end.
+    """Answer what comes through ``connection`` until the other end is closed.
 
-    First it says that it is ready; then it is told what to load and whether plugins are needed, and
-    then job after job.
+    First it reports that it is ready; then it receives what to load and whether plugins are needed,
+    and then the jobs.
     """
     from seqbench.harness.job import describe_problem
     from seqbench.harness.plugins import load_own, load_plugins
@@ -67,7 +67,7 @@ def serve(
 
 
 def _listen(connection: Connection) -> Callable[[], Any]:
-    """Return what waits for the next question; the process ends when nobody can ask any more."""
+    """Return what waits for the next question; the process ends when the connection is closed."""
     questions: queue.SimpleQueue[Any] = queue.SimpleQueue()
 
     def listen() -> None:

@@ -1,4 +1,4 @@
-"""What a series without any change gains by chance from its best cuts: simulated, seeds fixed.
+"""What a series without any change gains at random from its best cuts: simulated, seeds fixed.
 
 The gain of `segmentation.score_cuts` knows no scale and no level, so how it is distributed where
 there is no change depends on the number of points and on ρ alone. As ρ is fitted on both sides, it
@@ -21,7 +21,7 @@ _TAIL = 0.05
 
 
 def count_changes(points: int, most: int) -> int:
-    """Return how many changes are looked for: at least one, and few enough to have levels."""
+    """Return how many changes are searched: at least one, and few enough to have levels."""
     return max(1, min(most, points // _POINTS_FOR_EACH))
 
 

@@ -1,10 +1,9 @@
 """Change points in the level of a series whose noise is autocorrelated.
 
-Times that one machine takes night after night drift together: a method that takes them for
-independent sees a change in each drift. Here the noise is an AR(1) process whose ρ is fitted along
-with the levels (`segmentation`); the number of changes is what the modified BIC prefers; and a
-change is called one only if it gains more than noise without any change gains in 95 of 100 cases
-(`chance`).
+Times that one machine takes repeatedly drift together: a method that takes them for independent
+sees a change in each drift. Here the noise is an AR(1) process whose ρ is fitted along with the
+levels (`segmentation`); the number of changes is what the modified BIC prefers; and a change is
+called one only if it gains more than noise without any change gains in 95 of 100 cases (`chance`).
 
 AR1seg, from which the search comes, fixes ρ beforehand, by medians of differences at lags 1 and 2,
 and leaves the rest to the modified BIC. In short series that estimate scatters too widely: a third
@@ -39,7 +38,7 @@ LEAST_POINTS = 12
 """Points that it takes to say anything: with 8, four of ten steps of 5 σ are missed."""
 
 MOST_CHANGES = 8
-"""Changes that are looked for in a long series; in a short one there is no room for so many."""
+"""Maximum number of changes in a long series; a short one allows fewer."""
 
 _ERROR = 1 - CONFIDENCE
 _NEARBY = 2.0
@@ -123,7 +122,7 @@ def find_changes(values: ArrayLike) -> Trend:
     """
     series = np.asarray(values, dtype=float)
     if not np.isfinite(series).all():
-        raise ValueError("values must be finite: leave out points without a value")
+        raise ValueError("values must be finite: omit points without a value")
     if len(series) < LEAST_POINTS:
         return Trend(len(series), np.nan, np.nan, np.nan, ())
     standard = standardise(series[None])
@@ -197,7 +196,7 @@ def _fit(series: Numbers, places: Places, rho: float) -> tuple[Numbers, float, N
 
 
 def _bound_place(standard: Numbers, places: Places, each: int) -> tuple[int, int]:
-    """Return the first and last place of a change that are nearly as likely, the others held."""
+    """Return the first and last place of a change that are nearly as likely, the others fixed."""
     edges, place = [0, *places.tolist(), standard.shape[1]], int(places[each])
     first, last = max(edges[each] + 1, place - _FARTHEST), min(edges[each + 2], place + _FARTHEST)
     tried = np.arange(first, last)

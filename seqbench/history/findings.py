@@ -15,7 +15,7 @@ from seqbench.report.tables import format_p
 def describe_history(history: History) -> Iterator[str]:
     """Yield what was read, what cannot be compared, and what changed or did not."""
     yield _describe_line(history)
-    yield from history.line.told
+    yield from history.timeline.notes
     yield from _describe_machines(history.machines)
     for row in history.changes.itertuples():
         if row.verdict == CHANGE:
@@ -24,8 +24,8 @@ def describe_history(history: History) -> Iterator[str]:
         if row.verdict == PERHAPS:
             tested = int((history.trends["verdict"] != TOO_FEW).sum())
             yield (
-                f"Perhaps: {describe_change(row)} Taken alone it would count; among {tested} "
-                f"series it may be chance."
+                f"Perhaps: {describe_change(row)} It is not significant after correction for "
+                f"{tested} series."
             )
     yield from _count_unchanged(history.trends)
 
@@ -34,7 +34,7 @@ def describe_change(row: Any) -> str:
     """Return what changed, by how much, where, and what else differed there."""
     where = f"between {row.previous} and {row.point}"
     if row.earliest != row.latest:
-        where += f" (as likely anywhere from {row.earliest} to {row.latest})"
+        where += f" (plausible range: {row.earliest} to {row.latest})"
     text = (
         f"**{row.label}** on `{row.task}` ({row.device}): {FIGURES[row.figure]} "
         f"{'better' if row.better else 'worse'}, {format_value(row, row.before)} to "
@@ -42,8 +42,8 @@ def describe_change(row: Any) -> str:
         f"({format_range(row)}; p {_with_sign(row.p_adjusted)} by Holm)."
     )
     if not pd.isna(row.seeds_low) and row.seeds_low <= 0 <= row.seeds_high:
-        text += " Over seeds it is not decided: others might not show it."
-    return f"{text} Differs there: {quote_code(row.also)}." if row.also else text
+        text += " Over seeds the difference is not significant."
+    return f"{text} Also different: {quote_code(row.also)}." if row.also else text
 
 
 def _with_sign(p: float) -> str:
@@ -52,23 +52,23 @@ def _with_sign(p: float) -> str:
 
 
 def _describe_line(history: History) -> str:
-    points = history.line.points
+    points = history.timeline.points
     first, last = points[0], points[-1]
     if len(points) == 1:
-        return f"1 result of {history.line.name}: {first.name}, of {first.made_at[:10]}."
+        return f"1 result of {history.timeline.name}: {first.name}, of {first.made_at[:10]}."
     return (
-        f"{len(points)} results of {history.line.name}: {first.name}, of {first.made_at[:10]}, to "
-        f"{last.name}, of {last.made_at[:10]}."
+        f"{len(points)} results of {history.timeline.name}: {first.name}, of "
+        f"{first.made_at[:10]}, to {last.name}, of {last.made_at[:10]}."
     )
 
 
 def _describe_machines(machines: pd.DataFrame) -> Iterator[str]:
-    """Yield of each machine but the first in what it differs, where it first comes up."""
+    """Yield of each machine but the first in what it differs, where it first occurs."""
     for row in machines.drop_duplicates("machine").itertuples():
         if row.differs:
             yield (
-                f"{row.point} was made on machine {row.machine}, the one before on another: "
-                f"{quote_code(row.differs)}. Times of the two are not compared."
+                f"{row.point} was made on machine {row.machine}, the previous one on another: "
+                f"{quote_code(row.differs)}. Their times are not compared."
             )
 
 
@@ -77,13 +77,13 @@ def _count_unchanged(trends: pd.DataFrame) -> Iterator[str]:
     few = trends[trends["verdict"] == TOO_FEW]
     if not none.empty:
         yield (
-            f"No change was found in {_count(len(none))} of {LEAST_POINTS} points or more. That is "
-            f"not proof of none: small ones are lost in the noise."
+            f"No change was found in {_count(len(none))} of {LEAST_POINTS} points or more. Small "
+            f"changes may be hidden by the noise."
         )
     if not few.empty:
         yield (
-            f"Nothing is said of {_count(len(few))} with fewer than {LEAST_POINTS} points; the "
-            f"longest of them has {few['points'].max()}."
+            f"Not tested: {_count(len(few))} with fewer than {LEAST_POINTS} points; the longest "
+            f"has {few['points'].max()}."
         )
 
 

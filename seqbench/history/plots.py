@@ -28,7 +28,7 @@ def plot_history(history: History) -> Figure:
 
     A row of axes for each task and device. A line is a group on one machine for times, on all for
     scores; grey lines are where the machine changes; levels are drawn broad, and a change is a
-    vertical line, dashed if it may be chance.
+    vertical line, dashed if not significant after correction.
     """
     parts = list(history.points.groupby(["task", "device"], sort=False))
     palette = style_labels(history.points["label"])

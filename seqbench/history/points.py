@@ -1,7 +1,7 @@
 """Results in order → frames: the machines they were made on, and a point for each of them.
 
-A run counts once, in the first result that holds it: a result that is committed again, or gone on
-with, brings no new measurement of what it had before.
+A run counts once, in the first result that holds it: a result that is committed again, or resumed,
+brings no new measurement of what it had before.
 """
 
 from typing import Any
@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from seqbench.analysis.stats import GROUP, name_groups, summarise_times, time_runs
-from seqbench.history.revisions import Line
+from seqbench.history.revisions import Timeline
 from seqbench.results.environments import (
     OF_TIMES,
     compare_decisive,
@@ -22,7 +22,7 @@ _IDENTITY = [*GROUP, "seed", "started_at", "final_score", "epoch_time_s"]
 _UNLIKE = ("machine", "threads", "software")
 
 
-def list_machines(line: Line) -> pd.DataFrame:
+def list_machines(timeline: Timeline) -> pd.DataFrame:
     """Return on which machine each result was made, numbered from 1 in order of appearance.
 
     Returns
@@ -30,12 +30,12 @@ def list_machines(line: Line) -> pd.DataFrame:
     DataFrame
         A row for each result: ``position``, from 0; ``point``, its name; ``made_at``; ``machine``,
         equal where times may be compared; ``cpu``; ``differs``, from the machine of the result
-        before, in words; empty where it is the same.
+        before, as text; empty where it is the same.
     """
     kinds: list[dict[str, Any]] = []
     rows: list[dict[str, Any]] = []
     before: dict[str, Any] = {}
-    for position, point in enumerate(line.points):
+    for position, point in enumerate(timeline.points):
         environment = point.results.environment
         known = select_decisive(environment, OF_TIMES)
         alike = [
@@ -59,26 +59,27 @@ def list_machines(line: Line) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def collect_runs(line: Line) -> pd.DataFrame:
-    """Return the runs that ended well, each once, with names, times and their ``position``.
+def collect_runs(timeline: Timeline) -> pd.DataFrame:
+    """Return the completed runs, each once, with names, times and their ``position``.
 
-    Settings are told apart over all results together, so that a group has one name in all of them.
+    Settings are distinguished over all results together, so that a group has one name in all of
+    them.
     """
     parts = [
         time_runs(point.results.runs, point.results.epochs).assign(position=position)
-        for position, point in enumerate(line.points)
+        for position, point in enumerate(timeline.points)
     ]
     named = name_groups(pd.concat(parts, ignore_index=True))
     named = named[named["status"] == "ok"]
     return named.drop_duplicates(_IDENTITY, keep="first").reset_index(drop=True)
 
 
-def make_points(line: Line, runs: pd.DataFrame, machines: pd.DataFrame) -> pd.DataFrame:
+def make_points(timeline: Timeline, runs: pd.DataFrame, machines: pd.DataFrame) -> pd.DataFrame:
     """Return a row for each group in each result that has runs of it.
 
     Parameters
     ----------
-    line
+    timeline
         The results.
     runs
         From `collect_runs`.
@@ -119,9 +120,11 @@ def _list(values: pd.Series) -> str:
     return ", ".join(sorted(set(values.dropna().astype(str))))
 
 
-def describe_difference(line: Line, before: pd.Series, after: pd.Series) -> str:
-    """Return what else differed between two rows of `make_points` of one group, in words."""
-    one, other = (line.points[int(row["position"])].results.environment for row in (before, after))
+def describe_difference(timeline: Timeline, before: pd.Series, after: pd.Series) -> str:
+    """Return what else differed between two rows of `make_points` of one group, as text."""
+    one, other = (
+        timeline.points[int(row["position"])].results.environment for row in (before, after)
+    )
     found = list(list_differences(one, other, _UNLIKE))
     for name in ("data", "code", "commit"):
         if before[name] and after[name] and before[name] != after[name]:

@@ -28,7 +28,7 @@ def write_history(history: History, folder: Path, command: str) -> Path:
     page = folder / PAGE
     text = render_page(
         "history.md.j2",
-        name=history.line.name,
+        name=history.timeline.name,
         command=command,
         findings=list(describe_history(history)),
         changes=format_table(history.changes, CHANGES),

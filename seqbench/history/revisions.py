@@ -36,7 +36,7 @@ class Point:
 
 
 @dataclass(frozen=True)
-class Line:
+class Timeline:
     """Results in order, oldest first.
 
     Parameters
@@ -45,19 +45,19 @@ class Line:
         What they are results of.
     points
         At least one.
-    told
+    notes
         What was left out, and why: sentences.
     """
 
     name: str
     points: tuple[Point, ...]
-    told: tuple[str, ...]
+    notes: tuple[str, ...]
 
 
-def read_revisions(folder: Path) -> Line:
+def read_revisions(folder: Path) -> Timeline:
     """Read every git revision of a result folder, in the order of the commits.
 
-    A revision that cannot be read is left out and told.
+    A revision that cannot be read is reported and left out.
 
     Parameters
     ----------
@@ -73,7 +73,9 @@ def read_revisions(folder: Path) -> Line:
     """
     root = folder.parent.resolve()
     if not root.is_dir():
-        raise UsageError(f"{folder.parent} is not a folder; --results names the one with results")
+        raise UsageError(
+            f"{folder.parent} is not a folder; --results must be the folder with results"
+        )
     try:
         top = find_top(root)
     except UsageError as error:
@@ -86,27 +88,27 @@ def read_revisions(folder: Path) -> Line:
     listed = ask_git(top, "log", "--reverse", "--format=%H", "--", path) if has_commits else ""
     if not listed:
         raise UsageError(
-            f"no commit touched {folder}; commit results as they are made, or read a folder of "
-            f"them with --folder"
+            f"no commit touched {folder}; commit the results, or read a folder of results with "
+            f"--folder"
         )
-    points, told = [], []
+    points, notes = [], []
     for commit in listed.split():
         name = commit[:_SHOWN_HASH]
         try:
             points.append(_make_point(name, _read_revision(top, commit, path)))
         except ResultsError as error:
-            told.append(f"Revision {name} is left out: {error}.")
+            notes.append(f"Revision {name} is left out: {error}.")
     if ask_git(top, "status", "--porcelain", "--", path):
-        told.append(f"{folder} has changes that are not committed: they are not a point.")
+        notes.append(f"{folder} has uncommitted changes, which are not a point.")
     if ask_git(top, "rev-parse", "--is-shallow-repository") == "true":
-        told.append("The repository is a shallow clone: earlier revisions are not in it.")
-    return _make_line(folder.name, points, told)
+        notes.append("The repository is a shallow clone: earlier revisions are missing.")
+    return _make_timeline(folder.name, points, notes)
 
 
-def read_folders(folder: Path) -> Line:
+def read_folders(folder: Path) -> Timeline:
     """Read every result in a folder, in the order in which their first runs began, then by name.
 
-    One that cannot be read is left out and told.
+    One that cannot be read is reported and left out.
 
     Raises
     ------
@@ -117,31 +119,31 @@ def read_folders(folder: Path) -> Line:
     """
     parts = list_results(folder)
     if not parts:
-        raise UsageError(f"{folder} has no folder in it that holds a {RUNS}")
-    points, told = [], []
+        raise UsageError(f"{folder} contains no folder with a {RUNS}")
+    points, notes = [], []
     for part in parts:
         try:
             points.append(_make_point(part.name, load_results(part, parts=())))
         except ResultsError as error:
-            told.append(f"{part.name} is left out: {error}.")
+            notes.append(f"{part.name} is left out: {error}.")
     points.sort(key=lambda point: (point.made_at, point.name))
-    return _make_line(folder.resolve().name, points, told)
+    return _make_timeline(folder.resolve().name, points, notes)
 
 
 def _make_point(name: str, results: Results) -> Point:
     if results.runs.empty:
-        raise ResultsError(f"there is no run in its {RUNS}")
+        raise ResultsError(f"no run in its {RUNS}")
     return Point(strip_controls(name), str(results.runs["started_at"].min()), results)
 
 
-def _make_line(name: str, points: Sequence[Point], told: Sequence[str]) -> Line:
+def _make_timeline(name: str, points: Sequence[Point], notes: Sequence[str]) -> Timeline:
     if not points:
-        raise ResultsError(strip_controls(f"no result of {name} can be read. {' '.join(told)}"))
-    return Line(strip_controls(name), tuple(points), tuple(map(strip_controls, told)))
+        raise ResultsError(strip_controls(f"no result of {name} can be read. {' '.join(notes)}"))
+    return Timeline(strip_controls(name), tuple(points), tuple(map(strip_controls, notes)))
 
 
 def _read_revision(top: Path, commit: str, path: str) -> Results:
-    """Read a revision from copies of its files; messages name them as they stand in the tree."""
+    """Read a revision from copies of its files; messages name them as in the tree."""
     with TemporaryDirectory() as temporary:
         copy = Path(temporary) / Path(path).name
         copy.mkdir()

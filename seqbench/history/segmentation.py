@@ -170,7 +170,7 @@ def score_cuts(series: Numbers, most: int) -> tuple[Numbers, list[Places]]:
     Returns
     -------
     scores : array (series, most + 1)
-        Gain in log-likelihood, ρ fitted anew on both sides, less `penalise`; 0 for none.
+        Gain in log-likelihood, ρ fitted again on both sides, less `penalise`; 0 for none.
     places : list of arrays (series, cuts)
         The cuts.
     """

@@ -82,7 +82,7 @@ CHANGES: Cells = {
     "95 % interval": format_range,
     "over seeds": lambda row: format_interval(row.seeds_low, row.seeds_high, row.metric),
     "p": lambda row: format_p(row.p),
-    "of the series, Holm": lambda row: format_p(row.p_adjusted),
+    "over all series, Holm": lambda row: format_p(row.p_adjusted),
     "certain": lambda row: row.verdict,
     "differs there": lambda row: row.also or "nothing recorded",
 }

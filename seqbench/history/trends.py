@@ -1,8 +1,8 @@
 """Points in order → frames: what each series shows, and its change points.
 
-Scores go on from machine to machine. Times are a series for each machine, so that another machine
-is never taken for a change of the code. They are worked on as logarithms, since they change by
-factors. Whether a series changes is corrected for the number of series by Holm's method.
+Series of scores continue across machines. Times are a series for each machine, so that another
+machine is never taken for a change of the code. They are analysed as logarithms, since they change
+by factors. Whether a series changes is corrected for the number of series by Holm's method.
 """
 
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ from seqbench.analysis.stats import GROUP
 from seqbench.errors import UsageError
 from seqbench.history.change_points import LEAST_POINTS, Change, Trend, find_changes
 from seqbench.history.points import collect_runs, describe_difference, list_machines, make_points
-from seqbench.history.revisions import Line
+from seqbench.history.revisions import Timeline
 from seqbench.intervals import CONFIDENCE, mean_interval
 
 FIGURES = {
@@ -25,7 +25,7 @@ FIGURES = {
     "epoch_time_s": "epoch time",
     "train_samples_per_s": "training throughput",
 }
-"""What a trend is made of: columns of `points.make_points`, in words."""
+"""What a trend is made of: columns of `points.make_points`, as text."""
 
 ALL_MACHINES = 0
 CHANGE, PERHAPS, NONE, TOO_FEW = "change", "perhaps", "none found", "too few points"
@@ -33,11 +33,11 @@ CHANGE, PERHAPS, NONE, TOO_FEW = "change", "perhaps", "none found", "too few poi
 
 @dataclass(frozen=True)
 class History:
-    """Everything that is said of a line of results.
+    """Points, trends and changes of a timeline of results.
 
     Parameters
     ----------
-    line
+    timeline
         The results.
     machines
         From `points.list_machines`.
@@ -49,7 +49,7 @@ class History:
         From `find_trends`.
     """
 
-    line: Line
+    timeline: Timeline
     machines: pd.DataFrame
     points: pd.DataFrame
     trends: pd.DataFrame
@@ -68,34 +68,34 @@ class _Series:
         return find_changes(values if self.keys["figure"] == "score" else np.log(values))
 
 
-def trace_history(line: Line) -> History:
-    """Work out machines, points, trends and changes of a line of results.
+def trace_history(timeline: Timeline) -> History:
+    """Compute machines, points, trends and changes of a timeline of results.
 
     Raises
     ------
     UsageError
-        If no run ended well in any of them.
+        If no run completed in any of them.
     """
-    machines = list_machines(line)
-    runs = collect_runs(line)
+    machines = list_machines(timeline)
+    runs = collect_runs(timeline)
     if runs.empty:
-        raise UsageError(f"no run ended well in any result of {line.name}; there is no trend")
-    points = make_points(line, runs, machines)
-    trends, changes = find_trends(line, runs, points)
-    return History(line, machines, points, trends, changes)
+        raise UsageError(f"no run of {timeline.name} completed; there is no trend")
+    points = make_points(timeline, runs, machines)
+    trends, changes = find_trends(timeline, runs, points)
+    return History(timeline, machines, points, trends, changes)
 
 
 def find_trends(
-    line: Line, runs: pd.DataFrame, points: pd.DataFrame
+    timeline: Timeline, runs: pd.DataFrame, points: pd.DataFrame
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Look for change points in every series.
+    """Search for change points in every series.
 
     Throughput is examples over epoch time, so it changes where that does; it is a series of its own
     only where there are no epochs, which is where speed alone was measured.
 
     Parameters
     ----------
-    line
+    timeline
         The results.
     runs
         From `points.collect_runs`.
@@ -106,7 +106,7 @@ def find_trends(
     -------
     trends : DataFrame
         A row for each series: `GROUP`, ``metric``, ``figure`` (of `FIGURES`), ``machine``
-        (`ALL_MACHINES` for scores), ``points``, ``rho``, ``sigma`` (of times as a share), ``p``,
+        (`ALL_MACHINES` for scores), ``points``, ``rho``, ``sigma`` (of times relative), ``p``,
         ``p_adjusted``, ``verdict``, ``first`` and ``last`` value.
     changes : DataFrame
         A row for each change of a series: the same keys, ``verdict`` and ``p_adjusted``;
@@ -128,7 +128,7 @@ def find_trends(
             pieces = edges[number : number + 3]
             changes.append(
                 judged
-                | _describe_change(line, series, change)
+                | _describe_change(timeline, series, change)
                 | _bound_levels(series, pieces)
                 | _compare_seeds(runs, series, pieces)
             )
@@ -165,7 +165,7 @@ def _judge(trend: Trend, p_adjusted: float) -> str:
     return CHANGE if p_adjusted < 1 - CONFIDENCE else PERHAPS
 
 
-def _describe_change(line: Line, series: _Series, change: Change) -> dict[str, Any]:
+def _describe_change(timeline: Timeline, series: _Series, change: Change) -> dict[str, Any]:
     names = series.rows["point"].tolist()
     of_scores = series.keys["figure"] == "score"
     at, before = series.rows.iloc[change.place], series.rows.iloc[change.place - 1]
@@ -183,7 +183,7 @@ def _describe_change(line: Line, series: _Series, change: Change) -> dict[str, A
         **dict(zip(("before", "after", "effect", "low", "high"), numbers, strict=True)),
         "better": bool((change.step > 0) == rising),
         "p": change.p,
-        "also": describe_difference(line, before, at),
+        "also": describe_difference(timeline, before, at),
     }
 
 

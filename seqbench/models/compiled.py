@@ -1,8 +1,8 @@
 """The recurrences of torch.nn through torch.compile, step by step.
 
-Dynamo refuses torch.nn's own recurrent modules, so their equations stand here once more, written
-for speed: the input's product is one for all time steps, and what is compiled is one step of the
-loop. So it is compiled once for any length, and not unrolled.
+Dynamo refuses torch.nn's own recurrent modules, so their equations stand here again, written for
+speed: the input's product is one for all time steps, and what is compiled is one step of the loop.
+So it is compiled once for any length, and not unrolled.
 """
 
 import os
@@ -64,7 +64,7 @@ STEPS: dict[str, Step] = {
 def compile_step(kind: str) -> Step:
     """Return a step through torch.compile, for any batch size.
 
-    A backward pass may be asked for again, as it is where its time is measured apart from the
+    A backward pass may be requested again, as it is where its time is measured apart from the
     forward pass's; by default torch.compile lets it overwrite what the forward pass kept.
     """
     from torch._functorch import config  # what it loads is for this implementation alone

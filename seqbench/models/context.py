@@ -1,8 +1,8 @@
-"""Networks that are no recurrences, for context: linear, multilayer perceptron.
+"""Networks that are not recurrent, for context: linear, multilayer perceptron.
 
-They see all steps so far through weights of their own for each distance, so they are built for
-one length. At each step they know of no later one, as a recurrence that reads forwards.
-The convolutional one is in `tcn`, the one with attention in `transformer`.
+They see all steps so far through separate weights for each distance, so they are built for one
+length. At each step they know of no later one, as a recurrence that reads forwards. The
+convolutional one is in `tcn`, the one with attention in `transformer`.
 """
 
 import math
@@ -26,7 +26,7 @@ class ContextEncoder(Encoder):
     sizes
         ``hidden`` is what the last module gives; no sequence may have more steps than ``time``.
     modules
-        Each causal: what it says of a step does not depend on later ones.
+        Each causal: its output of a step does not depend on later ones.
     """
 
     def __init__(self, sizes: EncoderSizes, *modules: nn.Module) -> None:
@@ -44,7 +44,7 @@ class ContextEncoder(Encoder):
             If they have more steps than the encoder was built for.
         """
         if inputs.shape[1] > self.time:
-            expected = f"at most {self.time}: this encoder was built for sequences of that length"
+            expected = f"at most {self.time}: this encoder was built for that sequence length"
             raise SettingError("time steps", inputs.shape[1], expected)
         steps = self.body(inputs)
         return Encoding(steps, steps[:, -1:].transpose(0, 1))
@@ -52,15 +52,15 @@ class ContextEncoder(Encoder):
 
 @VARIANTS.variant("linear", on_request=True)
 def linear(sizes: EncoderSizes) -> ContextEncoder:
-    """Linear map of the sequence: what can be had without any nonlinearity.
+    """Linear map of the sequence: the baseline without nonlinearity.
 
     y_t = b + Σ_k W_k x_{t−k}    over all steps so far, k < T
 
     A linear filter with a matrix for each distance k. At step T, the last one, it is any linear map
     of the whole sequence laid flat, so with read-out ``last`` the model is linear (softmax)
-    regression. Layers on top would still be one linear map: there is one, whatever is asked for,
-    and no dropout. Weights start from U(±1/√(T·features)). Worked out through the Fourier
-    transform: T log T instead of T² products.
+    regression. Layers on top would still be one linear map: there is one, whatever is requested,
+    and no dropout. Weights start from U(±1/√(T·features)). Computed through the Fourier transform:
+    T log T instead of T² products.
 
     Good for telling what a recurrence adds. Input (batch, time, features), at most T steps, T from
     the task; steps (batch, time, hidden); final (1, batch, hidden).

@@ -1,6 +1,6 @@
 """The Elman network (J. L. Elman, "Finding structure in time", 1990) and its initialisations.
 
-Their equations and shapes are those of `rnn`; what differs is said of each.
+Their equations and shapes are those of `rnn`; the docstring of each states the difference.
 """
 
 from collections.abc import Callable

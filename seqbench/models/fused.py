@@ -3,7 +3,7 @@
 torch.nn's own forward pass allocates tensors at each step and its backward pass forms a product of
 weight gradients for each. A fused layer does together what need not wait for the step before: the
 input's product with its weights, the gradients of all weights and of the input. What is left inside
-the loop works in place, and without Python, whose lock only one of the threads that share a batch
+the loop works in place, and without Python, whose GIL only one of the threads that share a batch
 can hold.
 """
 
@@ -22,23 +22,23 @@ from seqbench.models.native import NativeEncoder
 from seqbench.models.readout import Encoding
 
 Outputs = tuple[Tensor, Tensor, Tensor]
-"""States (time, batch, hidden), and once more those at the first and at the last time step.
+"""States (time, batch, hidden), and again those at the first and at the last time step.
 
 A loss that needs only one of the ends has no gradient for the others then, and what need not be
 computed for them is not.
 """
 
 BLOCK = 7
-"""Steps that are worked on together: few enough to stay in the cache."""
+"""Steps that are computed together: few enough to stay in the cache."""
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 def scripted(function: Function) -> Function:
-    """Return a function of tensors in TorchScript, which runs it without holding Python's lock.
+    """Return a function of tensors in TorchScript, which runs it without the GIL.
 
-    It does the same as the function as it stands, which is what runs where a torch has no
-    TorchScript any more. Its types are plain ones, for TorchScript reads them.
+    It does the same as the function unchanged, which is what runs where a torch has no TorchScript
+    any more. Its types are plain ones, for TorchScript reads them.
     """
     if not hasattr(torch.jit, "script"):
         return function
@@ -51,7 +51,7 @@ class FusedLayer(NamedTuple):
     """One direction of one layer, h_0 = 0: what a fused recurrence brings.
 
     Both functions are `scripted`. ``weights`` are those of input and state and their biases, as
-    torch.nn has them, ``reverse`` tells whether the sequence is read from its end, ``block`` is
+    torch.nn has them, ``reverse`` states whether the sequence is read from its end, ``block`` is
     `BLOCK`.
 
     Parameters
@@ -61,7 +61,7 @@ class FusedLayer(NamedTuple):
         ``differentiate`` needs besides. Inputs are (time, batch, features).
     differentiate
         (inputs, weights, states, kept, from_above, from_first, from_last, reverse, wants_inputs,
-        block) → the gradient of the inputs, None if it is not wanted, and those of the weights.
+        block) → the gradient of the inputs, None if it is not requested, and those of the weights.
         ``kept`` is what ``run`` handed on, ``from_…`` are the gradients of `Outputs`, None where
         the loss does not depend on one.
     """

@@ -82,7 +82,7 @@ def _differentiate(
     block: int,
     relu: bool,
 ) -> tuple[Tensor | None, list[Tensor]]:
-    """Return the gradient of the inputs, if somebody wants it, and those of the weights."""
+    """Return the gradient of the inputs, if requested, and those of the weights."""
     input_weight, hidden_weight = weights[0], weights[1]
     time = states.size(0)
     start, stop = reach(time, reverse, from_above, from_first, from_last)

@@ -129,7 +129,7 @@ def _differentiate(
     wants_inputs: bool,
     block: int,
 ) -> tuple[Tensor | None, list[Tensor]]:
-    """Return the gradient of the inputs, if somebody wants it, and those of the weights.
+    """Return the gradient of the inputs, if requested, and those of the weights.
 
     Inside, gradients are half of those of the gates.
     """

@@ -12,7 +12,7 @@ State = tuple[Float[Tensor, "batch hidden"], ...]
 class LoopLayer(nn.Module, ABC):
     """One direction of one layer, a `MakeLayer` of `StackedEncoder`.
 
-    What the input alone decides is worked out for all steps at once; the loop does the rest.
+    What the input alone decides is computed for all steps at once; the loop does the rest.
 
     Parameters
     ----------

@@ -18,16 +18,16 @@ IMPLEMENTATIONS = ("scan", "reference")
 
 @VARIANTS.variant("mingru", implementations=IMPLEMENTATIONS, both_directions=True, on_request=True)
 def mingru(sizes: EncoderSizes) -> StackedEncoder:
-    """Minimal GRU, minGRU (Feng and others, 2024): its gate does not look back.
+    """Minimal GRU, minGRU (Feng and others, 2024): its gate does not depend on the state.
 
     z_t = σ(W_z x_t + b_z)                   update gate: how much new to take
     n_t = W_n x_t + b_n                      candidate
     h_t = (1 − z_t) ⊙ h_{t-1} + z_t ⊙ n_t
 
     The plain form of the paper, not the one in logarithms, which bends the candidate to be
-    positive. Within a layer nothing past changes what is taken in; a second layer mends that. Good
-    for long sequences on hardware that does much at once. Weights start as in ``nn.Linear``,
-    U(±1/√features).
+    positive. Within a layer nothing past changes what is taken in; a second layer compensates for
+    that. Good for long sequences on hardware that does much at once. Weights start as in
+    ``nn.Linear``, U(±1/√features).
 
     Input (batch, time, features); steps (batch, time, hidden); final (1, batch, hidden).
     """
@@ -36,7 +36,7 @@ def mingru(sizes: EncoderSizes) -> StackedEncoder:
 
 @VARIANTS.variant("minlstm", implementations=IMPLEMENTATIONS, both_directions=True, on_request=True)
 def minlstm(sizes: EncoderSizes) -> StackedEncoder:
-    """Minimal LSTM, minLSTM (Feng and others, 2024): its gates do not look back.
+    """Minimal LSTM, minLSTM (Feng and others, 2024): its gates do not depend on the state.
 
     f_t = σ(W_f x_t + b_f)                   forget gate: how much old to keep
     i_t = σ(W_i x_t + b_i)                   input gate: how much new to take

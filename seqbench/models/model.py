@@ -29,7 +29,7 @@ class EncoderSizes:
     features, hidden, layers
         Input features of a time step, units of a layer for each direction, layers.
     dropout
-        Share dropped between layers.
+        Dropout probability between layers.
     time
         Time steps of the sequences to come, for variants whose initial weights or sizes go by it.
     bidirectional
@@ -53,13 +53,14 @@ class EncoderSizes:
 
 
 class Encoder(nn.Module, ABC):
-    """Reads a batch of sequences; ``width`` is the size of what it says at each step.
+    """Reads a batch of sequences; ``width`` is the size of its output at each step.
 
-    ``reentrant`` tells whether several threads may run it at the same time, each on a share of a
+    ``reentrant`` states whether several threads may run it at the same time, each on a share of a
     batch.
 
-    Its floating-point operations are counted by a rule, each weight once for each step. A module
-    in it, or it itself, that works otherwise says so with a method ``products``, see `products`.
+    Its floating-point operations are counted by a rule, each weight once for each step. A module in
+    it, or it itself, with other operations declares them in a method ``products``, see
+    `products`.
 
     A module in it, or it itself, that keeps weights within bounds has a method ``project``, which
     is called after each step of the optimiser, see `list_projections`. Its weights start within
@@ -110,9 +111,9 @@ class VariantRegistry(Registry[Variant]):
         Parameters
         ----------
         name
-            What people type, and what stands in the CSV.
+            What users type, and what the CSV has.
         implementations
-            Those that ``sizes.implementation`` may name, the ordinary one first. All of them have
+            Those that ``sizes.implementation`` may name, the default one first. All of them have
             the same weights under the same names, and equal outputs and gradients to rounding.
         both_directions
             Whether the function heeds ``sizes.bidirectional``: then a second variant, ``bi`` before
@@ -149,15 +150,15 @@ def _check_implementations(name: str, offered: object) -> None:
     known = isinstance(offered, tuple | list) and set(offered) <= set(IMPLEMENTATIONS)
     if not known or not offered:
         raise ValueError(
-            f"variant {name!r} offers the implementations {offered!r}, expected a tuple of some of "
+            f"variant {name!r} offers the implementations {offered!r}, expected a tuple from "
             f"{', '.join(IMPLEMENTATIONS)}"
         )
 
 
 def _in_both_directions(name: str, explanation: str) -> str:
     return (
-        f"Bidirectional `{name}`: one reads forwards, one with its own weights backwards.\n\n"
-        f"At each step the outputs of both stand side by side, so steps are\n"
+        f"Bidirectional `{name}`: one direction forward, one backward with its own weights.\n\n"
+        f"At each step the outputs of both are concatenated, so steps are\n"
         f"(batch, time, 2·hidden), final is (2, batch, hidden), and every layer after the first\n"
         f"reads twice the width (Schuster and Paliwal, 1997). For sequences that are there as a\n"
         f"whole before an answer is due. Each direction is `{name}`:\n\n{explanation}"
@@ -170,7 +171,7 @@ VARIANTS = VariantRegistry("variant")
 def select_variants(patterns: Iterable[str] | None) -> tuple[str, ...]:
     """Return the names that any of ``patterns`` fits, in which ``*`` stands for anything.
 
-    None selects every variant that does not wait to be asked for.
+    None selects every default variant.
 
     Raises
     ------
@@ -191,11 +192,11 @@ def select_variants(patterns: Iterable[str] | None) -> tuple[str, ...]:
 def fastest_implementation(name: str, device: str) -> str:
     """Return the implementation in which a variant trains fastest, in float32.
 
-    On the CPU that is the fused one where there is one, else the ordinary one. So it came out in
-    the suite ``implementations`` (row-mnist, 2 layers of 128 units, batch 128), where medians of
-    training steps were compared: a fused one was 1.24 to 1.57 times as fast as a native one,
-    compiled and reference are slower; a scan and its loop are within 10 % of each other. On CUDA
-    it was not raced: torch's own is cuDNN's there, one kernel for a whole sequence.
+    On the CPU that is the fused one where there is one, else the default one. Measured in the suite
+    ``implementations`` (row-mnist, 2 layers of 128 units, batch 128), where medians of training
+    steps were compared: a fused one had a speed-up of 1.24 to 1.57 over a native one, compiled and
+    reference are slower; a scan and its loop are within 10 % of each other. On CUDA it was not
+    raced: torch's own is cuDNN's there, one kernel for a whole sequence.
     """
     offered = VARIANTS[name].implementations
     return "fused" if device == "cpu" and "fused" in offered else offered[0]

@@ -16,7 +16,7 @@ from seqbench.models.stacked import StackedEncoder
 
 @VARIANTS.variant("lstm-peephole", both_directions=True, on_request=True)
 def lstm_peephole(sizes: EncoderSizes) -> StackedEncoder:
-    """LSTM whose gates also look at the cell (Gers and Schmidhuber, 2000).
+    """LSTM whose gates also depend on the cell (Gers and Schmidhuber, 2000).
 
     i_t = σ(W_ii x_t + W_hi h_{t-1} + p_i ⊙ c_{t-1} + b_i)    input gate
     f_t = σ(W_if x_t + W_hf h_{t-1} + p_f ⊙ c_{t-1} + b_f)    forget gate

@@ -23,10 +23,10 @@ TRAINING_PASSES = 3
 gradient of each of the two operands (Kaplan and others, 2020, section 2.1; PaLM, Chowdhery and
 others, 2022, appendix B).
 
-Really it is a little less, for nobody needs the gradient of a sequence or of the first state: at
+Really it is a little less, since the gradient is not needed of a sequence or of the first state: at
 the notebook's sizes 3.0 % less for `rnn`, `lstm` and `gru` written out, and a third less for
-`linear`, where the first layer is nearly all. `fused` spares some more, 4.5 % in all; oneDNN's
-LSTM spares nothing."""
+`linear`, where the first layer is nearly all. `fused` spares some more, 4.5 % in all; oneDNN's LSTM
+spares nothing."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class Product:
 
 @runtime_checkable
 class TellsProducts(Protocol):
-    """A module that says itself which products it works out, because the rule does not fit it."""
+    """A module that declares its products, because the rule does not fit it."""
 
     def products(self, batch: int, time: int) -> Iterable[Product]:
         """Return the products of a forward pass of ``batch`` sequences of ``time`` steps."""
@@ -79,8 +79,8 @@ class TellsProducts(Protocol):
 def list_products(module: nn.Module, batch: int, time: int) -> Iterator[Product]:
     """Yield the matrix products of a forward pass of ``batch`` sequences of ``time`` steps.
 
-    They are those that the module tells, if it is a `TellsProducts`; else those of
-    `apply_weights`. Only shapes are looked at, so the module may lie on the meta device.
+    They are those that the module declares, if it is a `TellsProducts`; else those of
+    `apply_weights`. Only shapes are used, so the module may be on the meta device.
     """
     if isinstance(module, TellsProducts):
         yield from module.products(batch, time)
@@ -93,8 +93,8 @@ def apply_weights(module: nn.Module, batch: int, time: int) -> Iterator[Product]
 
     A weight is a parameter of two axes or more, (outputs, inputs) or, of a convolution that keeps
     the length, (outputs, inputs, kernel). Input weights and recurrent ones are alike in that. The
-    modules in the module say for themselves what they do. A weight that torch works out of others
-    (``torch.nn.utils.parametrizations``) counts, those that it is worked out of do not.
+    modules in the module declare their own products. A weight that torch computes of others
+    (``torch.nn.utils.parametrizations``) counts, those that it is computed from do not.
     """
     for weight in _own_weights(module):
         yield apply_weight(weight, batch * time)

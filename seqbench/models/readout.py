@@ -15,8 +15,8 @@ class Encoding(NamedTuple):
     ``steps`` is the last layer's output at every time step, the directions side by side in
     ``width``. ``final`` is each direction's own last state in the last layer: after the last step
     for the forward direction, after the first for the backward one, which reads from the end.
-    ``at_end`` is ``steps[:, -1]`` once more, from an encoder that learns faster if it is taken
-    from there: a gradient of that one step needs none of the others.
+    ``at_end`` is ``steps[:, -1]`` again, from an encoder that learns faster if it is taken from
+    there: a gradient of that one step needs none of the others.
     """
 
     steps: Float[Tensor, "batch time width"]

@@ -1,8 +1,8 @@
 """The cells of torch.nn written out as equations, gate by gate, one time step after the other.
 
-Slow, and meant to be read: what the other implementations are held against, and what shows the
-gates of a trained model. The blocks of a gated cell's weights lie below each other as torch.nn
-keeps them, so a state dict of one implementation fits the others.
+Slow, and meant to be read: the reference for the other implementations, and what shows the gates of
+a trained model. The blocks of a gated cell's weights lie below each other as torch.nn keeps them,
+so a state dict of one implementation fits the others.
 """
 
 from collections.abc import Callable, Iterator

@@ -45,9 +45,9 @@ def count_cudnn(inputs: Shape, weights: Sequence[Shape], *_: object, **__: objec
 def count_cudnn_backward(
     inputs: Shape, weights: Sequence[Shape], *rest: object, **__: object
 ) -> int:
-    """Count its gradients: those of the inputs always, those of the weights if asked for.
+    """Count its gradients: those of the inputs always, those of the weights if requested.
 
-    Which ones are asked for is the last argument: of inputs, state, cell, weights.
+    Which ones are requested is the last argument: of inputs, state, cell, weights.
     """
     wanted = rest[-1]
     assert isinstance(wanted, Sequence)
@@ -62,7 +62,7 @@ def count_attention(query: Shape, key: Shape, value: Shape, *_: object, **__: ob
 def count_attention_backward(
     from_above: Shape, query: Shape, key: Shape, value: Shape, *_: object, **__: object
 ) -> int:
-    """Count its gradients, for which the scores are worked out again."""
+    """Count its gradients, for which the scores are computed again."""
     return 2 * prod(query[:-1]) * key[-2] * (3 * query[-1] + 2 * value[-1])
 
 

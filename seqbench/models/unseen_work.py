@@ -1,4 +1,4 @@
-"""Whether the rule of `products` sees what a model does: held against what torch does for it.
+"""Whether the rule of `products` sees what a model does: compared with what torch executes.
 
 The rule counts each weight once for each step. It is silent about work of another kind, such as a
 solver that goes over its state number by number, and about weights that are used more often than it
@@ -72,12 +72,12 @@ def find_unseen_work(model: nn.Module, inputs: Tensor) -> str | None:
     counted = count_flops(model, steps)
     if counting.numbers > _MORE * max(counted, done):
         return (
-            f"most of its work is element-wise: {counting.numbers:,} operations in {steps} steps, "
-            f"beside {counted:,} of matrix products"
+            f"most of its operations are element-wise: {counting.numbers:,} operations in "
+            f"{steps} steps, compared with {counted:,} of matrix products"
         )
     if not (done <= _MORE * counted and _LESS * counted <= done + _COMPLEX * counting.numbers):
         return (
-            f"the rule counts {counted:,} operations of matrix products in {steps} steps, and "
-            f"torch {done:,}: a module that works otherwise says so with `products`"
+            f"the rule counts {counted:,} operations of matrix products in {steps} steps, torch "
+            f"counts {done:,}: a module with other operations declares them with `products`"
         )
     return None

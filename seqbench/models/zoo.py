@@ -1,7 +1,7 @@
 """The layers of the package torchrecurrent, where it is installed (``pip install seqbench[zoo]``).
 
-Nobody lists them by hand: a layer is a class for which the package has a cell of the same name. So
-each release of the package brings its own zoo. Without the package nothing is registered.
+They are not listed by hand: a layer is a class for which the package has a cell of the same name.
+So each release of the package brings its own zoo. Without the package nothing is registered.
 """
 
 import importlib
@@ -21,7 +21,8 @@ from seqbench.models.stacked import StackedEncoder
 PACKAGE = "torchrecurrent"
 
 LEFT_OUT = {
-    "IntersectionRNN": "mixes its input into its output: it takes as many features as it has units",
+    "IntersectionRNN": "adds its input to its output: the number of features must equal the "
+    "hidden size",
 }
 """Layers that cannot keep the contract of an encoder, with the reason."""
 
@@ -32,14 +33,14 @@ SOURCE = re.compile(r"https?://(?:dx\.)?(?:doi|arxiv|openreview|aclanthology|pap
 
 
 class ZooLayer(nn.Module):
-    """One direction of one layer: a layer of the package, its last state left aside."""
+    """One direction of one layer: a layer of the package, its last state ignored."""
 
     def __init__(self, kind: Callable[..., nn.Module], hidden: int, features: int) -> None:
         super().__init__()
         self.layer = kind(features, hidden, batch_first=True)
 
     def products(self, batch: int, time: int) -> Iterator[Product]:
-        """Yield those of each weight, once more for one that is applied twice."""
+        """Yield those of each weight, again for one that is applied twice."""
         yield from apply_weights(self, batch, time)
         again = APPLIED_TWICE.get(type(self.layer).__name__)
         for name, weight in self.layer.named_parameters():

@@ -1,7 +1,7 @@
-"""Files and folders that are replaced whole: a kill leaves the old one or the new one.
+"""Files and folders that are replaced atomically: a kill leaves the old one or the new one.
 
-A folder is replaced by two renames. What a kill between them leaves is completed by whoever comes
-next, see `complete_replacement`.
+A folder is replaced by two renames. What a kill between them leaves is completed by the next
+command, see `complete_replacement`.
 """
 
 import os
@@ -14,11 +14,11 @@ from pathlib import Path
 EARLIER = ".earlier"
 """Folder beside those that are replaced: it keeps what they were before."""
 
-_NEXT = ".next"  # beside them too: what is to take a folder's place
+_NEXT = ".next"  # next to them too: what is to take a folder's place
 
 
 def replace_file(path: Path, content: bytes) -> None:
-    """Put a file in place whole: written beside it, flushed to the disk, then renamed.
+    """Write a file atomically: written next to it, flushed to the disk, then renamed.
 
     Raises
     ------
@@ -41,19 +41,19 @@ def replace_file(path: Path, content: bytes) -> None:
 
 
 def replace_folder(folder: Path, build: Callable[[Path], object]) -> Path:
-    """Put a folder in the place of one that is there; nothing is moved before it is whole.
+    """Put a folder in the place of one that is there; nothing is moved before it is complete.
 
     Parameters
     ----------
     folder
-        What is replaced. Nobody else may replace it meanwhile.
+        What is replaced. No other process may replace it at the same time.
     build
         Writes the new one's content into an empty folder.
 
     Returns
     -------
     Path
-        Where the earlier folder is kept, in `EARLIER` beside it.
+        Where the earlier folder is kept, in `EARLIER` next to it.
 
     Raises
     ------
@@ -80,8 +80,8 @@ def replace_folder(folder: Path, build: Callable[[Path], object]) -> Path:
 def complete_replacement(folder: Path) -> None:
     """Let a whole folder that waits for this place take it, if the earlier one has left it.
 
-    What else a killed command left of a replacement is removed. Nobody may replace the folder
-    meanwhile.
+    What else a killed command left of a replacement is removed. No other process may replace the
+    folder at the same time.
     """
     whole, unfinished = _places_of(folder)
     if not whole.parent.is_dir():
@@ -101,7 +101,7 @@ def list_replacements(root: Path) -> list[Path]:
 
 
 def _places_of(folder: Path) -> tuple[Path, Path]:
-    """Return where a folder's replacement lies once it is whole, and where it is built."""
+    """Return where a folder's replacement is once it is complete, and where it is built."""
     whole = folder.parent / _NEXT / folder.name
     return whole, whole.with_name(f".{folder.name}.tmp")
 

@@ -31,8 +31,8 @@ def _check_runs(runs: pd.DataFrame, epochs: pd.DataFrame) -> Iterator[Fault]:
     for column, columns in (("run_id", ["run_id"]), ("seed", _SETTINGS)):
         for place in np.flatnonzero(runs.duplicated(columns)):
             again = runs["run_id"].iloc[place]
-            told = "is twice" if column == "run_id" else "has the settings and seed of another row"
-            yield int(place), column, f"{again} {told}"
+            fault = "is twice" if column == "run_id" else "has the settings and seed of another row"
+            yield int(place), column, f"{again} {fault}"
 
 
 def _check_metrics(runs: pd.DataFrame, epochs: pd.DataFrame) -> Iterator[Fault]:
@@ -45,8 +45,8 @@ def _check_metrics(runs: pd.DataFrame, epochs: pd.DataFrame) -> Iterator[Fault]:
     known = runs["metric"].map(lambda name: find_metric(name).higher_is_better)
     for place in np.flatnonzero(known.notna() & (known != runs["higher_is_better"])):
         name, higher = runs["metric"].iloc[place], runs["higher_is_better"].iloc[place]
-        told = f"{str(bool(higher)).lower()} does not fit the metric {name}"
-        yield int(place), "higher_is_better", told
+        fault = f"{str(bool(higher)).lower()} does not fit the metric {name}"
+        yield int(place), "higher_is_better", fault
 
 
 def _check_scores(runs: pd.DataFrame, epochs: pd.DataFrame) -> Iterator[Fault]:
@@ -60,11 +60,12 @@ def _check_scores(runs: pd.DataFrame, epochs: pd.DataFrame) -> Iterator[Fault]:
         scores = runs[column].astype(float)
         missing = trained & ~np.isfinite(scores) & (column == "final_score" or scores.notna())
         for place in np.flatnonzero(missing):
-            yield int(place), column, f"{scores.iloc[place]:g} is no score of a run that ended well"
+            fault = f"{scores.iloc[place]:g} is not a valid score of a completed run"
+            yield int(place), column, fault
         for place in np.flatnonzero((scores < low) | (scores > high)):
             bounds = f"{low.iloc[place]:g} to {high.iloc[place]:g}"
-            told = f"{scores.iloc[place]:g} is no {runs['metric'].iloc[place]}, which is {bounds}"
-            yield int(place), column, told
+            fault = f"{scores.iloc[place]:g} is no {runs['metric'].iloc[place]}, which is {bounds}"
+            yield int(place), column, fault
 
 
 def _check_epochs(runs: pd.DataFrame, epochs: pd.DataFrame) -> Iterator[Fault]:
@@ -72,8 +73,8 @@ def _check_epochs(runs: pd.DataFrame, epochs: pd.DataFrame) -> Iterator[Fault]:
     numbers: dict[str, list[int]] = {}
     for run_id, epoch in zip(epochs["run_id"], epochs["epoch"], strict=True):
         numbers.setdefault(run_id, []).append(epoch)
-    told = zip(runs["run_id"], runs["status"], runs["epochs"], strict=True)
-    for place, (run_id, status, planned) in enumerate(told):
+    rows = zip(runs["run_id"], runs["status"], runs["epochs"], strict=True)
+    for place, (run_id, status, planned) in enumerate(rows):
         there = numbers.get(run_id, [])
         if there != list(range(1, len(there) + 1)):
             shown = ", ".join(map(str, there[:10])) + ("…" if len(there) > 10 else "")
@@ -99,9 +100,9 @@ def _check_scores_of_epochs(runs: pd.DataFrame, epochs: pd.DataFrame) -> Iterato
         stated = runs[column].astype(float)
         apart = ~np.isclose(stated, reached, rtol=_ROUNDING, atol=0)
         for place in np.flatnonzero(stated.notna() & reached.notna() & apart):
-            told = f"{float(stated.iloc[place])!r} is not the score of its {which} epoch"
+            fault = f"{float(stated.iloc[place])!r} is not the score of its {which} epoch"
             found = f"in epochs.csv, {float(reached.iloc[place])!r}"
-            yield int(place), column, f"{told} {found}; one of them was edited"
+            yield int(place), column, f"{fault} {found}; one of them was edited"
 
 
 _CHECKS: tuple[Callable[[pd.DataFrame, pd.DataFrame], Iterator[Fault]], ...] = (

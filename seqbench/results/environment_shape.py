@@ -1,4 +1,4 @@
-"""The content of ``environment.json``: read only if all that is looked up in it has its shape."""
+"""The content of ``environment.json``, with a check of all fields that are used."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -35,7 +35,7 @@ _SHAPES: tuple[tuple[str, tuple[type, ...], str], ...] = (
     ("environment_id", (str,), "a text"),
     ("command", (str,), "a text"),
 )
-"""What is looked up, by its path, and what it must be where it is there."""
+"""What is read, by its path, and what it must be where it is there."""
 
 
 def parse_environment(text: str) -> dict[str, Any]:
@@ -44,7 +44,7 @@ def parse_environment(text: str) -> dict[str, Any]:
     Raises
     ------
     ValueError
-        If it is no JSON object, or something in it is not as it is written; in words that go on
+        If it is not a JSON object, or a field is invalid; the text continues
         after the name of the file.
     """
     try:
@@ -75,18 +75,18 @@ def _find_strange_values(content: dict[str, Any]) -> Iterator[str]:
         elif isinstance(value, list):
             waiting += [((*path, str(at)), inner) for at, inner in enumerate(value)]
         elif isinstance(value, str) and value.encode("utf-8", "replace").decode() != value:
-            yield f"has half a character (a lone surrogate) in {_name(path)}"
+            yield f"has a lone surrogate in {_name(path)}"
         elif isinstance(value, int | float) and not abs(value) < 2**63:
-            yield f"has a number that is none, or too large, in {_name(path)}"
+            yield f"has a number that is not finite in {_name(path)}"
 
 
 def _find_strange_shapes(content: dict[str, Any]) -> Iterator[str]:
-    """Yield which of the values that are looked up are of another kind."""
-    for path, kinds, told in _SHAPES:
+    """Yield which of the values that are read are of another kind."""
+    for path, kinds, expected in _SHAPES:
         value = look_up(content, path.split("."))
         fits = isinstance(value, kinds) and not isinstance(value, bool)
         if value is not UNKNOWN and not fits:
-            yield f"must have {told} as {path}, not {_show(value)}"
+            yield f"must have {expected} as {path}, not {_show(value)}"
     for place in ("machine.gpus", "pooled"):
         value = look_up(content, place.split("."))
         if value is UNKNOWN:

@@ -14,7 +14,7 @@ OF_TIMES = ("machine", "threads")
 """Parts in which two environments may not differ where their times are compared."""
 
 OF_SCORES = ("software.torch.version", "software.packages.numpy", "threads.flags")
-"""What decides a score beyond rounding; its settings, data and code stand in each row."""
+"""What decides a score beyond rounding; its settings, data and code are in each row."""
 
 UNKNOWN = object()
 """What is found where nothing is recorded."""
@@ -56,8 +56,8 @@ DECISIVE: Mapping[str, Callable[[Any], Any]] = {
 """The fields that decide, by their path, and what counts of each.
 
 The size of the memory, the kernel's release and other packages are recorded and decide nothing:
-what a run imports besides torch and numpy is in the version of its code, and what it is fed with in
-the fingerprint of its data.
+what a run imports besides torch and numpy is in the version of its code, and its data in
+their fingerprint.
 """
 
 
@@ -154,7 +154,7 @@ def list_differences(
 
 
 def same_code(was: str, now: str) -> bool:
-    """Tell whether two digests of code agree, in the parts that both have: see `version_code`."""
+    """Return whether two digests of code agree, in the parts that both have: see `version_code`."""
     return all(one == other for one, other in zip(was.split("+"), now.split("+"), strict=False))
 
 

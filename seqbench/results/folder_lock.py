@@ -28,7 +28,7 @@ class FolderLock:
     folder
         ``results/<name>``, which need not be there.
     command
-        What is told to others who want to write there.
+        Shown to other commands that want to write there.
     """
 
     def __init__(self, folder: Path, command: str = "") -> None:
@@ -38,12 +38,12 @@ class FolderLock:
         self._holder = self._place / f"{folder.name}.holder"
 
     def acquire(self, wait: Callable[[str], object] | None = None) -> None:
-        """Take it; if somebody has it, tell ``wait`` and wait, or refuse without one.
+        """Take it; if it is held, call ``wait`` and wait, or raise an error without it.
 
         Raises
         ------
         UsageError
-            If somebody has it and nobody wants to wait.
+            If it is held and ``wait`` is None.
         OSError
             If a file cannot be written.
         """
@@ -51,10 +51,10 @@ class FolderLock:
         try:
             self._lock.acquire(blocking=False)
         except Timeout:
-            told = f"{self._describe_holder()} is writing to {self._folder}"
+            message = f"{self._describe_holder()} is writing to {self._folder}"
             if wait is None:
-                raise UsageError(f"{told}; --wait waits, or choose another --name") from None
-            wait(f"{told}; waiting for it")
+                raise UsageError(f"{message}; --wait waits, or choose another --name") from None
+            wait(f"{message}; waiting for it")
             self._lock.acquire()
         try:
             complete_replacement(self._folder)
@@ -71,13 +71,13 @@ class FolderLock:
 
     def _tell_who(self) -> None:
         since = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
-        told = {"process": os.getpid(), "command": self._command, "since": since}
-        self._holder.write_text(json.dumps(told), encoding="utf-8")
+        holder = {"process": os.getpid(), "command": self._command, "since": since}
+        self._holder.write_text(json.dumps(holder), encoding="utf-8")
 
     def _describe_holder(self) -> str:
         try:
-            told = json.loads(self._holder.read_text(encoding="utf-8"))
-            return f"process {told['process']} ({told['command']}, since {told['since']})"
+            holder = json.loads(self._holder.read_text(encoding="utf-8"))
+            return f"process {holder['process']} ({holder['command']}, since {holder['since']})"
         except (OSError, ValueError, KeyError, TypeError):
             return "another process"
 
@@ -85,7 +85,7 @@ class FolderLock:
 def heal_folder(folder: Path) -> None:
     """Complete what a killed writer began, if a whole result waits for this place.
 
-    Where another command is writing there, it is left to that one; so is what cannot be mended.
+    Where another command is writing there, it is left to that one; so is what cannot be fixed.
     """
     with suppress(OSError, ValueError, UsageError):
         if folder.exists() or folder not in list_replacements(folder.parent):

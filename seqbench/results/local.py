@@ -1,6 +1,6 @@
-"""One's own results and published ones, kept apart: ``results/local/NAME`` and ``results/NAME``.
+"""Local and published results: ``results/local/NAME`` and ``results/NAME``.
 
-The published ones are committed with a project; one's own are ignored by git.
+The published ones are committed with a project; local ones are ignored by git.
 """
 
 from pathlib import Path
@@ -11,16 +11,16 @@ PUBLISHED = Path("results")
 """The folder of published results, below the working folder."""
 
 LOCAL = "local"
-"""The folder of one's own results below that of the published ones; of reports likewise."""
+"""The folder of local results below that of the published ones; of reports likewise."""
 
 
 def is_local(folder: Path) -> bool:
-    """Tell whether a result folder is one's own."""
+    """Return whether a result folder is local."""
     return folder.resolve().parent.name == LOCAL
 
 
 def find_published(folder: Path) -> Path | None:
-    """Return the published result of the same name as one's own; None where there is none."""
+    """Return the published result of the same name as a local one; None where there is none."""
     if not is_local(folder):
         return None
     own = folder.resolve()

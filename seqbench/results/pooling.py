@@ -31,7 +31,7 @@ Rows = dict[RunSpec, dict[str, Any]]
 
 
 def pool_results(results: Sequence[Results], folder: Path) -> None:
-    """Write several results into one folder; an earlier result of its name is kept aside.
+    """Write several results into one folder; an earlier result of its name is archived.
 
     Raises
     ------
@@ -58,7 +58,7 @@ def pool_results(results: Sequence[Results], folder: Path) -> None:
         rows |= added
     whole = concatenate(parts, folder.name)
     if fault := find_inconsistency(whole.runs, whole.epochs):
-        raise UsageError(f"these results do not go into one: {fault[1]}: {fault[2]}")
+        raise UsageError(f"these results cannot be merged: {fault[1]}: {fault[2]}")
     with ResultWriter(folder, environment | ({"pooled": pooled} if pooled else {})) as writer:
         writer.add_results([whole])
 
@@ -82,25 +82,24 @@ def _check_scores(first: Results, other: Results, rows: Rows, added: Rows) -> No
     if differences:
         all_of_them = list_decisive_differences(first.environment, other.environment) + differences
         raise UsageError(
-            f"{first.name} and {other.name} are of unlike machines or code and are not pooled: "
-            f"{format_differences(list(dict.fromkeys(all_of_them)))}. Set them side by side, with "
-            f"`seqbench compare`, instead of into one."
+            f"{first.name} and {other.name} have different machines or code and cannot be mixed: "
+            f"{format_differences(list(dict.fromkeys(all_of_them)))}. Use `seqbench compare` "
+            f"instead."
         )
 
 
 def _check_times(
     first: Results, other: Results, rows: Rows, added: Rows, machine: Sequence[str]
 ) -> None:
-    """Refuse runs of another machine that would have no times beside them, or times to a score."""
+    """Refuse runs of another machine that would have no times next to them, or times to a score."""
     alone = len(added) - len(_find_partners(rows, added))
     timed = any(spec.target is not None for spec in added)
     if alone or timed:
         which = f"{alone} of its runs are" if alone else "runs with a target are"
         raise UsageError(
-            f"{other.name} is of another machine than {first.name} "
-            f"({format_differences(machine)}), and {which} no further seeds of runs that are "
-            f"there: their times would belong to no machine. Set them side by side instead, with "
-            f"`seqbench compare`."
+            f"{other.name} was made on another machine than {first.name} "
+            f"({format_differences(machine)}), and {which} not further seeds of its runs: their "
+            f"times would belong to no machine. Use `seqbench compare` instead."
         )
 
 

@@ -1,4 +1,4 @@
-"""Tasks: the contract in `task`, one task a file."""
+"""Tasks: the contract in `task`, each task in its own file."""
 
 import sys
 

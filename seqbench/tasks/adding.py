@@ -14,10 +14,10 @@ SHORTEST = 2  # one step for each mark
 
 @TASKS.register("adding")
 class Adding(GeneratedTask, Regression):
-    """What do the two marked numbers add up to? Tells who carries a number over many steps.
+    """What do the two marked numbers add up to? Tests memory over many steps.
 
     Each step has 2 features: a number drawn from U(0, 1), and a mark that is 1 at two steps and 0
-    at all others. One mark lies in the first half of the sequence and one in the second, each at a
+    at all others. One mark is in the first half of the sequence and one in the second, each at a
     step drawn uniformly; of an odd length the second half is the longer.
 
         numbers 0.3 0.9 0.5 0.1, marks 0 1 1 0 → 0.9 + 0.5 = 1.4
@@ -27,8 +27,8 @@ class Adding(GeneratedTask, Regression):
 
     Source: Hochreiter and Schmidhuber, 1997; in this form Arjovsky, Shah and Bengio, "Unitary
     evolution recurrent neural networks", 2016.
-    Trivial answer: always 1, the mean of the sum. Its error is the variance of a sum of two
-    uniform numbers, 1/6 = 0.1667.
+    Baseline: always 1, the mean of the sum. Its error is the variance of a sum of two uniform
+    numbers, 1/6 = 0.1667.
     Conventions: the code of TCN (Bai et al., 2018) draws both marks from the whole sequence.
     Papers draw 50,000 or 100,000 examples, or new ones for each batch; here they are fixed.
     """

@@ -33,7 +33,7 @@ class BouncingBalls(GeneratedTask, Regression):
 
     Source: Sutskever, Hinton and Taylor, "The recurrent temporal restricted Boltzmann machine",
     2009, whose box, balls and brightness these are.
-    Trivial answer: the last frame once more.
+    Baseline: the last frame repeated.
     Conventions: papers have 30×30 or 15×15 pixels, 100 to 128 frames, and balls half as fast; they
     mostly sum the squared error over the pixels of a frame.
     """

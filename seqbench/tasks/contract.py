@@ -1,6 +1,6 @@
-"""What a task gives, held to its contract: data, trivial answer, loss and score.
+"""What a task returns, checked against its contract: data, baseline, loss and score.
 
-Nothing that other people's code returns goes into a run or a row before it has been looked at here.
+Nothing that third-party code returns goes into a run or a row before it has been checked here.
 """
 
 import math
@@ -17,45 +17,45 @@ from seqbench.tasks.task import Split, Task, TaskData, fingerprint
 
 
 def check_data(name: str, task: Task, data: object) -> TaskData:
-    """Return ``data`` if it is what the task called ``name`` says of itself.
+    """Return ``data`` if it is what the task called ``name`` declares.
 
     Raises
     ------
     ContractError
-        If it is no `TaskData`, a split's inputs or targets are not what the task's model and loss
-        take, or what the task says of itself is not what rows take.
+        If it is not a `TaskData`, a split's inputs or targets are not what the task's model and
+        loss take, or the task's declaration is not what rows take.
     """
     if not isinstance(data, TaskData):
-        raise ContractError("task", name, f"gave {type(data).__name__}, expected a TaskData")
+        raise ContractError("task", name, f"returned {type(data).__name__}, expected a TaskData")
     if fault := find_size_fault(task):
         raise ContractError("task", name, fault)
     for part, split in (("training", data.train), ("test", data.test)):
         if wrong := _find_split_fault(task, split):
-            raise ContractError("task", name, f"gave a wrong {part} split: {wrong}")
+            raise ContractError("task", name, f"returned a wrong {part} split: {wrong}")
     return data
 
 
 def check_baseline(name: str, task: Task, data: TaskData) -> float:
-    """Return the score of the trivial answer if the task called ``name`` gives one.
+    """Return the score of the baseline if the task called ``name`` gives one.
 
     Raises
     ------
     ContractError
-        If the answer is no tensor of the shape of a model's outputs, its score is no finite number,
-        or answering and scoring changed the data.
+        If the answer is not a tensor of the shape of a model's outputs, its score is not a finite
+        number, or answering and scoring changed the data.
     """
     before = fingerprint(data)
     answer: object = task.answer_trivially(data)
     if not isinstance(answer, Tensor):
         came = type(answer).__name__
-        raise ContractError("task", name, f"answers trivially with {came}, expected a tensor")
+        raise ContractError("task", name, f"has a baseline {came}, expected a tensor")
     expected = _shape_outputs(task, len(data.test))
     if tuple(answer.shape) != expected:
-        fault = f"answers trivially in shape {tuple(answer.shape)}, expected {expected}"
+        fault = f"has a baseline of shape {tuple(answer.shape)}, expected {expected}"
         raise ContractError("task", name, fault)
     score = as_score(name, task.metric, task.score(answer, data.test.targets))
     if fingerprint(data) != before:
-        raise ContractError("task", name, "changes its data when it scores: copy what is changed")
+        raise ContractError("task", name, "modifies its data when it scores: modify a copy")
     return score
 
 
@@ -65,12 +65,12 @@ def check_loss(name: str, loss: object) -> Tensor:
     Raises
     ------
     ContractError
-        If it is no tensor without axes.
+        If it is not a tensor without axes.
     """
     if isinstance(loss, Tensor) and not loss.ndim:
         return loss
     came = f"of shape {tuple(loss.shape)}" if isinstance(loss, Tensor) else type(loss).__name__
-    raise ContractError("task", name, f"gave a loss {came}, expected a tensor without axes")
+    raise ContractError("task", name, f"returned a loss {came}, expected a tensor without axes")
 
 
 def _find_split_fault(task: Task, split: object) -> str | None:
@@ -109,15 +109,15 @@ def as_score(name: str, metric: str, value: object, *, finite: bool = True) -> f
     if isinstance(given, bool) or not isinstance(given, Real):  # such as "all right"
         shape = f" of shape {tuple(given.shape)}" if isinstance(given, Tensor | np.ndarray) else ""
         came = f"{type(value).__name__}{shape}" if shape else repr(given)
-        raise ContractError("task", name, f"gave the score {came}, expected one real number")
+        raise ContractError("task", name, f"returned the score {came}, expected one real number")
     try:
         score, bounds = float(given), find_metric(metric)
     except OverflowError:
-        fault = "gave a score with too many digits, expected a finite number"
+        fault = "returned a score with too many digits, expected a finite number"
         raise ContractError("task", name, fault) from None
     if finite and not math.isfinite(score):
-        raise ContractError("task", name, f"gave the score {score}, expected a finite number")
+        raise ContractError("task", name, f"returned the score {score}, expected a finite number")
     if math.isfinite(score) and not bounds.low <= score <= bounds.high:
         expected = f"a number from {bounds.low:g} to {bounds.high:g}"
-        raise ContractError("task", name, f"gave {metric} {score:g}, expected {expected}")
+        raise ContractError("task", name, f"returned {metric} {score:g}, expected {expected}")
     return score

@@ -1,4 +1,4 @@
-"""``copying``: ten symbols to be said again after a long wait."""
+"""``copying``: ten symbols to be repeated after a delay."""
 
 import numpy as np
 import torch
@@ -17,7 +17,7 @@ RULED_OUT = -1e4  # a logit that leaves no probability, and finite where −∞ 
 
 @TASKS.register("copying")
 class Copying(GeneratedTask, Classification):
-    """Which ten symbols came first? Tells who holds on to something that no step repeats.
+    """Which ten symbols came first? Tests memory without repetition.
 
     A sequence is 10 symbols, T − 1 blanks, a marker and 10 blanks: T + 20 steps. The answer is
     blank at each of the first T + 10 steps, and then the 10 symbols in order. The setting
@@ -32,7 +32,7 @@ class Copying(GeneratedTask, Classification):
 
     Source: Arjovsky, Shah and Bengio, "Unitary evolution recurrent neural networks", 2016, after
     Hochreiter and Schmidhuber, 1997.
-    Trivial answer: what is best without a memory, blank until the last 10 steps and there each of
+    Baseline: the best predictions without memory, blank until the last 10 steps and there each of
     the 8 symbols alike. Its cross-entropy is 10·ln 8/(T + 20): 0.0204 at T = 1000.
     Conventions: S4 and HiPPO score the last 10 steps only, which is T/10 + 2 times as much. TCN's
     code has 10 outputs. The marker stands at step T + 9, counted from 0.

@@ -1,7 +1,7 @@
-"""Where data sets lie on this machine, whether they are the published ones, what is said if not.
+"""Where data sets are on this machine, and whether they are the published ones.
 
-A file counts by its content: one with the checksum that was published is taken in whatever folder
-it lies and, about, however it is called, and any other is refused, or named in every row.
+A file counts by its content: one with the checksum that was published is taken in any folder and
+under a similar name, and any other is refused, or named in every row.
 """
 
 import hashlib
@@ -19,7 +19,7 @@ from seqbench.errors import DataUnavailableError
 VARIABLE = "SEQBENCH_DATA"
 OPTION = "--allow-changed-data"
 
-_DEEPEST = 3  # folders below the data folder in which files are looked for
+_DEEPEST = 3  # folders below the data folder in which files are searched
 _MOST_FILES = 20_000
 
 _changes: ContextVar[list[str] | None] = ContextVar("changes", default=None)
@@ -42,13 +42,13 @@ def locate_data(chosen: Path | None = None) -> Path:
     if len(named) > 2 and named[0] == named[-1] and named[0] in "\"'":
         named = named[1:-1]
     named = named.removeprefix("file://")
-    told = f"the data folder {named}" + (f", from {VARIABLE}," if chosen is None else "")
+    description = f"the data folder {named}" + (f", from {VARIABLE}," if chosen is None else "")
     try:
         folder = Path(os.path.expandvars(named)).expanduser()
         if folder.exists() and not folder.is_dir():
-            raise DataUnavailableError(f"{told} is a file: name the folder that it lies in")
+            raise DataUnavailableError(f"{description} is a file: give its folder")
     except (OSError, RuntimeError) as error:  # no such home, or a name that is too long
-        raise DataUnavailableError(f"{told} cannot be looked at: {error}") from error
+        raise DataUnavailableError(f"{description} cannot be accessed: {error}") from error
     return folder
 
 
@@ -78,7 +78,7 @@ def _walk(folder: Path) -> Iterator[Path]:
 
 @contextmanager
 def reading_data(*, allow_changed: bool) -> Iterator[list[str]]:
-    """Hold what is read meanwhile to what was published.
+    """Check what is read in a ``with`` block against what was published.
 
     Gives the list of the files that are not the published ones, which is filled if they are
     allowed; else such a file is refused.
@@ -110,9 +110,9 @@ def note_change(name: str, file: Path, content: bytes, why: str = "") -> None:
     changes = _changes.get()
     if changes is None:
         raise DataUnavailableError(
-            f"{file} is not {name} as it was published: its SHA-256 is {digest}. {why}\n"
-            f"  to mend it: move it away, and the published one is downloaded; or, if other data "
-            f"is meant, say {OPTION}: it is then named in every row and report."
+            f"{file} is not the published {name}: its SHA-256 is {digest}. {why}\n"
+            f"  to fix it: move it away, and the published one is downloaded; or, to use other "
+            f"data, add {OPTION}: it is then named in every row and report."
         )
     changes.append(f"{file.name} of {name} with SHA-256 {digest}")
 
@@ -126,7 +126,7 @@ def new_folder(folder: Path) -> Iterator[None]:
         yield
     except BaseException:
         for path in missing:
-            with suppress(OSError):  # one that somebody else has filled meanwhile stays
+            with suppress(OSError):  # one that another process filled stays
                 path.rmdir()
         raise
 
@@ -134,7 +134,7 @@ def new_folder(folder: Path) -> Iterator[None]:
 def missing_data(
     name: str, *, looked_for: str, folder: str, error: Exception
 ) -> DataUnavailableError:
-    """Return the error for data that is not there and could not be downloaded.
+    """Return the error for data that was not found and could not be downloaded.
 
     Parameters
     ----------
@@ -149,9 +149,9 @@ def missing_data(
     """
     reason = (str(error).strip() or type(error).__name__).splitlines()[-1]
     return DataUnavailableError(
-        f"{name} is not there and could not be downloaded.\n"
-        f"  looked for: {looked_for}\n"
+        f"{name} was not found and could not be downloaded.\n"
+        f"  searched: {looked_for}\n"
         f"  download:   {reason}\n"
-        f"  to mend it: point --data DIR, or the variable {VARIABLE}, at the folder that "
-        f"holds {folder}; or run the suite quick, which needs no data and no network."
+        f"  to fix it: set --data DIR, or the variable {VARIABLE}, to the folder that contains "
+        f"{folder}; or run the suite quick, which needs no data and no network."
     )

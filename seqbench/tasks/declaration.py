@@ -1,4 +1,4 @@
-"""What a task says of itself, looked at before anybody goes by it. Each rule returns a sentence."""
+"""A task's declaration, checked before it is used. Each rule returns a sentence."""
 
 import re
 from collections.abc import Iterator
@@ -7,7 +7,7 @@ from seqbench.metrics import find_metric
 from seqbench.tasks.faults import find_unit_fault
 
 METRIC = re.compile(r"[a-z0-9]+(_[a-z0-9]+)*")
-LONGEST = 100  # characters of a metric's name, which stands in every row
+LONGEST = 100  # characters of a metric's name, which is in every row
 
 
 def find_plan_fault(task: object) -> str | None:
@@ -18,7 +18,7 @@ def find_plan_fault(task: object) -> str | None:
 def find_size_fault(task: object) -> str | None:
     """Return what is wrong with what models and rows go by, or None: sizes and metric.
 
-    A task may find out its sizes as it loads its data, so they are looked at afterwards.
+    A task may find out its sizes as it loads its data, so they are checked afterwards.
     """
     return next(_list_size_faults(task), None)
 
@@ -27,30 +27,30 @@ def _list_plan_faults(task: object) -> Iterator[str]:
     readouts = getattr(task, "readouts", None)
     names = isinstance(readouts, tuple | list) and all(isinstance(each, str) for each in readouts)
     if not names or not readouts:
-        yield f"says readouts = {readouts!r}, expected a tuple of names of read-outs"
+        yield f"declares readouts = {readouts!r}, expected a tuple of names of read-outs"
     elif "each" in readouts and len(readouts) > 1:
-        yield f"says readouts = {readouts!r}, but an answer for each step excludes all others"
+        yield f"declares readouts = {readouts!r}, but each excludes all others"
     if not isinstance(looks_ahead := getattr(task, "looks_ahead", None), bool):
-        yield f"says looks_ahead = {looks_ahead!r}, expected True or False"
+        yield f"declares looks_ahead = {looks_ahead!r}, expected True or False"
     length = getattr(task, "default_length", None)
     if length is not None and not _is_size(length):
-        yield f"says default_length = {length!r}, expected a whole number from 1 on, or None"
+        yield f"declares default_length = {length!r}, expected a whole number ≥ 1, or None"
 
 
 def _list_size_faults(task: object) -> Iterator[str]:
     for name in ("features", "time", "outputs"):
         if not _is_size(size := getattr(task, name, None)):
-            yield f"says {name} = {size!r}, expected a whole number from 1 on"
+            yield f"declares {name} = {size!r}, expected a whole number ≥ 1"
     metric = getattr(task, "metric", None)
     if not isinstance(metric, str) or len(metric) > LONGEST or not METRIC.fullmatch(metric):
-        yield f"calls its metric {metric!r}, expected lower-case words joined by underscores"
+        yield f"declares metric = {metric!r}, expected lower-case words joined by underscores"
         return
     if fault := find_unit_fault(metric, getattr(task, "metric_unit", None)):
         yield fault
     higher, known = getattr(task, "higher_is_better", None), find_metric(metric).higher_is_better
     if not isinstance(higher, bool) or known not in (None, higher):
         expected = "True or False" if known is None else str(known)
-        yield f"says higher_is_better = {higher!r} of {metric}, expected {expected}"
+        yield f"declares higher_is_better = {higher!r} of {metric}, expected {expected}"
 
 
 def _is_size(value: object) -> bool:

@@ -66,7 +66,7 @@ def find_index_fault(
     expected = f"{kind} from 0 to {classes - 1}"
     if ignored is not None:
         wrong &= values != ignored
-        expected += f", or {ignored} for those to ignore"
+        expected += f", or {ignored} for ignored ones"
     return _name_first(part, values, wrong, expected)
 
 
@@ -92,5 +92,5 @@ def find_unit_fault(metric: str, unit: object) -> str | None:
     ):
         return f"has the metric_unit {unit!r}, expected 20 printable characters at most"
     if unit and find_metric(metric).share:
-        return f"has the metric_unit {unit!r}, but {metric} is a share, in per cent"
+        return f"has the metric_unit {unit!r}, but {metric} is in per cent"
     return None

@@ -1,9 +1,9 @@
 """Generated data: tasks whose examples are drawn, and the random numbers for that.
 
 A generated data set has to be the same on every machine and with every version of NumPy, for its
-fingerprint stands in every row. NumPy promises that of `RandomState` alone: its stream is frozen
-at what NumPy 1.16 gave (NEP 19), while that of ``default_rng`` may change with a release. Tasks
-take uniform numbers, integers and permutations from it, which need nothing from the machine's
+fingerprint is in every row. NumPy promises that of `RandomState` alone: its stream is frozen at
+what NumPy 1.16 gave (NEP 19), while that of ``default_rng`` may change with a release. Tasks take
+uniform numbers, integers and permutations from it, which need nothing from the machine's
 mathematical library.
 
 The data does not depend on a run's seed: all seeds share one data set, as they share MNIST.
@@ -46,9 +46,10 @@ def draw_rows(
 
 
 class GeneratedTask(Task):
-    """A task that draws its examples, each split from a stream of its own.
+    """A task that draws its examples, each split from a separate stream.
 
-    Only as many training examples are made as are wanted, and they are the first of all there are.
+    Only as many training examples are made as are requested, and they are the first of all there
+    are.
     """
 
     drawn_train: ClassVar[int]
@@ -60,7 +61,7 @@ class GeneratedTask(Task):
 
     def __init__(self, length: int | None = None) -> None:
         super().__init__(length)
-        self.length = self.time  # as it was asked for: a task may add steps to it
+        self.length = self.time  # as it was requested: a task may add steps to it
 
     @abstractmethod
     def draw(self, random: np.random.RandomState, examples: int, kept: int) -> Split:
@@ -89,8 +90,8 @@ class GeneratedTask(Task):
     def _check_memory(self, examples: int) -> None:
         needed, free = examples * self.time * self.bytes_per_step, read_free_memory()
         if needed > free:
-            told = (
-                f"shorter: to draw {examples:,} sequences of {self.time:,} steps takes "
-                f"{format_memory(needed)} of memory, of which {format_memory(free)} are free"
+            expected = (
+                f"shorter: generating {examples:,} sequences of {self.time:,} steps needs "
+                f"{format_memory(needed)} of memory, and {format_memory(free)} are free"
             )
-            raise SettingError("length", self.length, told)
+            raise SettingError("length", self.length, expected)

@@ -25,8 +25,7 @@ class Hello(Classification):
 
     Source: the teaching notebook; after Karpathy, "The unreasonable effectiveness of recurrent
     neural networks", 2015.
-    Trivial answer: always l, the commonest answer, right at 2 of 4 steps. A model without memory
-    gets 3.
+    Baseline: always l, the majority answer, right at 2 of 4 steps. A model without memory gets 3.
     Conventions: none are published.
     """
 

@@ -47,7 +47,7 @@ class MackeyGlass(GeneratedTask, Regression):
     with a step of 0.1; the delayed value between two steps is interpolated by the cubic through
     four. Each series starts from one constant past, drawn from U(0.5, 1.5), and its stretch begins
     after 250 to 499 units of time.
-    Trivial answer: the last value seen, whose score is 0.8 here.
+    Baseline: the last value seen, whose score is 0.8 here.
     Conventions: horizons are 1, 6, 15, 84 or 85 steps; some models run on their own output for 84
     steps ("NRMSE84"); some divide by the deviation of the whole series, take steps of 6, or
     leave out another stretch at the beginning.

@@ -32,7 +32,7 @@ class PermutedMnist(Classification):
     Source: Le, Jaitly and Hinton, 2015. The permutation is NumPy's
     ``RandomState(92916).permutation(784)``, that of expRNN (Lezcano-Casado and Martínez-Rubio,
     2019), and `PERMUTATION_SHA256` is its hash. Step ``i`` is pixel ``permutation[i]``.
-    Trivial answer: the commonest class, 11.35 %.
+    Baseline: the majority class, 11.35 %.
     Conventions: also called psMNIST. There is no standard permutation. Others take
     ``RandomState(0)`` (LMU), ``torch.randperm`` after seed 5544 (LEM) or 12008 (coRNN), the
     bit-reversed order (S4, S5, HiPPO), or a new one in each run (TCN).

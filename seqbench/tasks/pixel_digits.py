@@ -16,7 +16,7 @@ class PixelDigits(Classification):
     ``row-digits``: 1,437 images to train on, 360 to test on.
 
     Source: as ``row-digits``. A small ``pixel-mnist`` that needs no download.
-    Trivial answer: the commonest class, 10 %.
+    Baseline: the majority class, 10 %.
     Conventions: no published figures read these images pixel by pixel.
     """
 

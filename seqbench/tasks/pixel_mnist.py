@@ -16,7 +16,7 @@ class PixelMnist(Classification):
 
     Source: Le, Jaitly and Hinton, "A simple way to initialize recurrent networks of rectified
     linear units", 2015.
-    Trivial answer: the commonest class, 11.35 %.
+    Baseline: the majority class, 11.35 %.
     Conventions: often called sMNIST or sequential MNIST, a name that ``row-mnist`` goes by too.
     Papers differ in scaling (here [0, 1], elsewhere standardised or 0 to 255) and in whether they
     hold back 5,000 or 10,000 training images for validation (here none).

@@ -20,7 +20,7 @@ class RowDigits(Classification):
 
     Source: scikit-learn's `load_digits`, the test set of the UCI optical digits (Alpaydin and
     Kaynak, 1998).
-    Trivial answer: the commonest class, 10 %.
+    Baseline: the majority class, 10 %.
     Conventions: the UCI set splits by writer, 3,823 to 1,797; these are its 1,797.
     """
 

@@ -16,7 +16,7 @@ class RowFashion(Classification):
 
     Source: Xiao, Rasul and Vollgraf, "Fashion-MNIST", 2017; files and checksums as torchvision
     has them.
-    Trivial answer: one class for all, 10 %: the classes are equally common.
+    Baseline: one class for all, 10 %: the classes are equally common.
     Conventions: published figures are mostly of convolutional networks that see the image whole.
     """
 

@@ -14,7 +14,7 @@ class RowMnist(Classification):
     classes. 60,000 images to train on, 10,000 to test on: MNIST's own split.
 
     Source: LeCun, Cortes and Burges; files and checksums as torchvision has them.
-    Trivial answer: the commonest class, 11.35 %.
+    Baseline: the majority class, 11.35 %.
     Conventions: some papers call this, others ``pixel-mnist``, "sequential MNIST": that bare name
     is not used.
     """

@@ -32,8 +32,8 @@ class ShakespeareChars(Classification):
     loss is the cross-entropy in nats, the score the same in bits per character.
 
     Source: Karpathy's char-rnn, 2015, whose text this is, SHA-256 86c4e6aa….
-    Trivial answer: each character as often as in the training targets, whatever came before; to
-    each count 1 is added, so that a character that is missing there is not ruled out.
+    Baseline: each character as often as in the training targets, whatever came before; to each
+    count 1 is added, so that a character that is missing there is not ruled out.
     Conventions: here every window starts from a state of zeros, so its first characters are
     guessed with little to go by; char-rnn carries the state from window to window. nanoGPT splits
     90/10 as here and gives nats per character: bits are 1/ln 2 = 1.44 times as many. char-rnn

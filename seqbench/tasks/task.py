@@ -1,4 +1,4 @@
-"""The task contract: a task owns its examples, sizes, loss, metric and trivial answer.
+"""The task contract: a task owns its examples, sizes, loss, metric and baseline.
 
 The harness asks a task for data, a loss to minimise and a score to report, and knows nothing else
 about it: whether the answer is one for a sequence or one for each step, a class or a number, a
@@ -25,7 +25,7 @@ from seqbench.tasks.faults import find_index_fault, find_shape_fault
 
 @dataclass(frozen=True)
 class Split:
-    """Examples that lie in memory as two tensors, example by example along the first axis.
+    """Examples stored as two tensors, example by example along the first axis.
 
     ``inputs`` are real, Float (examples, time, features), or tokens, Int (examples, time) from 0
     to features − 1, which a model sees as one-hot vectors. ``targets`` are what the task's loss
@@ -49,7 +49,7 @@ class Split:
 
 @dataclass(frozen=True)
 class TaskData:
-    """All that a run is fed with.
+    """All that a run receives.
 
     ``changed`` names the files of it that are not the published ones; None where all are, or where
     nothing is published.
@@ -65,7 +65,7 @@ class TaskData:
 
     @cached_property
     def fingerprint(self) -> str:
-        """`fingerprint` of the examples as they are when it is first asked for."""
+        """`fingerprint` of the examples as they are when it is first requested."""
         return fingerprint(self)
 
 
@@ -101,7 +101,7 @@ class Task(ABC):
     outputs: ClassVar[int]
     """Numbers that a model gives for an example, or for each of its steps."""
     metric: ClassVar[str]
-    """Name of the score, as it stands in the CSV: lower-case words joined by underscores."""
+    """Name of the score, as in the CSV: lower-case words joined by underscores."""
     metric_unit: ClassVar[str] = ""
     """Unit of the score, as °C, in 20 characters at most; empty for a share or a plain number."""
     higher_is_better: ClassVar[bool]
@@ -111,15 +111,15 @@ class Task(ABC):
     looks_ahead: ClassVar[bool] = True
     """Whether an answer may use steps after it; False where those would give it away."""
     default_length: ClassVar[int | None] = None
-    """Time steps of a sequence if nobody says otherwise; None where the data decide."""
+    """Time steps of a sequence by default; None where the data decide."""
     train_examples: int | None = None
-    """How many training examples are wanted, the first ones; None for all. More may be loaded."""
+    """Number of training examples, the first ones; None for all. More may be loaded."""
 
     def __init__(self, length: int | None = None) -> None:
         if self.default_length is not None:
             self.time = length or self.default_length
         elif length is not None:
-            raise SettingError("length", length, "left out for this task: its data decide")
+            raise SettingError("length", length, "omitted for this task: its data have one length")
 
     @abstractmethod
     def load(self, data_dir: Path) -> TaskData:
@@ -166,7 +166,7 @@ class Classification(Task):
     """One class for each sequence, or for each of its steps: cross-entropy in nats, accuracy.
 
     Loss and score are means over examples and steps, without those whose label is `ignore_index`.
-    Trivial answer: always the commonest class of the training targets.
+    Baseline: always the majority class of the training targets.
     """
 
     metric = "accuracy"
@@ -245,12 +245,12 @@ def make_task(spec: RunSpec) -> Task:
 
 
 def build_task(name: str, length: int | None = None) -> Task:
-    """Return the task called ``name``, what it says of itself looked at as far as a plan needs it.
+    """Return the task called ``name``, its declaration checked as far as a plan needs it.
 
     Raises
     ------
     ContractError
-        If it cannot be made, is no `Task`, or says of itself what cannot be.
+        If it cannot be made, is not a `Task`, or declares invalid values.
     """
     try:
         task: object = TASKS[name](length)

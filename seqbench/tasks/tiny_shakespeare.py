@@ -48,7 +48,7 @@ def _list_candidates(data_dir: Path, place: Path) -> Iterator[Path]:
     if place.exists():
         yield place
     for path in walk_files(data_dir):
-        with suppress(OSError):  # it went meanwhile
+        with suppress(OSError):  # removed concurrently
             if path.stat().st_size == BYTES and path != place:
                 yield path
 
@@ -66,7 +66,7 @@ def _download(place: Path) -> bytes:
         with urlopen(URL, timeout=DOWNLOAD_STALL_S) as answer:
             text: bytes = answer.read(BYTES + 1)  # one more than it should be is too many already
         if _checksum(text) != SHA256:
-            raise OSError(f"what {URL} gave has the SHA-256 {_checksum(text)}, not {SHA256}")
+            raise OSError(f"the file from {URL} has the SHA-256 {_checksum(text)}, not {SHA256}")
         with (
             new_folder(place.parent),
             tempfile.TemporaryDirectory(prefix=".download-", dir=place.parent) as folder,

@@ -2,7 +2,7 @@
 
 Torchvision gives the names, the checksums of the archives and the download; this is the one place
 that imports it. What is added here is that a user's folder is only ever read, that every file that
-is read is checked, packed or not, that a download takes its place whole or not at all, and that a
+is read is checked, packed or not, that a download is put in place atomically, and that a
 torchvision whose compiled operators do not fit torch still serves its data sets.
 """
 
@@ -121,8 +121,8 @@ def load_images(name: str, data_dir: Path) -> tuple[Images, Images]:
             if file is not None and file.path.parent != raw:
                 raise DataUnavailableError(
                     f"{file.path.parent} has some of the files of {name}, but "
-                    f"{', '.join(missing)} are nowhere in {data_dir}: put them there, or move "
-                    f"the others away, and all are downloaded"
+                    f"{', '.join(missing)} are missing in {data_dir}: add them, or move the "
+                    f"others away, and all are downloaded"
                 )
         _download(dataset, data_dir)
         found = [_find(each, foreign, name, data_dir) for each in wanted]
@@ -148,11 +148,11 @@ def _list_foreign(name: str) -> frozenset[str]:
 
 
 def _find(wanted: Wanted, foreign: frozenset[str], name: str, data_dir: Path) -> Found | None:
-    """Return the published file, wherever it lies; else another one by its name; None for none."""
+    """Return the published file, in any folder; else another one by its name; None for none."""
     other = None
     for path in _list_candidates(wanted, data_dir / name / "raw", data_dir):
         if path.exists() and not (path.is_file() or path.is_dir()):
-            raise DataUnavailableError(f"{path} is no regular file")
+            raise DataUnavailableError(f"{path} is not a regular file")
         try:
             content = path.read_bytes()
         except OSError as error:
@@ -160,10 +160,10 @@ def _find(wanted: Wanted, foreign: frozenset[str], name: str, data_dir: Path) ->
         checksum = hashlib.md5(content, usedforsecurity=False).hexdigest()
         if checksum in wanted.checksums:
             return Found(path, content, published=True)
-        told = _set_of(path)
+        set_name = _set_of(path)
         if not _is_called_so(wanted, path):
             continue
-        if other is None and (told == name or (told is None and checksum not in foreign)):
+        if other is None and (set_name == name or (set_name is None and checksum not in foreign)):
             other = Found(path, content, published=False)
     return other
 
@@ -200,8 +200,8 @@ def _parse_noted(file: Found, name: str) -> Tensor:
     packed = file.content.startswith(_GZIP)
     if not file.published:
         known = packed or name == "MNIST"
-        told = "" if known else "Unpacked files of this set cannot be checked: keep the archives."
-        note_change(name, file.path, file.content, told)
+        note = "" if known else "Unpacked files of this set cannot be checked: keep the archives."
+        note_change(name, file.path, file.content, note)
     try:
         return _parse(gzip.decompress(file.content) if packed else file.content)
     except (OSError, EOFError, zlib.error, ValueError, struct.error, IndexError) as error:
@@ -212,7 +212,7 @@ def _parse_noted(file: Found, name: str) -> Tensor:
 def _parse(content: bytes) -> Tensor:
     """Return the bytes of a file in the IDX format: zeros, type, axes, sizes, values."""
     if content[:3] != bytes([0, 0, 8]):
-        raise ValueError("it does not begin as a file of bytes in the IDX format does")
+        raise ValueError("it has no header of an IDX file of bytes")
     axes = content[3]
     sizes = struct.unpack_from(f">{axes}I", content, offset=4)
     values = np.frombuffer(content, np.uint8, offset=4 + 4 * axes)
@@ -237,7 +237,7 @@ def _download(dataset: Any, data_dir: Path) -> None:
     except (OSError, RuntimeError) as error:
         files = ", ".join(file for file, _ in dataset.resources)
         near = [path.name for path in walk_files(data_dir) if _plain(name) in _plain(path.name)]
-        seen = f"; {', '.join(near[:3])} in {data_dir} cannot be read as these" if near else ""
+        seen = f"; {', '.join(near[:3])} in {data_dir} cannot be read as such files" if near else ""
         raise missing_data(
             name,
             looked_for=f"{raw} (torchvision's layout: {files}){seen}",

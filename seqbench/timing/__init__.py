@@ -1,1 +1,1 @@
-"""Timing: speed apart from training, sample by sample, and what else the machine did."""
+"""Timing: speed apart from training, sample by sample, and CPU contention."""

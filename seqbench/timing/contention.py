@@ -1,9 +1,9 @@
-"""What else the machine did while something was timed, and whether it can have disturbed a run.
+"""CPU contention while something was timed, and whether it can have slowed a run down.
 
-Linux keeps the books. A thread's ``schedstat`` has the time that it was ready to run and waited
-for a core; ``/proc/stat`` the busy time of each core and the time that the host gave to others
-(steal); a control group and the processor the time that they were held back. Elsewhere `psutil`
-reports the busy time and the rest is not known.
+Linux keeps the books. A thread's ``schedstat`` has the time that it was ready to run and waited for
+a core; ``/proc/stat`` the busy time of each core and the time that the host gave to others (steal);
+a control group and the processor the time that they were throttled. Elsewhere `psutil` reports the
+busy time and the rest is not known.
 """
 
 import os
@@ -34,7 +34,7 @@ CONTENDED_SHARE = 0.05
 
 @dataclass(frozen=True)
 class Counters:
-    """Seconds since some beginning; what has several entries is empty where nobody reports it.
+    """Seconds since some start; a field of several entries is empty if it is not reported.
 
     Parameters
     ----------
@@ -47,9 +47,9 @@ class Counters:
     waiting_s
         By thread of this process: ready, and waiting for a core.
     throttled_s
-        Time that the control group was held back, summed over the cores it ran on.
+        Time that the control group was throttled, summed over the cores it ran on.
     heat_s
-        By core: time that it was held back by heat.
+        By core: time that it was throttled by temperature.
     """
 
     at_s: float
@@ -98,7 +98,7 @@ def _read_waiting() -> Iterator[tuple[str, float]]:
 
 
 def _read_throttled() -> float | None:
-    """Return how long this process's control group was held back, summed over cores."""
+    """Return how long this process's control group was throttled, summed over cores."""
     path, name, unit = _THROTTLED
     with suppress(OSError):
         values = dict(line.split() for line in path.read_text().splitlines())
@@ -125,7 +125,7 @@ def compare_counters(
 ) -> Load:
     """Return what happened between two readings, and whether a run was disturbed by it.
 
-    The sums tell of the whole machine. The verdict counts only what can have held this run up:
+    The sums tell of the whole machine. The verdict counts only what can have slowed this run down:
     what the run is as slow as is its slowest thread, so sums over threads or cores say nothing.
 
     - Other processes count on usable cores, as far as they exceed those that the run leaves free.
@@ -177,7 +177,7 @@ def _subtract(before: Mapping[_Key, float], after: Mapping[_Key, float]) -> dict
 
 
 def _choose(by_core: Mapping[int, float], usable: Collection[int]) -> list[float]:
-    """Return the values of the usable cores; of all, where a container numbers them anew."""
+    """Return the values of the usable cores; of all, where a container numbers them again."""
     return [by_core[each] for each in by_core if each in usable] or list(by_core.values())
 
 

@@ -1,6 +1,6 @@
-"""What the machine can do at best: a product of large squares, and a copy in memory.
+"""Hardware peaks: matrix-multiply throughput (GEMM) and memory bandwidth.
 
-Measured in the same run as what is held against it, on the same device, with the same threads and
+Measured in the same run as what is compared with it, on the same device, with the same threads and
 in the same precision; a data sheet's figure is reached by nothing.
 """
 
@@ -20,7 +20,7 @@ COPIED_BYTES = {"cpu": 1 << 27, "cuda": 1 << 30}
 
 @dataclass(frozen=True)
 class Limit:
-    """A piece of work at the machine's limit, and what one call of it does."""
+    """Work that reaches a hardware peak, and the operations and bytes of one call."""
 
     phase: str
     work: Callable[[], object]

@@ -24,15 +24,15 @@ class Sampling:
         Stop once the 95 % interval of the median is no wider than this share of it; it allows for
         the correlation of successive samples, and takes `LEAST_SAMPLES`.
     budget_s
-        Stop after so many seconds of samples anyway; warming up may take as much again.
+        Maximum total time of samples, in seconds; warm-up may take as much again.
     least, most
         Never fewer, never more samples, unless ``least`` take three times the budget.
     singles
         As many samples where each is a single call: their 95th percentile takes 200, of which 10
         are expected beyond it.
     least_sample_s
-        Work that is shorter is done several times for a sample, or the clock's own cost would
-        stand in it.
+        Work that is shorter is done several times for a sample, or it would include the cost of
+        the clock.
     """
 
     width: float = 0.02
@@ -45,7 +45,7 @@ class Sampling:
 
 @dataclass(frozen=True)
 class Sample:
-    """Seconds that some calls took together, and what else the machine did meanwhile."""
+    """Seconds that some calls took together, and the CPU contention."""
 
     calls: int
     seconds: float
@@ -63,7 +63,7 @@ class Sampler:
     sampling
         How carefully.
     watch
-        Tells what else the machine did.
+        Reports CPU contention.
     """
 
     clock: SampleClock

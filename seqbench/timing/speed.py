@@ -1,7 +1,7 @@
 """Speed, measured apart from training: steps, their halves, inference, latency, and the limits.
 
-What is timed is the harness's own step on a model of its own, which is thrown away, so that
-measuring leaves no trace in what is trained.
+What is timed is the harness's own step on a model of its own, which is discarded, so that measuring
+leaves no trace in what is trained.
 """
 
 import sys
@@ -29,11 +29,11 @@ from seqbench.training.threads import Sharing
 WARM_UP_STEPS = 3
 
 LIMITS = Sampling(width=0.05, budget_s=0.1, least=3, most=20)
-"""How carefully the machine's limits are measured: shortly, since every run does it."""
+"""How carefully the hardware peaks are measured: shortly, since every run does it."""
 
 
 def forget_compiled() -> None:
-    """Let torch.compile start afresh, so that a run pays for its own compilation."""
+    """Reset torch.compile, so that a run pays for its own compilation."""
     if dynamo := sys.modules.get("torch._dynamo"):
         dynamo.reset()
         dynamo.utils.compilation_time_metrics.clear()
@@ -81,7 +81,7 @@ class Measuring:
         self.watch = watch or LoadWatch(spec.threads)
 
     def measure_limits(self, sampling: Sampling = LIMITS) -> list[TimingRecord]:
-        """Return samples of the machine's own limits, with the run's threads and precision."""
+        """Return samples of the hardware peaks, with the run's threads and precision."""
         sampler = Sampler(self.clock, sampling, self.watch)
         records: list[TimingRecord] = []
         device, precision = self.spec.device, self.spec.precision

@@ -14,7 +14,7 @@ def keep_freed_memory() -> None:
     """Let the process keep what a training step frees, up to 256 MiB, for the next one.
 
     Left to itself glibc gives large tensors back to the system when they are freed; at the next
-    step each page has to be had anew, which takes up to a tenth of the time of a step, and more or
+    step each page is requested again, which takes up to a tenth of the time of a step, and more or
     less of it as chance lays the tensors out.
     """
     with suppress(AttributeError, OSError, TypeError):  # not glibc: it keeps to its own rules

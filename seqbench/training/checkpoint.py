@@ -52,16 +52,16 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch.load raises whatever its unpickler meets
-        raise UsageError(f"{path} is no checkpoint: {read_message(error)}") from error
+        raise UsageError(f"{path} is not a checkpoint: {read_message(error)}") from error
     if isinstance(content, dict) and set(content) == {"about", "weights"}:
         try:
             about = dict(json.loads(content["about"]))
             return {**about, "weights": content["weights"]}
         except (TypeError, ValueError) as error:
-            raise UsageError(f"{path} does not say what model it is of: {error}") from error
+            raise UsageError(f"{path} does not identify its model: {error}") from error
     if isinstance(content, Mapping) and all(isinstance(each, Tensor) for each in content.values()):
         return {"weights": content}
-    raise UsageError(f"{path} is no checkpoint: it has other parts")
+    raise UsageError(f"{path} is not a checkpoint: it has other keys")
 
 
 def load_checkpoint(model: nn.Module, path: Path) -> None:
@@ -76,7 +76,7 @@ def load_checkpoint(model: nn.Module, path: Path) -> None:
     try:
         model.load_state_dict(weights)
     except Exception as error:  # it raises whatever weights that are none come to
-        raise UsageError(f"{path} does not hold this model's weights: {error}") from error
+        raise UsageError(f"{path} does not contain this model's weights: {error}") from error
 
 
 def load_run(path: Path) -> tuple[RunSpec, SequenceModel]:
@@ -95,7 +95,7 @@ def load_run(path: Path) -> tuple[RunSpec, SequenceModel]:
     parts = read_checkpoint(path)
     if "settings" not in parts:
         raise UsageError(
-            f"{path} has weights alone, as earlier ones have: build its model and use "
+            f"{path} contains only weights, as earlier versions wrote: build its model and use "
             f"load_state_dict"
         )
     try:
@@ -104,7 +104,7 @@ def load_run(path: Path) -> tuple[RunSpec, SequenceModel]:
     except SeqbenchError:
         raise
     except Exception as error:  # settings of tomorrow, or sizes that are none
-        raise UsageError(f"{path} has no model of this version: {error}") from error
+        raise UsageError(f"{path} contains no model of this version: {error}") from error
     load_checkpoint(model, path)
     return spec, model.eval()
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-_TOLD = re.compile(r"(\S+) does not have a deterministic implementation")
+_WARNING = re.compile(r"(\S+) does not have a deterministic implementation")
 
 
 class Determinism:
@@ -28,11 +28,11 @@ class Determinism:
         settings: Any = torch.utils.deterministic
         fill = settings.fill_uninitialized_memory
         with warnings.catch_warnings():
-            warnings.filterwarnings("always", message=f".*{_TOLD.pattern[6:]}")
+            warnings.filterwarnings("always", message=f".*{_WARNING.pattern[6:]}")
             tell = warnings.showwarning
 
             def note(message: Warning | str, *rest: object, **more: object) -> None:
-                found = _TOLD.search(str(message))
+                found = _WARNING.search(str(message))
                 if found is None:
                     tell(message, *rest, **more)  # type: ignore[arg-type]
                 elif found[1] not in self.operators:

@@ -11,7 +11,7 @@ def resolve_device(name: str) -> str:
     Raises
     ------
     UsageError
-        If the name is another one, or CUDA is asked for where torch cannot use it.
+        If the name is another one, or CUDA is requested where torch cannot use it.
     """
     if name == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
@@ -25,12 +25,12 @@ def resolve_device(name: str) -> str:
 
 
 def default_threads() -> int:
-    """Return the threads that torch takes inside one operator if nobody says otherwise."""
+    """Return the threads that torch takes inside one operator by default."""
     return torch.get_num_threads()
 
 
 def explain_auto() -> str | None:
-    """Say what ``auto`` does not take on this machine, or return None if it takes what there is."""
+    """Describe the device of this machine that ``auto`` does not support, or return None."""
     if torch.backends.mps.is_available() and not torch.cuda.is_available():
-        return "device auto is the CPU here: the GPU of a Mac (MPS) is not supported"
+        return "device auto selects the CPU: the GPU of a Mac (MPS) is not supported"
     return None

@@ -1,4 +1,4 @@
-"""The check before a run is timed: that its optimiser gets what an ordinary backward pass gives."""
+"""The check before a run is timed: that its optimiser gets what a plain backward pass gives."""
 
 from dataclasses import replace
 
@@ -13,17 +13,17 @@ from seqbench.training.loop import Training
 from seqbench.training.threads import FEWEST_EXAMPLES
 
 TOLERANCES = {"float32": 1e-4, "tf32": 2e-2, "bfloat16": 1e-1, "float16": 2e-2}
-"""How far outputs and gradients may be off, as a share of the norm of what they should be.
+"""How far outputs and gradients may be off, relative to the norm of what they should be.
 
 Rounding alone takes most of it: a product in bfloat16 keeps 8 bits, and a recurrence feeds every
 error into the next step.
 """
 
-_LEAST_SHARE = 1e-3  # of the greatest norm: what is smaller is compared with this, not with itself
+_LEAST_SHARE = 1e-3  # of the maximum norm: what is smaller is compared with this, not with itself
 
 
 def check_equivalence(spec: RunSpec, task: Task, data: TaskData, shares: int) -> None:
-    """Compare a run's step with that of the variant's ordinary implementation in float32.
+    """Compare a run's step with that of the variant's default implementation in float32.
 
     One side is the step of the training itself: its implementation and precision, its shares, its
     clipping. The other is one backward pass through the whole batch by autograd. Both in training
@@ -40,7 +40,7 @@ def check_equivalence(spec: RunSpec, task: Task, data: TaskData, shares: int) ->
     DisagreementError
         If the outputs or a parameter's gradient differ by more than rounding explains.
     UnsupportedError
-        If the spec's settings do not go together here.
+        If the spec's settings are incompatible here.
     """
     ordinary = VARIANTS[spec.variant].implementations[0]
     tried = replace(spec, cuda_graph=False)
@@ -53,7 +53,7 @@ def check_equivalence(spec: RunSpec, task: Task, data: TaskData, shares: int) ->
         raise DisagreementError(
             f"{spec.variant} in {spec.implementation}, {spec.precision}, {parts}differs from "
             f"{ordinary}, float32, the whole batch at once, by {difference:.2g} of the norm in "
-            f"{name}; {TOLERANCES[spec.precision]:g} is allowed"
+            f"{name}; the tolerance is {TOLERANCES[spec.precision]:g}"
         )
 
 
@@ -93,7 +93,7 @@ def read_step(training: Training) -> dict[str, Tensor]:
 
 
 def differentiate_plainly(training: Training) -> dict[str, Tensor]:
-    """Return the same by an ordinary backward pass through the whole batch and plain clipping."""
+    """Return the same by a plain backward pass through the whole batch and plain clipping."""
     training.model.train()
     examples = training.data.train
     with training.active():

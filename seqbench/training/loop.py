@@ -51,7 +51,7 @@ class Training:
     Raises
     ------
     UnsupportedError
-        If the spec's settings do not go together here.
+        If the spec's settings are incompatible here.
     """
 
     def __init__(self, spec: RunSpec, task: Task, data: TaskData, shares: int = 1) -> None:
@@ -88,7 +88,7 @@ class Training:
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on from where another training of an equal spec stood, to the last bit."""
+        """Restore the state of another training of an equal spec, to the last bit."""
         self.model.load_state_dict(state["model"])
         self.update.load_state_dict(state["update"])
         self._order.set_state(state["order"])
@@ -159,7 +159,7 @@ class Training:
         return self._sharing.map(self._loss_of(batch), batch.chunk(self._sharing.shares))
 
     def backward(self, losses: list[Tensor], *, keep: bool = False) -> list[Gradients]:
-        """Return the gradients of each share's loss; ``keep`` lets it be done once more."""
+        """Return the gradients of each share's loss; ``keep`` lets it be done again."""
         return self._sharing.map(partial(self._gradients_of, keep=keep), losses)
 
     def differentiate(self, batch: Tensor) -> tuple[Tensor, list[Gradients]]:

@@ -1,7 +1,7 @@
-"""What is found out about a run by trying it: how its batches may be shared, whether it repeats.
+"""Observed properties of a run: how its batches may be shared, whether it is reproducible.
 
-Nothing that a variant or task may do is taken on trust. Everything here happens on a few examples,
-copied, with trainings that are thrown away, before any clock runs; it warms up the kernels too.
+No behaviour of a variant or task is assumed. Everything here happens on a few examples, copied,
+with trainings that are discarded, before any clock runs; it warms up the kernels too.
 """
 
 import copy
@@ -25,7 +25,7 @@ from seqbench.training.threads import count_shares
 FULL_BATCHES = 2
 """Batches that are trained on before the last, smaller one."""
 EPOCHS_WITH_STATE = 8
-"""How often that is done where a model keeps state of its own, which may tell only later."""
+"""How often that is done where a model keeps internal state, which may tell only later."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Observation:
         Why an equal run would not give equal numbers; None if nothing speaks against it.
     keeps_state
         Whether outputs depend on more than inputs, ``state_dict`` and random streams, so that a
-        resumed training may differ from one that went through.
+        resumed training may differ from an uninterrupted one.
     """
 
     shares: int
@@ -52,14 +52,14 @@ class Observation:
 
 
 def observe(spec: RunSpec, task: Task, data: TaskData) -> Observation:
-    """Try a run on a few of its examples.
+    """Test a run on a few of its examples.
 
     Raises
     ------
     ContractError
-        If the variant's encoder gives wrong shapes, or writes into what it is fed with.
+        If the variant's encoder gives wrong shapes, or modifies its inputs.
     UnsupportedError
-        If the spec's settings do not go together here.
+        If the spec's settings are incompatible here.
     """
     few = take_few(spec, data)
     shares, reason, keeps_state = choose_shares(spec, task, few)
@@ -82,7 +82,7 @@ def choose_shares(spec: RunSpec, task: Task, few: TaskData) -> tuple[int, str | 
     if most == 1:
         return 1, None, keeps_state
     if not probe.model.encoder.reentrant:
-        reason = f"the implementation {spec.implementation} works on one thread at a time"
+        reason = f"the implementation {spec.implementation} supports only one thread at a time"
     if reason is None:
         plain = replace(spec, precision="float32", cuda_graph=False)
         parted, _ = find_difference(plain, plain, task, few, most)
@@ -108,7 +108,7 @@ def _count(few: TaskData, spec: RunSpec) -> int:
 
 
 def _rehearse(spec: RunSpec, task: Task, few: TaskData, shares: int, epochs: int) -> dict[str, Any]:
-    """Train on a few batches, with an evaluation after each; return all that came of it."""
+    """Train on a few batches, with an evaluation after each; return all results."""
     own = TaskData(_copy(few.train), _copy(few.test))
     training = Training(spec, task, own, shares)
     found: dict[str, Any] = {}
@@ -126,13 +126,13 @@ def _rehearse(spec: RunSpec, task: Task, few: TaskData, shares: int, epochs: int
     for name in ("train", "test"):
         given, left = getattr(few, name), getattr(own, name)
         if not _equal([given.inputs, given.targets], [left.inputs, left.targets]):
-            fault = f"writes into the {name} examples of {spec.task}: copy what is changed"
+            fault = f"modifies the {name} examples of {spec.task}: modify a copy"
             raise ContractError("variant", spec.variant, fault)
     return found
 
 
 def _find_side_effect(training: Training, most: int) -> tuple[str | None, bool]:
-    """Say what keeps a model from being shared, and whether it keeps state of its own.
+    """Describe what keeps a model from being shared, and whether it keeps internal state.
 
     It is tried in batches of every size that the run has, those of its shares too.
     """
@@ -152,7 +152,7 @@ def _find_side_effect(training: Training, most: int) -> tuple[str | None, bool]:
 
 
 def _try_forward(training: Training, inputs: Tensor) -> tuple[str | None, bool]:
-    """Do a forward pass twice from one state; say what it did besides, and if it kept state."""
+    """Do a forward pass twice from one state; describe side effects, and if it kept state."""
     model, streams = training.model, read_streams()
     before, saved = _read_state(model), copy.deepcopy(model.state_dict())
     first = _encode(training, inputs)
@@ -184,16 +184,16 @@ def _encode(training: Training, inputs: Tensor) -> Tensor:
             encode_checked(spec, model.encoder, kept.clone())  # or it has another reason
             raise UnsupportedError(_describe_precision(spec, str(error))) from error
     if not _equal(given, kept):
-        fault = "writes into its inputs, which other runs are fed with too: copy what is changed"
+        fault = "modifies its inputs, which other runs share: modify a copy"
         raise ContractError("variant", spec.variant, fault)
     if spec.precision != "float32" and encoding.steps.dtype != DTYPES[spec.precision]:
-        raise UnsupportedError(_describe_precision(spec, f"it gives {encoding.steps.dtype}"))
+        raise UnsupportedError(_describe_precision(spec, f"its output is {encoding.steps.dtype}"))
     return outputs.detach()
 
 
 def _describe_precision(spec: RunSpec, fault: str) -> str:
     name = f"{spec.variant} ({spec.implementation})"
-    return f"{name} does not compute in {spec.precision} here: {fault.splitlines()[0]}"
+    return f"{name} does not support {spec.precision}: {fault.splitlines()[0]}"
 
 
 def _read_state(model: nn.Module) -> dict[str, Tensor]:
@@ -211,7 +211,7 @@ def _list_tensors(model: nn.Module) -> Iterator[tuple[str, Tensor]]:
 
 
 def _equal(one: Any, other: Any) -> bool:
-    """Tell whether two trees of tensors and numbers are equal to the last bit, NaN included."""
+    """Return whether two trees of tensors and numbers are bitwise equal, NaN included."""
     if isinstance(one, Tensor) and isinstance(other, Tensor):
         if one.shape != other.shape or one.dtype != other.dtype:
             return False

@@ -18,10 +18,10 @@ _EAGER_STEPS = 3  # before a capture, so that libraries have chosen kernels and 
 class Update:
     """A spec's optimiser with what it asks for around it: clipping, a schedule, scaled losses.
 
-    Gradients are summed into tensors of its own, which lie in memory as the parameters do. So
+    Gradients are summed into tensors of its own, with the memory layout of the parameters. So
     nothing is added into, or scaled in, a tensor that autograd or a model holds elsewhere: one
-    tensor may well be the gradient of two parameters. And torch's fused kernels, which go through
-    both in the order of memory and look at no strides, find each number beside its weight.
+    tensor may well be the gradient of two parameters. And torch's fused kernels, which use both in
+    the order of memory and ignore strides, find each number next to its weight.
 
     Parameters
     ----------
@@ -101,7 +101,7 @@ class Update:
         return {name: part.state_dict() for name, part in parts.items() if part is not None}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on from where another update of the same settings stood."""
+        """Restore the state of another optimiser of the same settings."""
         self._optimizer.load_state_dict(state["optimizer"])
         if self._schedule:
             self._schedule.load_state_dict(state["schedule"])
@@ -109,7 +109,7 @@ class Update:
             self._scaler.load_state_dict(state["scaler"])
 
     def advance(self) -> None:
-        """Go on to the schedule's next step size."""
+        """Apply the schedule's next learning rate."""
         if self._schedule:
             self._schedule.step()
 
@@ -172,7 +172,7 @@ class CapturedStep:
         if spec.device != "cuda":
             raise UnsupportedError("a CUDA graph needs --device cuda")
         if spec.precision == "float16":
-            raise UnsupportedError("a CUDA graph cannot skip a step, which float16 may have to")
+            raise UnsupportedError("a CUDA graph cannot skip a step, as float16 may require")
         self._step = step
         self._batch_size = spec.batch_size
         self._eager_steps = 0
@@ -194,7 +194,7 @@ class CapturedStep:
         return self._loss.clone()
 
     def _on_the_side(self, batch: Tensor) -> Tensor:
-        """Take a step in a stream of its own, as what is captured later will be."""
+        """Take a step in a separate stream, as what is captured later will be."""
         here, side = torch.cuda.current_stream(), torch.cuda.Stream()
         side.wait_stream(here)
         with torch.cuda.stream(side):

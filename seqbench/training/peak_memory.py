@@ -45,8 +45,8 @@ def measure_step_memory(
 
     Counted is every tensor, also inside TorchScript and autograd. Not counted is what libraries
     allocate for themselves past torch's allocator (packed weights and scratch space of MKL and
-    oneDNN), a workspace that was there before the step (cuBLAS), code, and the data set. On the
-    CPU bytes are those asked for; CUDA's allocator rounds each allocation up to 512.
+    oneDNN), a workspace that was there before the step (cuBLAS), code, and the data set. On the CPU
+    bytes are those requested; CUDA's allocator rounds each allocation up to 512.
 
     Parameters
     ----------

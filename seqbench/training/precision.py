@@ -1,4 +1,4 @@
-"""The type of numbers that matrix products are done in, asked for in words and then made sure of.
+"""Precision of matrix products: requested, and then verified.
 
 Without it cuDNN takes TF32 for float32, and autocast leaves in float32 what it does not know.
 """
@@ -17,7 +17,7 @@ DTYPES = {
     "bfloat16": torch.bfloat16,
     "float16": torch.float16,
 }
-"""What comes out of a layer in each precision."""
+"""Type of a layer's output in each precision."""
 
 _TF32_FROM = (8, 0)  # compute capability: Ampere
 
@@ -28,11 +28,11 @@ def check_precision(precision: str, device: str) -> None:
         if precision == "tf32" and torch.cuda.get_device_capability() < _TF32_FROM:
             raise UnsupportedError("tf32 needs a GPU of compute capability 8.0 or more")
         if precision == "bfloat16" and not torch.cuda.is_bf16_supported():
-            raise UnsupportedError("this GPU has no bfloat16")
+            raise UnsupportedError("this GPU does not support bfloat16")
     elif precision == "tf32":
-        raise UnsupportedError("tf32 is a type of GPUs; a CPU has none")
+        raise UnsupportedError("tf32 is not supported on a CPU")
     elif precision == "float16":
-        raise UnsupportedError("float16 is trained on GPUs only here: use bfloat16 on a CPU")
+        raise UnsupportedError("float16 training is supported on GPUs only: use bfloat16 on a CPU")
 
 
 def autocast(precision: str, device: str, *, shared: bool) -> AbstractContextManager[object]:
@@ -49,7 +49,7 @@ def autocast(precision: str, device: str, *, shared: bool) -> AbstractContextMan
 
 @contextmanager
 def products_in(precision: str, device: str) -> Iterator[None]:
-    """Let float32 products on CUDA, cuDNN's recurrences too, round to TF32 if that is asked for.
+    """Let float32 products on CUDA, cuDNN's recurrences too, round to TF32 if that is requested.
 
     And only then; outside the block the settings are as they were. It holds for all threads.
     """

@@ -61,5 +61,5 @@ def fresh_settings() -> Iterator[None]:
         if torch.get_default_device().type != "cpu":
             torch.set_default_device(None)
         if (device := torch.get_default_device()).type != "cpu":
-            raise UsageError(f"the default device is {device} here: call it outside that block")
+            raise UsageError(f"the default device is {device}: call it outside that block")
         yield

@@ -1,4 +1,4 @@
-"""Random streams: each use of randomness draws from a stream of its own.
+"""Random streams: each use of randomness draws from a separate stream.
 
 Initial weights, data order and dropout have separate streams, derived from the run's seed and
 from nothing else. So all variants of a seed see the same batches in the same order, whatever
@@ -27,9 +27,9 @@ def derive_seed(seed: int, stream: Stream) -> int:
 class GlobalStream:
     """A stream for code that can only draw from global generators: layers, dropout, plugins.
 
-    While it is `active`, the global generators of torch, NumPy and Python's ``random`` stand where
-    this stream stopped the last time; then they are put back as they were. So two runs can take
-    turns in one process, and no run depends on what drew random numbers before it.
+    While it is `active`, the global generators of torch, NumPy and Python's ``random`` have the
+    state in which this stream stopped last; then they are restored. So two runs can alternate in
+    one process, and no run depends on what drew random numbers before it.
     """
 
     def __init__(self, seed: int, device: str) -> None:
@@ -57,11 +57,11 @@ class GlobalStream:
         return not same_streams(self._first, self._state)
 
     def state_dict(self) -> dict[str, Any]:
-        """Return where the stream stands."""
+        """Return the state of the stream."""
         return self._state
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on from where another stream stood."""
+        """Restore the state of another stream."""
         self._state = dict(state)
 
     @contextmanager
@@ -74,7 +74,7 @@ class GlobalStream:
 
 
 def read_streams(devices: Sequence[str] = ()) -> dict[str, Any]:
-    """Return where the global generators stand, in tensors and plain numbers."""
+    """Return the state of the global generators, in tensors and plain numbers."""
     state: Any = np.random.get_state()  # noqa: NPY002
     name, key, *rest = state
     states: dict[str, Any] = {
@@ -86,7 +86,7 @@ def read_streams(devices: Sequence[str] = ()) -> dict[str, Any]:
 
 
 def same_streams(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
-    """Tell whether two states of the global generators are equal."""
+    """Return whether two states of the global generators are equal."""
     return bool(_to_plain(one) == _to_plain(other))
 
 

@@ -41,7 +41,7 @@ class Sharing:
         """Let torch use, inside one operator, as many threads as belong to one share.
 
         The caller's own operators too: a team of threads that has just finished one goes on
-        spinning for a while and would hold up the shares. Blocks may lie within each other; each
+        spinning for a while and would delay the shares. Blocks may lie within each other; each
         leaves the calling thread as it was.
         """
         threads, flushes = torch.get_num_threads(), _flushes_denormals()
@@ -60,7 +60,7 @@ class Sharing:
         if self.shares == 1:
             return [work(part) for part in parts]
         inference = torch.is_inference_mode_enabled()  # a thread has its own, so it is handed over
-        waiting = iter(list(enumerate(parts)))  # whoever is free takes the next
+        waiting = iter(list(enumerate(parts)))  # the next free thread takes one
         results: dict[int, Result] = {}
         failed = Event()
 
@@ -103,7 +103,7 @@ def prepare_thread(inside: int) -> None:
 
 
 def _flushes_denormals() -> bool:
-    """Tell whether the calling thread takes 0 for numbers below the smallest normal one."""
+    """Return whether the calling thread takes 0 for numbers below the smallest normal one."""
     return float(torch.full((), 2.0**-126, dtype=torch.float32, device="cpu") * 0.5) == 0.0
 
 

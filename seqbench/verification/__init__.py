@@ -1,1 +1,1 @@
-"""Verification: published runs again, and whether they come to the same."""
+"""Verification: repeated published runs, and whether they are equal."""

@@ -1,4 +1,4 @@
-"""What reruns of published rows come to: of a run, of a group of seeds, of them all. No torch."""
+"""Outcome of reruns of published rows: of a run, of a group of seeds, of them all. No torch."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from seqbench.verification.score_shift import ScoreShift
 
 
 class Outcome(IntEnum):
-    """What a comparison comes to; the worst of several is that of them all."""
+    """Outcome of a comparison; the worst of several is that of them all."""
 
     EQUAL = 0
     """To the last bit."""
@@ -27,7 +27,7 @@ class Outcome(IntEnum):
 class PublishedRun:
     """A row of ``runs.csv``, and the spec that it was run by.
 
-    The row is found by the ``run_id`` that stands in it: today's digest of the spec may be another.
+    The row is found by its ``run_id``: the present digest of the spec may differ.
     """
 
     row: Mapping[str, Any]
@@ -47,9 +47,9 @@ class Rerun:
     score
         The final score of today; None where there is none.
     deviation
-        Where they are furthest apart; None where they are equal to the last bit.
+        Where they are furthest apart; None where they are bitwise equal.
     code_changed
-        Whether the sources that it goes through are others than they were.
+        Whether the sources that it executes are others than they were.
     resolution
         Smallest step of its score, in the metric's unit.
     """
@@ -100,7 +100,7 @@ class ScoreCheck:
 
 @dataclass(frozen=True)
 class Verification:
-    """What came of running published rows again; ``differences`` are those of the environment."""
+    """Outcome of repeating published rows; ``differences`` are those of the environment."""
 
     checks: Sequence[ScoreCheck]
     differences: Sequence[str]

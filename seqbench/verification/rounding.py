@@ -41,7 +41,7 @@ class Deviation:
 
     @property
     def share(self) -> float:
-        """The difference as a share of its bound; infinite where one of the two is no number."""
+        """The difference relative to its bound; infinite where one of the two is no number."""
         if math.isnan(self.difference):
             return math.inf
         return abs(self.difference) / self.bound if self.bound else math.inf

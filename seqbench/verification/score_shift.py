@@ -25,21 +25,21 @@ MOST_SEEDS = 1000
 class ScoreShift:
     """How far final scores have shifted, paired by seed.
 
-    One interval decides each way. *Equivalent* are scores whose 90 % interval of the mean shift
-    lies inside the margin: the two one-sided tests of Schuirmann (J. Pharmacokinet. Biopharm. 15,
-    1987), 5 % each. *Different* are those whose 99 % interval lies outside it, adjusted for the
-    groups compared at once (Šidák, JASA 62, 1967); equivalence of all of them needs no adjustment
+    One interval decides each way. *Equivalent* are scores whose 90 % interval of the mean shift is
+    inside the margin: the two one-sided tests of Schuirmann (J. Pharmacokinet. Biopharm. 15, 1987),
+    5 % each. *Different* are those whose 99 % interval is outside it, adjusted for the groups
+    compared at once (Šidák, JASA 62, 1967); equivalence of all of them needs no adjustment
     (intersection-union test; Berger, Technometrics 24, 1982).
 
-    A score that comes in steps can shift by the same for every seed by chance. The variance of a
-    shift is therefore taken to be no less than that of rounding two scores to a step each,
-    2 · `resolution`² / 12. In simulations of normal shifts as large as the margin, rounded to
-    answers of 360, *equivalent* came out in at most 5 % for 2, 3, 5 and 10 seeds.
+    A score that comes in steps can shift by the same for every seed at random. The variance of a
+    shift is therefore taken to be no less than that of rounding two scores to a step each, 2 ·
+    `resolution`² / 12. In simulations of normal shifts as large as the margin, rounded to answers
+    of 360, *equivalent* occurred in at most 5 % for 2, 3, 5 and 10 seeds.
 
     Parameters
     ----------
     shifts
-        Rerun minus published, one a seed, in the metric's unit.
+        Rerun minus published, one per seed, in the metric's unit.
     margin
         Largest mean shift that counts as equivalent, in the metric's unit.
     resolution

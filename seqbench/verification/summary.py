@@ -1,4 +1,4 @@
-"""What `seqbench verify` says of a verification: the outcome, its groups, its reasons."""
+"""Text of `seqbench verify`: the outcome, its groups, its reasons."""
 
 from collections.abc import Iterator, Sequence
 
@@ -9,10 +9,10 @@ from seqbench.verification.rounding import LOSS_BOUND
 from seqbench.verification.score_shift import ScoreShift
 
 WORDS = {
-    Outcome.EQUAL: "equal to the last bit",
+    Outcome.EQUAL: "bitwise equal",
     Outcome.EQUAL_TO_ROUNDING: "equal to rounding",
     Outcome.EQUIVALENT: "equivalent",
-    Outcome.UNDECIDED: "cannot tell",
+    Outcome.UNDECIDED: "undecided",
     Outcome.DIFFERENT: "differs",
 }
 
@@ -28,8 +28,8 @@ def describe_verification(
             for rerun in check.reruns:
                 yield f"    seed {rerun.published.spec.seed}: {_describe_run(rerun)}"
     if found.outcome == Outcome.EQUAL_TO_ROUNDING:
-        yield f"the bound is {LOSS_BOUND:g} of a loss or score, and one answer of an accuracy"
-        yield f"the largest difference is that of {_name_largest(found)}"
+        yield f"the bound is {LOSS_BOUND:g}, relative, or one example of an accuracy"
+        yield f"the largest difference: {_name_largest(found)}"
     yield from _explain(found)
 
 
@@ -42,10 +42,10 @@ def _describe_outcome(found: Verification, sampled: bool) -> str:
         return f"{words}: {_count(len(reruns), 'run')}"
     if outcome == Outcome.EQUAL_TO_ROUNDING:
         equal = sum(rerun.outcome == Outcome.EQUAL for rerun in reruns)
-        more = f", {equal} of them to the last bit" if equal else ""
+        more = f", {equal} of them bitwise" if equal else ""
         return f"{words}: {_count(len(reruns), 'run')}{more}"
     if outcome == Outcome.EQUIVALENT:
-        return f"{words}: the mean score shifted by less than the margin in every group (TOST, 5 %)"
+        return f"{words}: the mean score shift is within the margin in every group (TOST, 5 %)"
     if outcome == Outcome.DIFFERENT:
         return f"{words}: {groups}, {join_words([check.name for check in deciding])}"
     return f"{words}: {groups} undecided; {_advise(deciding, sampled)}"
@@ -56,7 +56,7 @@ def _count(number: int, noun: str) -> str:
 
 
 def _name_largest(found: Verification) -> str:
-    """Name the run, epoch and column of the largest difference, as a share of its bound."""
+    """Name the run, epoch and column of the largest difference, relative to its bound."""
     largest = [(check.name, each) for check in found.checks if (each := _find_largest(check))]
     name, rerun = max(largest, key=lambda each: _share(each[1]))
     return f"{name} {_describe_place(rerun)}"
@@ -76,15 +76,15 @@ def _describe_place(rerun: Rerun) -> str:
 
 
 def _advise(undecided: Sequence[ScoreCheck], sampled: bool) -> str:
-    """Say what would decide."""
+    """Describe what would decide."""
     needed = [check.shift.seeds_needed for check in undecided if check.shift]
     if any(check.shift and not check.shift.margin for check in undecided):
-        return "a published score is no better than the baseline's: state a --margin"
+        return "a published score is not better than the baseline's: set --margin"
     if sampled:
-        return "leave out --sample: all seeds of a group tell more"
+        return "omit --sample to use all seeds of a group"
     known = [seeds for seeds in needed if seeds is not None]
     if not known:
-        return "publish a result with more seeds, or state a wider --margin"
+        return "publish a result with more seeds, or set a wider --margin"
     return f"a result with about {max(known)} seeds would probably decide, or a wider --margin"
 
 
@@ -94,7 +94,7 @@ def _describe_check(check: ScoreCheck) -> str:
         metric = check.reruns[0].published.row["metric"]
         line = f"{line}; {_describe_shift(check.shift, metric, check.outcome)}"
         largest = _find_largest(check)
-        return f"{line}; furthest apart: {_describe_place(largest)}" if largest else line
+        return f"{line}; largest deviation: {_describe_place(largest)}" if largest else line
     if check.outcome == Outcome.DIFFERENT:
         return f"{line}; {_describe_faults(check.reruns)}"
     return line
@@ -104,7 +104,7 @@ def _describe_shift(shift: ScoreShift, metric: str, outcome: Outcome) -> str:
     text = f"mean shift {format_difference(shift.mean, metric)}"
     margin = format_difference(shift.margin, metric)
     if shift.seeds == 1:
-        return f"{text}, margin ±{margin}; one seed has no spread: it takes two at least"
+        return f"{text}, margin ±{margin}; one seed has no spread: at least two are needed"
     different = outcome == Outcome.DIFFERENT
     interval = shift.difference_interval if different else shift.equivalence_interval
     confidence = shift.difference_confidence if different else 0.9
@@ -130,12 +130,12 @@ def _describe_run(rerun: Rerun) -> str:
         return WORDS[Outcome.EQUAL]
     place = rerun.deviation
     share = f"{100 * place.share:.2g} % of" if place.share < 10 else f"{place.share:,.0f} times"
-    place_told = f"epoch {place.epoch}, {place.column} differs by {place.difference:.2g}"
-    return f"{place_told} ({share} the bound)"
+    text = f"epoch {place.epoch}, {place.column} differs by {place.difference:.2g}"
+    return f"{text} ({share} the bound)"
 
 
 def _explain(found: Verification) -> Iterator[str]:
-    """Yield why runs are not equal to the last bit, or ought to be."""
+    """Yield why runs are not bitwise equal, or ought to be."""
     unequal = [rerun for rerun in found.reruns if rerun.outcome != Outcome.EQUAL]
     if found.differences:
         telling = sorted(found.differences, key=lambda each: ".packages." in each)
@@ -145,18 +145,18 @@ def _explain(found: Verification) -> Iterator[str]:
         if expected:
             yield (
                 f"in the same environment {_count(expected, 'deterministic run')} should have been "
-                f"equal to the last bit"
+                f"bitwise equal"
             )
     changed = sum(rerun.code_changed for rerun in unequal)
     if changed:
         noun = "run that is" if changed == 1 else "runs that are"
-        yield f"the code of {changed} {noun} not equal has changed since"
+        yield f"the code of {changed} {noun} not equal has changed"
     unsteady = sum(rerun.deterministic is False for rerun in unequal)
     if unsteady:
         noun = "run is" if unsteady == 1 else "runs are"
-        yield f"{unsteady} {noun} marked as not deterministic and need not be equal"
+        yield f"{unsteady} {noun} marked as nondeterministic and need not be equal"
 
 
 def _was_expected_equal(rerun: Rerun) -> bool:
-    """Tell whether nothing explains, on the same machine, that a run is not equal."""
+    """Return whether nothing explains, on the same machine, that a run is not equal."""
     return rerun.deterministic is True and not rerun.code_changed and rerun.fault is None

@@ -1,4 +1,4 @@
-"""Published runs, run again from nothing but their folder, and what the comparison comes to.
+"""Published runs, repeated from their folder alone, and the result of the comparison.
 
 Equal to the last bit is the rule on the same machine. On another one rounding differs, and in a
 long training all that follows from it; then final scores are compared over seeds.
@@ -24,11 +24,11 @@ from seqbench.verification.rounding import find_deviation, find_step
 from seqbench.verification.score_shift import ScoreShift
 
 MARGIN_SHARE = 0.02
-"""The default margin, as a share of the way from the baseline's score to the published mean."""
+"""The default margin, relative to the distance from the baseline's score to the published mean."""
 
 
 def choose_rows(results: Results, sample: int | None) -> list[PublishedRun]:
-    """Return ``sample`` of the trained runs that ended well, drawn evenly; all for None."""
+    """Return ``sample`` of the completed trained runs, drawn evenly; all for None."""
     runs = results.runs[(results.runs["status"] == "ok") & (results.runs["epochs"] > 0)]
     rows = runs.to_dict("records")
     if sample is not None and sample < len(rows):
@@ -90,15 +90,15 @@ def _run_again(
     if row["data_fingerprint"] != problem.fingerprint:
         return replace(rerun, fault="its data changed")
     if not np.isclose(row["baseline_score"], problem.baseline_score, rtol=1e-6, atol=0):
-        told = f"{problem.baseline_score:.6g} instead of {row['baseline_score']:.6g}"
-        return replace(rerun, fault=f"its baseline's score is {told}")
+        difference = f"{problem.baseline_score:.6g} instead of {row['baseline_score']:.6g}"
+        return replace(rerun, fault=f"its baseline's score is {difference}")
     job = Job(spec=spec, suite=row["suite"], environment_id=environment["environment_id"])
     ended = executor.execute(job, lambda record, saved: None)
     if ended.record.status != "ok":
-        return replace(rerun, fault=f"it ended as {ended.record.status}: {ended.record.error}")
+        return replace(rerun, fault=f"its status is {ended.record.status}: {ended.record.error}")
     if not pd.isna(row["parameters"]) and row["parameters"] != ended.record.parameters:
-        told = f"{ended.record.parameters} parameters instead of {row['parameters']}"
-        return replace(rerun, fault=f"it has {told}")
+        difference = f"{ended.record.parameters} parameters instead of {row['parameters']}"
+        return replace(rerun, fault=f"it has {difference}")
     before = results.epochs[results.epochs["run_id"] == row["run_id"]]
     deviation = find_deviation(before, ended.traces.epochs, problem.test_answers)
     return replace(rerun, score=ended.record.final_score, deviation=deviation)

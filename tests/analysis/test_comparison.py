@@ -84,7 +84,7 @@ def test_other_data_and_other_code_are_told(tmp_path: Path, make_run: MakeRun) -
         results.append(load_results(tmp_path / name))
     told = list(describe_comparison("a", "b", compare_results(*results)))
     assert "1 of 2 pairs were trained on different data." in told
-    assert "2 of 2 pairs went through different code." in told
+    assert "2 of 2 pairs were run with different code." in told
     same = list(describe_comparison("a", "a", compare_results(results[0], results[0])))
     assert not [each for each in same if "pairs" in each]
 
@@ -127,7 +127,7 @@ def test_unlike_machines_have_no_ratio_of_times(gather: Gather) -> None:
     assert np.isnan(found.table["time_ratio"].iloc[0])
     told = list(describe_comparison("a", "b", found))
     assert told[:2] == ["The environments of a and b differ in:", "  machine.cpu: A, B"]
-    assert "The machines are not alike, so times are not compared." in told
+    assert "The machines differ, so times are not compared." in told
 
 
 def test_memory_that_a_kernel_takes_makes_no_other_machine(gather: Gather) -> None:
@@ -137,7 +137,7 @@ def test_memory_that_a_kernel_takes_makes_no_other_machine(gather: Gather) -> No
     assert found.others == ["machine.memory_bytes: 8000, 7990"]
     told = list(describe_comparison("a", "b", found))
     assert told[0] == "The environments of a and b are the same."
-    assert told[1] == "Recorded, but decides nothing: machine.memory_bytes: 8000, 7990."
+    assert told[1] == "Recorded, but not decisive: machine.memory_bytes: 8000, 7990."
 
 
 def test_machines_with_other_numbers_of_cores_are_compared_by_their_scores(
@@ -185,8 +185,10 @@ def test_runs_without_a_partner_are_counted_and_none_at_all_is_refused(
         writer.add(*make_run(0.9, seed=7))
     found = compare_results(gather("a"), load_results(tmp_path / "c"))
     assert (found.only_first, found.only_second) == (2, 1)
-    assert "1 run of c without a partner" in " ".join(describe_comparison("a", "c", found))
-    with pytest.raises(UsageError, match="no run of the same settings and seed in common") as told:
+    assert "1 run of c without a counterpart" in " ".join(describe_comparison("a", "c", found))
+    with pytest.raises(
+        UsageError, match="no completed run with the same settings and seed in common"
+    ) as told:
         compare_results(gather("a"), gather("b", hidden_size=9, variant="lstm"))
     assert str(told.value).endswith("they differ in variant: rnn, lstm; hidden_size: 4, 9")
     with ResultWriter(tmp_path / "d", {"environment_id": "abc"}) as writer:
@@ -222,7 +224,7 @@ def test_results_that_differ_in_one_setting_are_compared_along_it(
     assert (row["seeds"], found.only_first, found.only_second) == (3, 0, 0)
     assert row["gain"] == pytest.approx(gains.mean())
     assert row["p"] == pytest.approx(scipy_stats.ttest_1samp(gains, 0.0).pvalue)
-    line = f"Compared along a setting in which they differ on purpose, {told}."
+    line = f"Compared along the one setting in which they differ, {told}."
     assert line in list(describe_comparison("a", "b", found))
 
 

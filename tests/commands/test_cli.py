@@ -75,7 +75,7 @@ def test_a_run_of_ones_own_is_a_grid_of_the_options(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (("run", "--suite", "quik"), "no suite is called 'quik'; did you mean quick?"),
+        (("run", "--suite", "quik"), "unknown suite 'quik'; did you mean quick?"),
         (("run", "--variant", "bilstn"), "did you mean bilstm"),
         (("run", "--task", "row-digit"), "did you mean row-digits"),
         (("run", "--readout", "lasst"), "did you mean last"),
@@ -88,15 +88,21 @@ def test_a_run_of_ones_own_is_a_grid_of_the_options(tmp_path: Path) -> None:
         (("run", "--seeds", "1,x"), "--seeds must be a whole number"),
         (("run", "--device", "tpu"), "device must be auto, cpu or cuda"),
         (("run", "--name", "../out"), "--name must be lower-case letters"),
-        (("run", "--suite", "custom"), "no suite is called 'custom'"),
+        (("run", "--suite", "custom"), "unknown suite 'custom'"),
         (("run", "--nonsense"), "--nonsense"),
-        (("run", "--length", "9"), "--length must be left out for this task"),
+        (("run", "--length", "9"), "--length must be omitted for this task"),
         (("run", "--task", "hello", "--variant", "birnn"), "--variant must be one that reads"),
         (("run", "--train-examples", "9999"), "--train-examples must be at most 1437"),
         (("run", "--match-parameters", "9"), "--match-parameters must be a number that each model"),
         (("run", "--match-tolerance", "0.1"), "match_tolerance goes with match_parameters"),
-        (("run", "--match-parameters", "9", "--match-tolerance", "1"), "must be a share greater"),
-        (("run", "--match-parameters", "9", "--match-tolerance", "nan"), "must be a share greater"),
+        (
+            ("run", "--match-parameters", "9", "--match-tolerance", "1"),
+            "must be a fraction greater",
+        ),
+        (
+            ("run", "--match-parameters", "9", "--match-tolerance", "nan"),
+            "must be a fraction greater",
+        ),
         (("run", "--timeout", "inf"), "--timeout must be greater than 0 and at most 1,000,000"),
         (("run", "--timeout", "nan"), "--timeout must be greater than 0 and at most 1,000,000"),
         (("run", "--timeout", "-1"), "--timeout must be greater than 0 and at most 1,000,000"),
@@ -105,7 +111,7 @@ def test_a_run_of_ones_own_is_a_grid_of_the_options(tmp_path: Path) -> None:
         (("run", "--task", "mackey-glass", "--length", "100000000"), "--length must be shorter"),
         (("run", "--task", "adding", "--length", "10000000"), "--length must be shorter: to draw"),
         (("run", "--match-parameters", "9", "--hidden-size", "4"), "leave hidden_size out"),
-        (("run", "--variant", "*nix"), "no variant is called '*nix'"),
+        (("run", "--variant", "*nix"), "unknown variant '*nix'"),
         (("show", "lstm", "--task", "helo"), "did you mean hello"),
         (("show", "lstn"), "did you mean lstm"),
         (("report",), "there are no results in results"),
@@ -133,7 +139,7 @@ def test_changed_data_is_refused_or_named_in_rows_and_report(
     words = ("run", "--task", "row-mnist", "--variant", "rnn", "--data", stand_in_folder, *FAST)
     refused = seqbench(*words, cwd=tmp_path)
     assert refused.returncode == ExitCode.BAD_USE
-    assert "is not MNIST as it was published" in refused.stderr
+    assert "is not the published MNIST" in refused.stderr
     assert "--allow-changed-data" in refused.stderr
     assert not (tmp_path / "results").exists()
 
@@ -182,7 +188,7 @@ def test_missing_data_is_one_message_and_nothing_is_written(tmp_path: Path) -> N
         env=os.environ | {"SEQBENCH_DATA": str(tmp_path / "empty")},
     )
     assert done.returncode == ExitCode.BAD_USE
-    assert "MNIST is not there and could not be downloaded" in done.stderr
+    assert "MNIST was not found and could not be downloaded" in done.stderr
     assert "quick, which needs no data" in done.stderr
     assert "Traceback" not in done.stderr
     assert list(tmp_path.iterdir()) == []
@@ -271,7 +277,7 @@ def test_list_show_and_env_tell_what_is_there(
     shown = say("show", "birnn")
     assert "birnn (variant)" in shown
     assert "parameters  141,834" in shown
-    assert "FLOPs       7,746,560 for a sequence, forwards" in shown
+    assert "FLOPs       7,746,560 per sequence, forward pass" in shown
     assert "final       (2, batch, 128)" in shown
     assert "steps       (batch, 28, 256)" in shown
     assert "accuracy 95.55 %" in shown

@@ -235,4 +235,4 @@ def test_an_empty_argument_is_refused_by_its_option(
     with pytest.raises(SystemExit) as ended:
         main()
     assert ended.value.code == ExitCode.BAD_USE
-    assert f"error: {named} is empty; is a variable not set?" in capsys.readouterr().err
+    assert f"error: {named} is empty; perhaps a variable is not set" in capsys.readouterr().err

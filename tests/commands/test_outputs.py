@@ -54,7 +54,7 @@ def test_the_check_leaves_files_as_they_are(tmp_path: Path) -> None:
 def test_a_pipe_that_nobody_reads_is_not_waited_for(tmp_path: Path) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
-    with pytest.raises(UsageError, match="it is a pipe that nobody reads; --evidence names it"):
+    with pytest.raises(UsageError, match="it is a pipe without a reader; --evidence names it"):
         check_outputs([Output("--evidence", pipe)])
     assert "nobody reads" in write_outputs([(Output("--evidence", pipe), "lost\n")])[0]
     reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)

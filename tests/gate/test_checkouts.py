@@ -90,7 +90,7 @@ def test_a_submodule_comes_as_it_lies_there(repository: Repository, library: Rep
 def test_a_submodule_that_is_not_here_is_told(repository: Repository, library: Repository) -> None:
     repository.git("submodule", "--quiet", "deinit", "--all", "--force")
     with check_out(repository, "main") as versions:
-        told = "the submodule vendor/library is not checked out here"
+        told = "the submodule vendor/library is not checked out"
         assert versions.head.environment == told
         assert list((versions.head.folder / "vendor/library").iterdir()) == []
 

@@ -89,7 +89,7 @@ def test_a_training_that_comes_to_nothing_is_worse_than_any(nothing: Scored) -> 
         worse.add_seed((0.9, (0.5,)), nothing)
         better.add_seed(nothing, (0.9, (0.5,)))
     assert (score_of(worse), score_of(better)) == (Verdict.WORSE, Verdict.BETTER)
-    assert "rnn does not learn any more" in format_headline([worse])
+    assert "rnn no longer learns" in format_headline([worse])
     assert "rnn learns now" in format_headline([better])
 
 
@@ -178,7 +178,7 @@ def test_shares_are_parsed_with_names_that_have_commas(
 
 @pytest.mark.parametrize("text", ["much", "a=", "=", "=0.1", " =0.1", "", "0.1,much", '"'])
 def test_what_is_no_share_is_refused(text: str) -> None:
-    with pytest.raises(SettingError, match="must be a share"):
+    with pytest.raises(SettingError, match="must be a fraction"):
         parse_shares("margin", [text])
 
 
@@ -243,7 +243,7 @@ def test_code_that_comes_from_elsewhere_is_not_taken_for_the_versions(tmp_path: 
         {"own": installed / "own/__init__.py"},
     ):
         with pytest.raises(
-            ForeignCodeError, match=r"(mini|other|own) comes from .* not from the ver"
+            ForeignCodeError, match=r"(mini|other|own) was imported from .* not from the ver"
         ):
             check(root, **modules)
 
@@ -291,5 +291,7 @@ def test_code_that_was_loaded_past_the_import_system_is_seen_too(tmp_path: Path)
     fine = load(root / "fine.py"), load(installed / "other.py"), made["made"], 1, object
     check(root, *fine)
     check(root, load(copy / "cache.py", "other.made"), other=installed / "other.py")
-    with pytest.raises(ForeignCodeError, match=r"loaded comes from .*copy.code\.py, not from"):
+    with pytest.raises(
+        ForeignCodeError, match=r"loaded was imported from .*copy.code\.py, not from"
+    ):
         check(root, *fine, load(copy / "code.py"))

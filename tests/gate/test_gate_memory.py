@@ -167,9 +167,7 @@ def test_a_case_knows_how_its_memory_was_read(how: str, verdict: str) -> None:
     for _ in range(20):
         case.add_memory((how, 2**18), (how, 2**19))
     assert case.memory.verdict == verdict
-    small = "Memory is not measured of what needs too little: rnn." in format_summary(
-        make_outcome([case])
-    )
+    small = "Too little memory to be measured: rnn." in format_summary(make_outcome([case]))
     assert small == (how == RESIDENT)
 
 

@@ -117,7 +117,7 @@ def test_all_that_the_base_has_must_be_judged_for_a_good_end() -> None:
     same, undecided, new = make_cases({"rnn": 1.0}), make_cases({"gru": 1.0}), make_case(name="new")
     undecided[0].base_s, undecided[0].head_s = [1.0] * 3, [2.15] * 3
     new.new = True
-    lacking = "the base does not have it"
+    lacking = "the base lacks it"
     new.obstacles = {"time": lacking, "memory": lacking, "score": lacking}
     assert choose_exit_code([*same, new]) == ExitCode.OK
     assert format_headline([*same, new]) == (
@@ -221,6 +221,6 @@ def test_a_score_of_a_training_that_came_to_nothing_is_shown_without_a_figure() 
     (case,) = make_cases({"rnn": 1.0})
     case.base_scores, case.head_scores = [(0.5, ())] * 20, [(float("nan"), ())] * 20
     told = format_summary(make_outcome([case]))
-    assert told.startswith("### Regression: rnn does not learn any more; ")
+    assert told.startswith("### Regression: rnn no longer learns; ")
     assert "inf" not in told
     assert "| **worse** | −∞ points | −∞ to −∞" in " ".join(told.split())

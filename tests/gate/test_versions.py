@@ -84,7 +84,7 @@ def test_where_nothing_they_depend_on_differs_both_run_with_this_python(tmp_path
     (tmp_path / "head" / "constraints.txt").write_text("# tested\ntorch==2.13.0\nnumpy==2.4.6\n")
     found = find_environments(tmp_path / "base", tmp_path / "head")
     assert [each.python for each in found] == [sys.executable] * 2
-    assert [each.told for each in found] == ["", ""]
+    assert [each.description for each in found] == ["", ""]
 
 
 @pytest.mark.parametrize(
@@ -130,10 +130,10 @@ def test_what_only_another_tool_follows_is_told(tmp_path: Path) -> None:
         (tmp_path / name / "uv.lock").write_text(f"{name}\n")
     base, head = find_environments(tmp_path / "base", tmp_path / "head")
     assert base.python == head.python == sys.executable
-    assert (base.told, head.told) == ("", "uv.lock differs and is not followed")
+    assert (base.description, head.description) == ("", "uv.lock differs and is not followed")
     (tmp_path / "head" / "poetry.lock").write_bytes(b"\xff")
     _, head = find_environments(tmp_path / "base", tmp_path / "head")
-    assert head.told == "poetry.lock and uv.lock differ and are not followed"
+    assert head.description == "poetry.lock and uv.lock differ and are not followed"
 
 
 def test_an_environment_is_made_with_what_is_wanted_before_the_constraints(
@@ -236,7 +236,7 @@ def test_a_file_of_another_tool_that_only_one_side_has_is_told(
     for name in ("base", "head"):
         (tmp_path / name).mkdir()
     (tmp_path / "head" / file).write_text(text)
-    assert find_environments(tmp_path / "base", tmp_path / "head")[1].told == (
+    assert find_environments(tmp_path / "base", tmp_path / "head")[1].description == (
         f"{file} differs and is not followed"
     )
 
@@ -256,7 +256,7 @@ def test_a_table_that_is_not_followed_is_told(tmp_path: Path, name: str, text: s
     (tmp_path / "head" / "pyproject.toml").write_text(text)
     (tmp_path / "base" / "pyproject.toml").write_text("[tool.ruff]\nline-length = 100\n")
     _, head = find_environments(tmp_path / "base", tmp_path / "head")
-    assert head.told == f"{name} differs and is not followed"
+    assert head.description == f"{name} differs and is not followed"
     assert head.python == sys.executable
 
 

@@ -90,7 +90,7 @@ def test_all_misfits_are_named_at_once_with_a_number_that_suits_all(wanted: int)
             alone.append(spec.variant)
     assert re.findall(r"([\w-]+) on row-digits [\d,]+", told) == alone
     assert "--match-tolerance" in told
-    found = re.search(r"(\d+) suits all", told)
+    found = re.search(r"(\d+) fits all", told)
     assert found is not None
     for matched in match_hidden_sizes(specs, int(found[1])):
         assert parameters_of(matched) == pytest.approx(int(found[1]), rel=MATCH_TOLERANCE)

@@ -95,7 +95,7 @@ def test_variants_that_wait_to_be_asked_for_are_left_out_and_patterns_ask() -> N
     assert [spec.variant for spec in every] == list(VARIANTS)
     some = plan_runs([{**HERE, "task": ("row-digits",), "variant": ("*gru", "rnn")}])
     assert {"gru", "bigru", "mingru", "rnn"} <= {spec.variant for spec in some}
-    with pytest.raises(UnknownNameError, match="no variant is called 'x\\*'"):
+    with pytest.raises(UnknownNameError, match="unknown variant 'x\\*'"):
         plan_runs([{**HERE, "task": ("row-digits",), "variant": ("x*",)}])
 
 
@@ -109,7 +109,7 @@ def test_variants_that_would_read_the_answer_are_left_out_or_refused() -> None:
 @pytest.mark.parametrize("setting", ["task", "variant", "readout"])
 def test_names_that_are_not_registered_are_refused(setting: str) -> None:
     axes = {"task": ("row-digits",), "variant": ("rnn",), setting: ("nothing",)}
-    with pytest.raises(UnknownNameError, match=r"no .* is called 'nothing'"):
+    with pytest.raises(UnknownNameError, match=r"unknown .* 'nothing'"):
         plan_runs([{**HERE, **axes}])
 
 
@@ -118,7 +118,7 @@ def test_names_that_are_not_registered_are_refused(setting: str) -> None:
     [
         ({"task": ("copying",), "readout": ("last",)}, "readout must be each for copying"),
         ({"task": ("row-digits",), "readout": ("each",)}, "readout must be last or final or"),
-        ({"task": ("row-digits",), "length": (9,)}, "length must be left out for this task"),
+        ({"task": ("row-digits",), "length": (9,)}, "length must be omitted for this task"),
         ({"task": ("row-digits",), "variant": ("rnn", "rnn")}, "variant must be one or more diff"),
     ],
 )
@@ -174,7 +174,7 @@ def test_a_plan_in_which_nothing_goes_together_is_refused() -> None:
     ):
         with pytest.raises(SettingError):
             plan_runs([{**HERE, "variant": ("rnn",), **axes}])
-    with pytest.raises(UsageError, match="no variant asked for fits a task"):
+    with pytest.raises(UsageError, match="no selected variant fits a task"):
         plan_runs([{**HERE, "task": ("hello",), "variant": ("bi*",)}])
 
 

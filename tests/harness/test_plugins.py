@@ -42,7 +42,7 @@ def test_a_plugins_members_are_listed_shown_run_and_reported(plugin: Path, tmp_p
     )
     assert "Mean of the steps so far" in shown.stdout, shown.stderr
     assert "steps       (batch, 4, 1)" in shown.stdout
-    assert "FLOPs       4 for a sequence, forwards" in shown.stdout
+    assert "FLOPs       4 per sequence, forward pass" in shown.stdout
 
     done = run_seqbench(
         "run", "--plugin", plugin, "--task", "brighter-half", "--variant", "running-mean,rnn",
@@ -92,10 +92,10 @@ def test_an_installed_package_announces_its_members(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("code", "told"),
     [
-        (None, "there is no such file"),
+        (None, "file not found"),
         ("x = 1\n\nundefined_name\n", "NameError: name 'undefined_name' is not defined, line 3"),
         ("def broken(:\n    pass\n", "SyntaxError: invalid syntax, line 1"),
-        (PLUGIN.replace("running-mean", "rnn"), "a variant called 'rnn' is registered already"),
+        (PLUGIN.replace("running-mean", "rnn"), "a variant called 'rnn' is already registered"),
         (PLUGIN.replace("running-mean", "My Mean"), "must be lower-case letters and digits"),
     ],
 )
@@ -245,7 +245,7 @@ def test_whatever_a_plugin_does_as_it_is_imported_is_its_fault(
 
 @pytest.mark.usefixtures("fresh")
 def test_an_interruption_is_not_the_plugins_fault(tmp_path: Path) -> None:
-    with pytest.raises(PluginError, match="interrupted while it was imported") as raised:
+    with pytest.raises(PluginError, match="interrupted during its import") as raised:
         load_plugins([write(tmp_path / "mine.py", "raise KeyboardInterrupt")])
     assert raised.value.exit_code == ExitCode.INTERRUPTED
 
@@ -260,7 +260,7 @@ def test_a_plugin_that_ends_the_process_ends_no_command_well(
     done = run_seqbench(command, "--plugin", file, cwd=tmp_path)
     assert done.returncode == ExitCode.BAD_USE, done.stderr
     (told,) = [line for line in done.stderr.splitlines() if line]
-    assert told.startswith(f"error: plugin {file}: it ends the process when it is imported")
+    assert told.startswith(f"error: plugin {file}: it exits the process when imported")
     assert not (tmp_path / "results").exists()
 
 
@@ -392,7 +392,7 @@ def test_a_plugin_may_import_another(tmp_path: Path, order: tuple[str, str]) -> 
 
 @pytest.mark.parametrize(
     ("name", "told"),
-    [("nowhere.py", "no such file"), ("", "it is a folder"), ("x" * 300 + ".py", "looked at")],
+    [("nowhere.py", "file not found"), ("", "it is a folder"), ("x" * 300 + ".py", "accessed")],
 )
 def test_what_is_no_file_is_no_plugin(tmp_path: Path, name: str, told: str) -> None:
     with pytest.raises(PluginError, match=told):
@@ -430,11 +430,11 @@ def test_a_model_that_heeds_neither_layers_nor_units_is_shown_as_such(
 ) -> None:
     words = ("--task", "brighter-half", "--plugin", plugin)
     mean = run_seqbench("show", "running-mean", *words, cwd=tmp_path).stdout
-    assert "On brighter-half: its own number of layers and of units, read-out last" in mean
+    assert "On brighter-half: fixed number of layers, fixed hidden size, read-out last" in mean
     assert "not recorded: most of its work is element-wise" in mean
     assert "2 layers of 128 units" in run_seqbench("show", "gru", *words, cwd=tmp_path).stdout
     linear = run_seqbench("show", "linear", *words, cwd=tmp_path).stdout
-    assert "its own number of layers of 128 units" in linear
+    assert "fixed number of layers, hidden size 128" in linear
     assert "not recorded" not in linear
 
 
@@ -507,7 +507,7 @@ WELL = {
         ("<forward>", "raise MemoryError", "broken", "MemoryError"),
         ("<forward>", "return self(inputs)", "broken", "RecursionError"),
         ("<init>", "raise ValueError('no\\nsuch length')", "broken-task", "such length"),
-        ("<init>", "self.time = None", "broken-task", "task broken-task says time = None"),
+        ("<init>", "self.time = None", "broken-task", "task broken-task declares time = None"),
     ],
 )
 def test_what_raises_is_shown_as_far_as_it_goes_and_its_fault_is_named(

@@ -355,7 +355,7 @@ def test_what_was_not_measured_or_not_kept_is_done_again(bench: Bench, make_job:
     left = bench.find([replace(make_job(), sampling=brief)])
     assert left.notes == ["1 run is run again: its speed was not measured"]
     left = bench.run([replace(make_job(), keep_weights=True)])
-    assert left.notes == ["1 run is run again: its weights were not kept"]
+    assert left.notes == ["1 run is run again: its weights were not saved"]
     assert bench.find([replace(make_job(), keep_weights=True)]).jobs == []
 
 
@@ -367,7 +367,7 @@ def test_weights_of_a_run_that_is_void_do_not_stay_as_those_of_the_new_one(
     kept = [path.stem for path in (bench.folder / "checkpoints").iterdir()]
     assert kept == [make_job(seed=0).spec.run_id]
     left = bench.find([replace(make_job("2", seed=1), keep_weights=True)])
-    assert left.notes == ["1 run is run again: its weights were not kept"]
+    assert left.notes == ["1 run is run again: its weights were not saved"]
 
 
 @pytest.mark.parametrize("change", ["code", "damage"])

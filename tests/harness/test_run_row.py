@@ -123,8 +123,8 @@ class MuteError(Exception):
     ("error", "status", "told"),
     [
         (UnsupportedError("two\nlines"), "unsupported", "two / lines"),
-        (UnsupportedError(), "unsupported", "it does not say why"),
-        (UnsupportedError("  \n "), "unsupported", "it does not say why"),
+        (UnsupportedError(), "unsupported", "no reason given"),
+        (UnsupportedError("  \n "), "unsupported", "no reason given"),
         (UnsupportedError("x" * 200_000), "unsupported", "xxx … xxx"),
         (UnsupportedError(None), "unsupported", "None"),
         (ValueError("a\x1b[31m\x00b"), "failed", "ValueError: a [31m b"),

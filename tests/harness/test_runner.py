@@ -174,7 +174,9 @@ def test_a_checkpoint_runs_no_code(make_spec: MakeSpec, tmp_path: Path) -> None:
     path = tmp_path / "bomb.ckpt"
     torch.save({"head.weight": Bomb()}, path)
     model = build_model(make_spec(), features=3, outputs=2)
-    with pytest.raises(UsageError, match=r"bomb\.ckpt is no checkpoint: Weights only load failed"):
+    with pytest.raises(
+        UsageError, match=r"bomb\.ckpt is not a checkpoint: Weights only load failed"
+    ):
         load_checkpoint(model, path)
     assert not (tmp_path / "exploded").exists()
 

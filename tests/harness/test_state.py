@@ -104,7 +104,7 @@ def test_a_file_that_is_no_run_on_its_way_is_refused(tmp_path: Path) -> None:
     whole = dump_saved(Saved({}, Traces(started_at="now"), {}))
     assert load_saved(whole).traces == Traces(started_at="now")
     for content in (b"", b"nonsense", whole[: len(whole) // 2], pickle.dumps({"told": "{}"})):
-        with pytest.raises(ResultsError, match="holds no run on its way"):
+        with pytest.raises(ResultsError, match="contains no unfinished run"):
             load_saved(content)
 
 

@@ -100,9 +100,9 @@ def test_bad_runs_end_alone_and_are_taken_up_again_when_asked_for(
         "gru": "ok",
     }
     assert runs.loc["breaking", "error"].startswith("ZeroDivisionError: ")
-    assert runs.loc["crashing", "error"] == "its process was ended by SIGSEGV"
+    assert runs.loc["crashing", "error"] == "its process was killed by SIGSEGV"
     assert "allocate memory" in runs.loc["hungry", "error"]
-    assert runs.loc["hanging", "error"] == "it took longer than 10 s"
+    assert runs.loc["hanging", "error"] == "it exceeded the timeout of 10 s"
 
     mended = tmp_path / plugin
     mended.write_text(PLUGIN.replace("1 // 0", "1 // 1"))
@@ -144,7 +144,7 @@ def test_a_worker_that_is_killed_is_a_row(tmp_path: Path, slow_run: subprocess.P
     results = load_results(tmp_path / "results" / "local" / "a")
     (row,) = results.runs.to_dict("records")
     assert row["status"] == "crashed"
-    assert row["error"].startswith("its process was ended by SIGKILL")
+    assert row["error"].startswith("its process was killed by SIGKILL")
     assert len(results.epochs) >= 1, "its epochs are kept"
     assert "1 of 1 runs did not end well" in errors
 
@@ -158,7 +158,7 @@ def test_an_interruption_ends_both_processes_and_says_how_to_go_on(
     _, errors = slow_run.communicate(timeout=60)
     assert slow_run.returncode == ExitCode.INTERRUPTED
     assert "interrupted: 0 of 1 runs are finished" in errors
-    assert "the same command goes on after the last epoch" in errors
+    assert "the same command resumes after the last epoch" in errors
     assert "Traceback" not in errors
     assert not worker.is_running() or worker.status() == psutil.STATUS_ZOMBIE
     assert len(list((tmp_path / "results/local/a/.unfinished").glob("[!.]*"))) == 1
@@ -211,7 +211,7 @@ def test_a_task_that_kills_its_process_is_named(tmp_path: Path) -> None:
     words = ("--plugin", "deadly.py", "--task", "deadly", "--variant", "rnn")
     done = run_seqbench("run", *FAST, *words, cwd=tmp_path)
     assert done.returncode == ExitCode.RUNS_FAILED
-    assert "the process that loads the data ended: its process was ended by SIGKILL" in done.stderr
+    assert "the process that loads the data died: its process was killed by SIGKILL" in done.stderr
 
 
 SCORES = """
@@ -345,7 +345,7 @@ def test_loading_that_takes_longer_than_the_timeout_ends_the_command(tmp_path: P
     words = ("--plugin", "slow.py", "--task", "slow", "--timeout", "1.5")
     done = run_seqbench("run", *FAST, *words, cwd=tmp_path)
     assert done.returncode == ExitCode.RUNS_FAILED
-    assert "error: loading the data took longer than --timeout allows, 1.5 s" in done.stderr
+    assert "error: loading the data exceeded --timeout, 1.5 s" in done.stderr
     assert "Traceback" not in done.stderr
     assert not (tmp_path / "results").exists()
 
@@ -354,11 +354,11 @@ def test_loading_that_takes_longer_than_the_timeout_ends_the_command(tmp_path: P
     ("again", "status", "told"),
     [
         pytest.param(
-            *("time.sleep(3600)", "timeout", "loading the data took longer than --timeout allows"),
+            *("time.sleep(3600)", "timeout", "loading the data exceeded --timeout"),
             marks=pytest.mark.exhaustive,
         ),
         ("raise KeyError('gone')", "failed", "task slow cannot be loaded: KeyError: 'gone'"),
-        ("import os; os._exit(3)", "crashed", "its process ended with exit code 3"),
+        ("import os; os._exit(3)", "crashed", "its process exited with code 3"),
     ],
 )
 def test_data_that_cannot_be_loaded_again_ends_the_runs_that_need_it(

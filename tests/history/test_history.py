@@ -113,7 +113,7 @@ def test_another_machine_begins_a_series_of_times_and_is_no_change(
     assert select(history, figure="score")["points"] == 28
     assert select(history, figure="score")["machine"] == ALL_MACHINES
     told = " ".join(describe_history(history))
-    assert "15 was made on machine 2, the one before on another: `machine.cpu: A, B`." in told
+    assert "15 was made on machine 2, the previous one on another: `machine.cpu: A, B`." in told
 
 
 def test_machines_that_take_turns_have_a_series_each(
@@ -148,7 +148,7 @@ def test_few_points_show_nothing_and_say_how_many_it_takes(
     assert set(history.trends["verdict"]) == {TOO_FEW}
     assert history.changes.empty
     told = " ".join(describe_history(history))
-    assert "2 series with fewer than 12 points; the longest of them has 11" in told
+    assert "2 series with fewer than 12 points; the longest has 11" in told
 
 
 def test_speed_measured_without_epochs_has_a_series_of_throughput(
@@ -168,7 +168,7 @@ def test_results_without_a_run_that_ended_well_are_an_error(
 ) -> None:
     with ResultWriter(tmp_path / "all" / "a", {"environment_id": "abc"}) as writer:
         writer.add(*make_run(status="failed"))
-    with pytest.raises(UsageError, match="no run ended well in any result of all"):
+    with pytest.raises(UsageError, match="no run of all completed"):
         trace_history(read_folders(tmp_path / "all"))
 
 

@@ -50,7 +50,7 @@ def test_revisions_are_read_in_the_order_of_the_commits(
     line = read_revisions(folder)
     assert [point.name for point in line.points] == commits
     assert [point.made_at[:10] for point in line.points] == [f"2026-01-0{day}" for day in (3, 2, 1)]
-    assert line.told == ()
+    assert line.notes == ()
     assert trace_history(line).points["epoch_time_s"].tolist() == [0.5, 0.6, 0.7]
 
 
@@ -67,10 +67,10 @@ def test_a_revision_that_cannot_be_read_is_told_and_left_out(
     write_result(folder, 2)  # not committed
     line = read_revisions(folder)
     assert [point.name for point in line.points] == [whole]
-    assert [torn in line.told[0], gone in line.told[1]] == [True, True]
-    assert "results/sample/runs.csv, line 3" in line.told[0]
-    assert "results/sample holds no result" in line.told[1]
-    assert "not committed" in line.told[2]
+    assert [torn in line.notes[0], gone in line.notes[1]] == [True, True]
+    assert "results/sample/runs.csv, line 3" in line.notes[0]
+    assert "results/sample holds no result" in line.notes[1]
+    assert "not committed" in line.notes[2]
 
 
 def test_where_no_revision_can_be_read_it_is_an_error(
@@ -105,7 +105,7 @@ def test_a_shallow_clone_is_told(repository: Path, write_result: WriteResult) ->
     git(repository, "clone", "--quiet", "--depth", "1", repository.as_uri(), str(clone))
     line = read_revisions(clone / "results" / "sample")
     assert len(line.points) == 1
-    assert "shallow clone" in line.told[0]
+    assert "shallow clone" in line.notes[0]
 
 
 def test_folders_are_ordered_by_when_they_were_made_then_by_name(
@@ -116,8 +116,8 @@ def test_folders_are_ordered_by_when_they_were_made_then_by_name(
     (write_result(tmp_path / "all" / "torn", 1) / "epochs.csv").unlink()
     line = read_folders(tmp_path / "all")
     assert [point.name for point in line.points] == ["b", "c", "a"]
-    assert line.told[0].startswith("torn is left out: ")
-    with pytest.raises(UsageError, match=r"has no folder in it that holds a runs\.csv"):
+    assert line.notes[0].startswith("torn is left out: ")
+    with pytest.raises(UsageError, match=r"contains no folder with a runs\.csv"):
         read_folders(tmp_path)
 
 
@@ -161,7 +161,7 @@ def test_a_pointer_of_git_lfs_is_told_with_what_brings_the_file(
     commit(repository)
     line = read_revisions(folder)
     assert len(line.points) == 1
-    assert "results/sample/runs.csv is a pointer of Git LFS; `git lfs install`" in line.told[0]
+    assert "results/sample/runs.csv is a pointer of Git LFS; `git lfs install`" in line.notes[0]
 
 
 @pytest.mark.parametrize("name", [b"gr\xf6\xdfe", b"two words", "größe".encode(), b"a\tb"])
@@ -179,5 +179,5 @@ def test_a_result_may_have_any_name_and_a_commit_any_words(
     write_result(folder, 2)
     line = read_revisions(folder)
     assert len(line.points) == 1
-    assert "not committed" in line.told[0]
+    assert "not committed" in line.notes[0]
     line.name.encode()

@@ -93,9 +93,9 @@ class Fixed(NativeEncoder):
 @pytest.mark.parametrize(
     ("kind", "told"),
     [
-        (Solver, "most of its work is element-wise: "),
-        (Iterated, "a module that works otherwise says so"),
-        (Table, "a module that works otherwise says so"),
+        (Solver, "most of its operations are element-wise: "),
+        (Iterated, "a module with other operations declares them"),
+        (Table, "a module with other operations declares them"),
     ],
 )
 def test_what_the_rule_does_not_see_is_told(

@@ -78,4 +78,4 @@ def test_what_cannot_be_written_is_none(unit: object) -> None:
 
 
 def test_a_share_has_a_unit_already() -> None:
-    assert "is a share" in str(find_unit_fault("accuracy", "%"))
+    assert "is in per cent" in str(find_unit_fault("accuracy", "%"))

@@ -61,7 +61,7 @@ def test_unlike_machines_are_refused_with_what_differs(
         "software": {"torch": {"version": "2.12.0"}, "packages": {"numpy": "2"}},
     }
     parts = [save("a"), save("b", elsewhere, variant="gru")]
-    with pytest.raises(UsageError, match="unlike machines") as caught:
+    with pytest.raises(UsageError, match="different machines") as caught:
         pool_results(parts, tmp_path / "both")
     for difference in (
         "machine.cpu: A, B",
@@ -180,7 +180,9 @@ def test_seeds_are_pooled_whatever_commit_they_are_of_if_their_code_is_the_same(
         parts.append(write(tmp_path / name, {**HERE, "code": {"commit": name}}, made))
     pool_results(parts[:2], tmp_path / "same")
     assert load_results(tmp_path / "same").runs["seed"].tolist() == [0, 1]
-    with pytest.raises(UsageError, match="unlike machines or code and are not pooled: the code of"):
+    with pytest.raises(
+        UsageError, match="different machines or code and cannot be mixed: the code of"
+    ):
         pool_results([parts[0], parts[2]], tmp_path / "all")
 
 
@@ -210,5 +212,5 @@ def test_other_data_and_another_metric_are_not_pooled(tmp_path: Path, make_run: 
         pool_results([here, other], tmp_path / "both")
     run, epochs = make_run(seed=2, variant="gru")
     mine = [(replace(run, metric="my_own"), [replace(each, metric="my_own") for each in epochs])]
-    with pytest.raises(UsageError, match="do not go into one: metric: my_own is not accuracy"):
+    with pytest.raises(UsageError, match="cannot be merged: metric: my_own is not accuracy"):
         pool_results([here, write(tmp_path / "c", HERE, mine)], tmp_path / "both")

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from seqbench.columns import columns, flatten
 from seqbench.errors import ContractError
-from seqbench.harness.job import Ended, EpochFinished, Job
+from seqbench.harness.job import EpochFinished, Job, RunOutcome
 from seqbench.harness.runner import run_jobs
 from seqbench.harness.state import Traces
 from seqbench.results.reader import load_results
@@ -153,8 +153,8 @@ def test_any_record_that_is_accepted_reads_back_and_any_other_ends_its_run(
         ({"flops_per_sample": 10**20}, "flops_per_sample must be a whole number, at least 0"),
         ({"parameters": 10**5000}, "parameters must be a whole number"),
         ({"final_score": float("nan")}, "final_score must be a number, or empty, not nan"),
-        ({"final_score": float("inf")}, "final_score: inf is no score of a run that ended well"),
-        ({"best_score": float("inf")}, "best_score: inf is no score of a run that ended well"),
+        ({"final_score": float("inf")}, "final_score: inf is not a valid score of a completed run"),
+        ({"best_score": float("inf")}, "best_score: inf is not a valid score of a completed run"),
         ({"final_score": 1.5, "best_score": 1.5}, "1.5 is no accuracy, which is 0 to 1"),
         ({"final_score": np.float32(0.5)}, "final_score must be a number, or empty, not "),
         ({"peak_memory_bytes": 1.0}, "peak_memory_bytes must be a whole number"),
@@ -193,9 +193,9 @@ def test_a_run_that_cannot_be_recorded_stops_no_other(
     made["gru"] = infinite, made["gru"][1]
 
     class Made:
-        def execute(self, job: Job, epoch_finished: EpochFinished) -> Ended:
+        def execute(self, job: Job, epoch_finished: EpochFinished) -> RunOutcome:
             run, epochs = made[job.spec.variant]
-            return Ended(run, Traces(started_at=run.started_at, epochs=epochs))
+            return RunOutcome(run, Traces(started_at=run.started_at, epochs=epochs))
 
     class Silent:
         def run_started(self, spec: RunSpec, epochs_done: int = 0) -> None: ...

@@ -163,7 +163,7 @@ def test_another_text_is_refused_or_named(tmp_path: Path, text: str, named: str)
     place = tmp_path / "tinyshakespeare" / "input.txt"
     place.parent.mkdir()
     place.write_bytes(text.encode())
-    with pytest.raises(DataUnavailableError, match="is not tiny Shakespeare as it was published"):
+    with pytest.raises(DataUnavailableError, match="is not the published tiny Shakespeare"):
         load_text(tmp_path / named)
     with reading_data(allow_changed=True) as changes:
         assert load_text(tmp_path / named) == text.encode()

@@ -143,7 +143,7 @@ def test_wrong_targets_are_named_with_task_and_split(
     kind: type[Task], change: Change, told: str, part: str
 ) -> None:
     message = fault_of(kind, part, targets=change)
-    assert message.startswith(f"task mine gave a wrong {part} split: targets")
+    assert message.startswith(f"task mine returned a wrong {part} split: targets")
     assert told in message
 
 
@@ -165,7 +165,7 @@ def test_wrong_inputs_are_named_with_task_and_split(
     tokens: bool, change: Change, told: str, part: str
 ) -> None:
     message = fault_of(Labels, part, inputs=change, tokens=tokens)
-    assert message.startswith(f"task mine gave a wrong {part} split: ")
+    assert message.startswith(f"task mine returned a wrong {part} split: ")
     assert told in message
 
 
@@ -261,7 +261,9 @@ def test_a_score_is_a_number_or_a_tensor_without_axes(value: object) -> None:
 def test_a_score_lies_within_the_bounds_of_its_metric(
     metric: str, value: float, expected: str
 ) -> None:
-    with pytest.raises(ContractError, match=f"gave {metric} .*, expected a number from {expected}"):
+    with pytest.raises(
+        ContractError, match=f"returned {metric} .*, expected a number from {expected}"
+    ):
         as_score("mine", metric, value)
     assert as_score("mine", "my_own", value) == value
 
@@ -269,9 +271,9 @@ def test_a_score_lies_within_the_bounds_of_its_metric(
 @pytest.mark.parametrize(
     ("metric", "higher", "told"),
     [
-        ("accuracy", False, "says higher_is_better = False of accuracy, expected True"),
-        ("mse", True, "says higher_is_better = True of mse, expected False"),
-        ("my_own", "yes", "says higher_is_better = 'yes' of my_own, expected True or False"),
+        ("accuracy", False, "declares higher_is_better = False of accuracy, expected True"),
+        ("mse", True, "declares higher_is_better = True of mse, expected False"),
+        ("my_own", "yes", "declares higher_is_better = 'yes' of my_own, expected True or False"),
     ],
 )
 def test_a_metric_runs_the_way_that_is_known_of_it(metric: str, higher: Any, told: str) -> None:
@@ -295,7 +297,7 @@ def test_an_integer_is_a_score(value: object) -> None:
     [None, "0.5", 1j, [0.5], True, np.True_, torch.tensor(True), torch.zeros(1), torch.tensor(1j)],
 )
 def test_what_is_no_number_is_no_score(value: object) -> None:
-    with pytest.raises(ContractError, match=r"task mine gave the score .*, expected one real"):
+    with pytest.raises(ContractError, match=r"task mine returned the score .*, expected one real"):
         as_score("mine", "accuracy", value)
 
 
@@ -313,7 +315,7 @@ def test_the_baseline_is_pythons_float_whatever_the_score_is(
 
 @pytest.mark.parametrize("value", [math.nan, -math.inf, torch.tensor(math.nan)])
 def test_a_score_is_finite_unless_its_loss_was_not(value: object) -> None:
-    with pytest.raises(ContractError, match=r"task mine gave the score .*, expected a finite"):
+    with pytest.raises(ContractError, match=r"task mine returned the score .*, expected a finite"):
         as_score("mine", "accuracy", value)
     assert not math.isfinite(as_score("mine", "accuracy", value, finite=False))
 
@@ -330,7 +332,7 @@ def test_a_score_is_finite_unless_its_loss_was_not(value: object) -> None:
 def test_a_split_holds_tensors_of_data(change: Change, told: str, part: str) -> None:
     inputs, targets = (change, same) if part == "inputs" else (same, change)
     message = fault_of(Numbers, "training", inputs=inputs, targets=targets)
-    assert message == f"task mine gave a wrong training split: {part} {told}"
+    assert message == f"task mine returned a wrong training split: {part} {told}"
 
 
 def test_a_score_that_writes_into_the_targets_is_refused() -> None:
@@ -338,7 +340,7 @@ def test_a_score_that_writes_into_the_targets_is_refused() -> None:
         def score(self, outputs: Tensor, targets: Tensor) -> float:
             return float(targets.zero_().float().mean())
 
-    with pytest.raises(ContractError, match="task mine changes its data when it scores"):
+    with pytest.raises(ContractError, match="task mine modifies its data when it scores"):
         check_baseline("mine", Writing(), draw(Writing()))
 
 
@@ -347,7 +349,7 @@ def test_a_trivial_answer_has_the_shape_of_outputs() -> None:
         def answer_trivially(self, data: TaskData) -> Tensor:
             return torch.zeros(TEST, OUTPUTS)
 
-    with pytest.raises(ContractError, match=r"trivially in shape \(6, 2\), expected \(6, 4, 2\)"):
+    with pytest.raises(ContractError, match=r"baseline of shape \(6, 2\), expected \(6, 4, 2\)"):
         check_baseline("mine", Short(), draw(Short()))
 
 
@@ -355,7 +357,7 @@ def test_a_trivial_answer_has_the_shape_of_outputs() -> None:
     ("loss", "told"), [(0.5, "a loss float,"), (torch.zeros(3), r"a loss of shape \(3,\),")]
 )
 def test_a_loss_is_a_tensor_without_axes(loss: object, told: str) -> None:
-    with pytest.raises(ContractError, match=f"task mine gave {told} expected a tensor"):
+    with pytest.raises(ContractError, match=f"task mine returned {told} expected a tensor"):
         check_loss("mine", loss)
     assert check_loss("mine", torch.zeros(())).item() == 0
 
@@ -380,16 +382,16 @@ def declare(**changes: object) -> type[Task]:
 @pytest.mark.parametrize(
     ("changes", "told"),
     [
-        ({"readouts": ()}, "says readouts = ()"),
-        ({"readouts": "each"}, "says readouts = 'each', expected a tuple of names"),
-        ({"readouts": None}, "says readouts = None"),
-        ({"readouts": (1,)}, "says readouts = (1,)"),
-        ({"readouts": ("last", "each")}, "an answer for each step excludes all others"),
-        ({"looks_ahead": "no"}, "says looks_ahead = 'no', expected True or False"),
-        ({"looks_ahead": None}, "says looks_ahead = None"),
-        ({"default_length": 0, "time": 3}, "says default_length = 0"),
-        ({"default_length": "ten"}, "says default_length = 'ten'"),
-        ({"default_length": 2.5}, "says default_length = 2.5"),
+        ({"readouts": ()}, "declares readouts = ()"),
+        ({"readouts": "each"}, "declares readouts = 'each', expected a tuple of names"),
+        ({"readouts": None}, "declares readouts = None"),
+        ({"readouts": (1,)}, "declares readouts = (1,)"),
+        ({"readouts": ("last", "each")}, "each excludes all others"),
+        ({"looks_ahead": "no"}, "declares looks_ahead = 'no', expected True or False"),
+        ({"looks_ahead": None}, "declares looks_ahead = None"),
+        ({"default_length": 0, "time": 3}, "declares default_length = 0"),
+        ({"default_length": "ten"}, "declares default_length = 'ten'"),
+        ({"default_length": 2.5}, "declares default_length = 2.5"),
         ({"__init__": lambda self, length=None: 1 // 0}, "cannot be made: ZeroDivisionError"),
         ({"__init__": lambda self: None}, "cannot be made: TypeError"),
         (
@@ -423,22 +425,22 @@ def test_what_is_registered_as_a_task_is_one(
 @pytest.mark.parametrize(
     ("changes", "told"),
     [
-        ({"features": 0}, "says features = 0, expected a whole number from 1 on"),
-        ({"features": 3.0}, "says features = 3.0"),
-        ({"features": np.int64(3)}, "says features = "),
-        ({"outputs": True}, "says outputs = True"),
-        ({"time": None}, "says time = None"),
-        ({"metric": None}, "calls its metric None"),
-        ({"metric": "Mean Error"}, "calls its metric 'Mean Error'"),
-        ({"metric": ""}, "calls its metric ''"),
-        ({"metric": "error\n"}, "calls its metric 'error\\n'"),
+        ({"features": 0}, "declares features = 0, expected a whole number ≥ 1"),
+        ({"features": 3.0}, "declares features = 3.0"),
+        ({"features": np.int64(3)}, "declares features = "),
+        ({"outputs": True}, "declares outputs = True"),
+        ({"time": None}, "declares time = None"),
+        ({"metric": None}, "declares metric = None"),
+        ({"metric": "Mean Error"}, "declares metric = 'Mean Error'"),
+        ({"metric": ""}, "declares metric = ''"),
+        ({"metric": "error\n"}, "declares metric = 'error\\n'"),
         ({"metric": "x" * 200_000}, "expected lower-case words"),
-        ({"metric": 3}, "calls its metric 3"),
-        ({"metric": ["mse"]}, "calls its metric ['mse']"),
-        ({"metric": "my_own", "higher_is_better": "yes"}, "says higher_is_better = 'yes'"),
-        ({"metric": "my_own", "higher_is_better": None}, "says higher_is_better = None"),
-        ({"metric": "my_own", "higher_is_better": np.True_}, "says higher_is_better = "),
-        ({"metric": "my_own", "higher_is_better": 1}, "says higher_is_better = 1"),
+        ({"metric": 3}, "declares metric = 3"),
+        ({"metric": ["mse"]}, "declares metric = ['mse']"),
+        ({"metric": "my_own", "higher_is_better": "yes"}, "declares higher_is_better = 'yes'"),
+        ({"metric": "my_own", "higher_is_better": None}, "declares higher_is_better = None"),
+        ({"metric": "my_own", "higher_is_better": np.True_}, "declares higher_is_better = "),
+        ({"metric": "my_own", "higher_is_better": 1}, "declares higher_is_better = 1"),
     ],
 )
 def test_what_stands_in_rows_and_models_is_looked_at_with_the_data(
@@ -451,7 +453,7 @@ def test_what_stands_in_rows_and_models_is_looked_at_with_the_data(
 
 @pytest.mark.parametrize("data", [None, 3, (1, 2), {}, "data"])
 def test_what_is_no_data_is_named(data: object) -> None:
-    with pytest.raises(ContractError, match=f"gave {type(data).__name__}, expected a TaskData"):
+    with pytest.raises(ContractError, match=f"returned {type(data).__name__}, expected a TaskData"):
         check_data("mine", Labels(), data)
 
 

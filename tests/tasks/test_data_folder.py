@@ -89,7 +89,7 @@ def test_changed_data_is_refused_unless_it_is_allowed_and_each_reading_has_its_o
         read()
         with (
             reading_data(allow_changed=False) as inner,
-            pytest.raises(DataUnavailableError, match="is not a set as it was published"),
+            pytest.raises(DataUnavailableError, match="is not the published a set"),
         ):
             read()
         read()

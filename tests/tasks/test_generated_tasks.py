@@ -312,7 +312,7 @@ def test_what_does_not_fit_into_memory_is_refused_before_anything_is_drawn(
     task = make_generated(name, length)
     task.train_examples = examples
     monkeypatch.setattr(type(task), "draw", refuse)
-    with pytest.raises(SettingError, match="of memory, of which 8 GB are free") as raised:
+    with pytest.raises(SettingError, match="of memory, and 8 GB are free") as raised:
         task.load(NOWHERE)
     assert (raised.value.setting, raised.value.value) == ("length", length)
 

@@ -137,7 +137,7 @@ def test_a_changed_file_is_refused_and_left_alone_or_named_where_it_is_allowed(
     before = read_folder(tmp_path)
     path = tmp_path / "MNIST" / "raw" / f"{victim}{suffix}"
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    with pytest.raises(DataUnavailableError, match="is not MNIST as it was published") as caught:
+    with pytest.raises(DataUnavailableError, match="is not the published MNIST") as caught:
         load_images("MNIST", tmp_path)
     for told in (str(path), digest, "--allow-changed-data"):
         assert told in str(caught.value)
@@ -157,7 +157,7 @@ def test_a_pipe_is_refused_and_not_waited_for(small: dict[str, bytes], tmp_path:
     for file in FILES[1:]:
         write(tmp_path / file, small[file])
     os.mkfifo(tmp_path / FILES[0])
-    with pytest.raises(DataUnavailableError, match="is no regular file"):
+    with pytest.raises(DataUnavailableError, match="is not a regular file"):
         load_images("MNIST", tmp_path)
 
 
@@ -167,7 +167,7 @@ def test_an_archive_that_is_damaged_is_refused(small: dict[str, bytes], tmp_path
         write(tmp_path / "MNIST" / "raw" / f"{file}.gz", content)
     victim = tmp_path / "MNIST" / "raw" / f"{FILES[2]}.gz"
     victim.write_bytes(victim.read_bytes()[:100])
-    with pytest.raises(DataUnavailableError, match="is not MNIST as it was published"):
+    with pytest.raises(DataUnavailableError, match="is not the published MNIST"):
         load_images("MNIST", tmp_path)
     with (
         reading_data(allow_changed=True),
@@ -213,7 +213,7 @@ def test_one_set_is_never_taken_for_another(
         content = (stand_in_folder / "FashionMNIST" / "raw" / file).read_bytes()
         write(tmp_path / place / f"{file}.gz", content)
     before = read_folder(tmp_path)
-    told = "is not MNIST as it was" if "MNIST" in place else "could not be downloaded"
+    told = "is not the published MNIST" if "MNIST" in place else "could not be downloaded"
     with pytest.raises(DataUnavailableError, match=told):
         load_images("MNIST", tmp_path)
     assert read_folder(tmp_path) == before
@@ -225,7 +225,7 @@ def test_files_that_lack_others_elsewhere_are_told_of_and_nothing_is_downloaded_
 ) -> None:
     for file in FILES[:3]:
         write(tmp_path / file, small[file])
-    with pytest.raises(DataUnavailableError, match=f"but {FILES[3]} are nowhere in"):
+    with pytest.raises(DataUnavailableError, match=f"but {FILES[3]} are missing in"):
         load_images("MNIST", tmp_path)
 
 

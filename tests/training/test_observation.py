@@ -216,11 +216,11 @@ def test_a_variant_that_writes_into_its_inputs_is_refused_and_harms_no_other(
 ) -> None:
     spec = make_spec(variant=variant, threads=threads, batch_size=36)
     before = tiny_data.train.inputs.clone(), tiny_data.test.inputs.clone()
-    with pytest.raises(ContractError, match=f"variant {variant} writes into its inputs"):
+    with pytest.raises(ContractError, match=f"variant {variant} modifies its inputs"):
         observe(spec, tiny_task, tiny_data)
     ended = Run(Job(spec=spec, suite="a", environment_id="b"), tiny_task, tiny_data).execute()
     assert ended.record.status == "failed"
-    assert "writes into its inputs" in str(ended.record.error)
+    assert "modifies its inputs" in str(ended.record.error)
     assert not ended.spoiled
     assert torch.equal(before[0], tiny_data.train.inputs)
     assert torch.equal(before[1], tiny_data.test.inputs)
@@ -241,7 +241,7 @@ def test_examples_that_change_only_later_in_a_run_are_told_in_its_row(
     ended = Run(job, tiny_task, tiny_data).execute()
     assert ended.spoiled
     assert ended.record.status == "failed"
-    assert "changed the examples" in str(ended.record.error)
+    assert "modified the examples" in str(ended.record.error)
 
 
 @pytest.mark.parametrize("variant", ["rnn", "gru", "lstm", "birnn"])

@@ -17,7 +17,7 @@ from seqbench.columns import columns
 from seqbench.commands.progress import LogProgress
 from seqbench.errors import ExitCode
 from seqbench.harness.environment import describe_environment
-from seqbench.harness.job import Ended, EpochFinished, Job, Problem, describe_problem
+from seqbench.harness.job import EpochFinished, Job, Problem, RunOutcome, describe_problem
 from seqbench.harness.resume import make_jobs
 from seqbench.harness.runner import InThisProcess, ProblemKey, load_problems, problem_of, run_jobs
 from seqbench.results.accepting import accept_edits
@@ -36,7 +36,7 @@ Row = dict[str, str]
 class WorkerInThisProcess(InThisProcess):
     """A worker without a process of its own, that trains what it has trained before no more."""
 
-    _ended: ClassVar[dict[RunSpec, Ended]] = {}
+    _ended: ClassVar[dict[RunSpec, RunOutcome]] = {}
     _loaded: ClassVar[dict[ProblemKey, tuple[Task, TaskData]]] = {}
 
     def __init__(
@@ -60,7 +60,7 @@ class WorkerInThisProcess(InThisProcess):
         self._problems = {problem_of(spec): self._loaded[problem_of(spec)] for spec in specs}
         return {key: describe_problem(key[0], *each) for key, each in self._problems.items()}
 
-    def execute(self, job: Job, epoch_finished: EpochFinished) -> Ended:
+    def execute(self, job: Job, epoch_finished: EpochFinished) -> RunOutcome:
         if job.spec not in self._ended:
             self._ended[job.spec] = super().execute(job, lambda record, saved: None)
         ended = self._ended[job.spec]
@@ -185,7 +185,7 @@ def test_the_same_runs_are_equal_to_the_last_bit(
     published = publish(2)
     assert verify(published) == (
         ExitCode.OK,
-        ["equal to the last bit: 2 runs", "  row-digits rnn: equal to the last bit, n = 2"],
+        ["bitwise equal: 2 runs", "  row-digits rnn: bitwise equal, n = 2"],
     )
     published.move_to_another_machine()
     code, lines = verify(published)
@@ -198,7 +198,7 @@ def test_a_process_of_its_own_gives_the_same(publish: Callable[..., Published]) 
     published = publish(1)
     done = run_seqbench("verify", published.folder, cwd=published.folder, strict=True)
     assert done.returncode == ExitCode.OK, done.stderr
-    assert done.stdout.startswith("equal to the last bit: 1 run\n")
+    assert done.stdout.startswith("bitwise equal: 1 run\n")
 
 
 def test_a_changed_last_bit_is_rounding_and_named_where_it_is(
@@ -213,12 +213,12 @@ def test_a_changed_last_bit_is_rounding_and_named_where_it_is(
     published.edit("epochs.csv", change)
     code, lines = verify(published, "--runs")
     assert code == ExitCode.EQUAL_TO_ROUNDING
-    assert lines[0] == "equal to rounding: 2 runs, 1 of them to the last bit"
-    assert lines[2] == "    seed 0: equal to the last bit"
+    assert lines[0] == "equal to rounding: 2 runs, 1 of them bitwise"
+    assert lines[2] == "    seed 0: bitwise equal"
     assert lines[3].startswith("    seed 1: epoch 2, train_loss differs by ")
     assert lines[4] == "the bound is 1e-05 of a loss or score, and one answer of an accuracy"
     assert "is that of row-digits rnn seed 1, epoch 2, train_loss differs by " in lines[5]
-    expected = "in the same environment 1 deterministic run should have been equal to the last bit"
+    expected = "in the same environment 1 deterministic run should have been bitwise equal"
     assert lines[-1] == expected
     published.move_to_another_machine()
     code, lines = verify(published)
@@ -237,9 +237,9 @@ def test_a_changed_last_bit_is_rounding_and_named_where_it_is(
         ([1, 0, -1], ExitCode.EQUIVALENT, "equivalent, n = 3; mean shift 0.00 points, 90 % CI "),
         ([1, 1, 1], ExitCode.EQUIVALENT, "equivalent, n = 3; mean shift 0.28 points, 90 % CI "),
         ([-36] * 3, ExitCode.VERIFICATION_DIFFERS, "mean shift -10.00 points, 99 % CI -10.65 to"),
-        ([-36, -108], ExitCode.VERIFICATION_UNDECIDED, "cannot tell, n = 2; mean shift -20.00 "),
-        ([-36, 0], ExitCode.VERIFICATION_UNDECIDED, "cannot tell, n = 2; mean shift -5.00 points"),
-        ([0], ExitCode.VERIFICATION_UNDECIDED, "one seed has no spread: it takes two at least"),
+        ([-36, -108], ExitCode.VERIFICATION_UNDECIDED, "undecided, n = 2; mean shift -20.00 "),
+        ([-36, 0], ExitCode.VERIFICATION_UNDECIDED, "undecided, n = 2; mean shift -5.00 points"),
+        ([0], ExitCode.VERIFICATION_UNDECIDED, "one seed has no spread: at least two are needed"),
     ],
 )
 def test_other_losses_leave_it_to_the_scores(
@@ -275,7 +275,7 @@ def test_the_worst_group_is_the_outcome_of_all(
     code, lines = verify(published, "--margin", "0.02")
     assert code == ExitCode.VERIFICATION_DIFFERS
     assert lines[0] == "differs: 1 of 2 groups, row-digits rnn hidden_size=5"
-    assert lines[1] == "  row-digits rnn hidden_size=4: equal to the last bit, n = 3"
+    assert lines[1] == "  row-digits rnn hidden_size=4: bitwise equal, n = 3"
     assert lines[2].startswith("  row-digits rnn hidden_size=5: differs, n = 3; mean shift -10.00")
 
 
@@ -326,9 +326,9 @@ def test_code_that_changed_and_runs_that_draw_freely_are_told_apart(
     code, lines = verify(published)
     assert code == ExitCode.EQUAL_TO_ROUNDING
     assert lines[4:] == [
-        "in the same environment 1 deterministic run should have been equal to the last bit",
-        "the code of 1 run that is not equal has changed since",
-        "1 run is marked as not deterministic and need not be equal",
+        "in the same environment 1 deterministic run should have been bitwise equal",
+        "the code of 1 run that is not equal has changed",
+        "1 run is marked as nondeterministic and need not be equal",
     ]
 
 
@@ -344,7 +344,7 @@ def test_a_margin_that_means_nothing_is_bad_use(
     published.edit("runs.csv", lambda row: row["seed"] == "1" and row.update(other))
     code, lines = verify(published, "--margin", "0.01")
     assert code == ExitCode.BAD_USE
-    assert "must be left out for results of several metrics (accuracy and my_own)" in lines[0]
+    assert "must be omitted for results with several metrics (accuracy and my_own)" in lines[0]
 
 
 def test_the_default_margin_is_2_percent_of_the_way_from_the_baseline(
@@ -360,7 +360,7 @@ def test_the_default_margin_is_2_percent_of_the_way_from_the_baseline(
     assert f"margin ±{expected:.2f} points; about " in lines[1]
     needed = lines[1].split("; about ")[1].split()[0]
     assert lines[0].endswith(f"about {needed} seeds would probably decide, or a wider --margin")
-    assert verify(published, "--sample", "1")[1][0].endswith("all seeds of a group tell more")
+    assert verify(published, "--sample", "1")[1][0].endswith("to use all seeds of a group")
     baseline = rows[0]["baseline_score"]
     published.shift_scores(
         {run.spec.seed: run.row["final_score"] - baseline for run in published.runs}
@@ -413,7 +413,7 @@ def test_a_result_of_an_older_schema_is_verified(
         (published.folder / file).unlink()
     assert load_results(published.folder).runs["run_id"].tolist() == list(ids.values())
     code, lines = verify(published)
-    assert (code, lines[0]) == (ExitCode.OK, "equal to the last bit: 2 runs")
+    assert (code, lines[0]) == (ExitCode.OK, "bitwise equal: 2 runs")
 
 
 def test_another_implementation_is_equal_to_rounding_and_another_setting_is_not(
@@ -447,12 +447,12 @@ def test_a_result_of_a_plugin_names_the_plugin_that_it_needs(
     path.write_text(json.dumps(environment | {"command": command}))
     code, lines = verify(published)
     assert code == ExitCode.BAD_USE
-    assert "task my-data and variant my-own came with a plugin: add" in lines[0]
+    assert "task my-data and variant my-own came from a plugin: add" in lines[0]
     assert "--plugin my_models.py --plugin 'your tasks.py', with the path" in lines[0]
     path.write_text(json.dumps(environment | {"command": "seqbench run"}))
     code, lines = verify(published)
     assert code == ExitCode.BAD_USE
-    assert "is not registered here: name the plugin that brings it" in lines[0]
+    assert "is not registered: name its plugin" in lines[0]
 
 
 def test_how_far_epochs_are_apart_is_said_where_scores_decide(
@@ -462,7 +462,7 @@ def test_how_far_epochs_are_apart_is_said_where_scores_decide(
     published.scale_losses(2.0, epochs=(1,))
     code, lines = verify(published, "--margin", "0.02")
     assert code == ExitCode.EQUIVALENT
-    told = lines[1].partition("; furthest apart: ")[2]
+    told = lines[1].partition("; largest deviation: ")[2]
     assert told.startswith("seed ")
     assert (
         ", epoch 1, train_loss differs by -" in told or ", epoch 1, test_loss differs by -" in told
