@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from seqbench.spec import RunSpec
     from seqbench.tasks.task import TASKS, Classification, Regression, Split, Task, TaskData
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 _HOMES = {
     "seqbench.api": ("load", "load_data", "load_model", "run"),
