@@ -106,7 +106,7 @@ def pool(
 
 def compare(
     first: Annotated[str, typer.Argument(help="A result folder, or its name below --results.")],
-    second: Annotated[str, typer.Argument(help="The one that is held against it.")],
+    second: Annotated[str, typer.Argument(help="The result that is compared with it.")],
     results: ResultsRoot = Path("results"),
 ) -> None:
     """Set two stored results side by side: scores paired by seed, times on machines alike.
