@@ -25,7 +25,8 @@ from seqbench.tasks.task import Classification, Split, Task, TaskData
 from seqbench.timing import peak as limits
 from tests.processes import SMALL_LIMITS
 
-settings.register_profile("seqbench", deadline=None)  # no test asks how long something takes
+# no test asks how long something takes; each run of the suite draws other examples
+settings.register_profile("seqbench", deadline=None, max_examples=30)
 settings.load_profile("seqbench")
 
 DATA_FOLDERS = (os.environ.get("SEQBENCH_DATA"), Path(__file__).parents[2] / "shared" / "data")

@@ -106,7 +106,7 @@ def list_paths(content: Any, path: tuple[str, ...] = ()) -> list[tuple[str, ...]
     ]
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=15)
 @given(data=st.data())
 def test_any_value_anywhere_is_read_through_or_refused(
     write_result: Callable[..., Path], tmp_path: Path, data: st.DataObject

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import fields, replace
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -104,9 +105,10 @@ def in_every_table(results: Results) -> None:
     assert len(measure_limits(runs, results.timings)) == 1
 
 
-@pytest.mark.parametrize("places", [LSTM, ALL], ids=["one run", "all runs"])
 @pytest.mark.parametrize(
-    "unknown", [*([each] for each in OPTIONAL), OPTIONAL], ids=[*OPTIONAL, "all"]
+    ("unknown", "places"),
+    [(OPTIONAL, LSTM), (OPTIONAL, ALL), *zip([[each] for each in OPTIONAL], cycle([LSTM, ALL]))],
+    ids=["all, one run", "all, all runs", *OPTIONAL],
 )
 def test_every_group_is_in_every_table(
     gather: Callable[..., Results], unknown: list[str], places: tuple[int, ...]
