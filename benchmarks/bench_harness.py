@@ -1,4 +1,4 @@
-"""What the harness costs: an epoch through it beside a bare loop, a suite in a worker beside none.
+"""Cost of the harness: an epoch compared with a bare loop, a suite in a worker with one in-process.
 
 The bare loop is the fastest that one would write by hand: the same model, kernels and optimiser,
 batches gathered from tensors in memory, nothing recorded.

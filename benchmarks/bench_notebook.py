@@ -63,7 +63,7 @@ class NotebookLoop:
         self.optimizer = torch.optim.Adam(self.model.parameters(), lr=0.001)
 
     def train_epoch(self, after_step: Callable[[int], bool] = lambda step: False) -> None:
-        """Train for one epoch as the notebook does, or until ``after_step`` says enough."""
+        """Train for one epoch as the notebook does, or until ``after_step`` returns true."""
         self.model.train()
         for step, (images, labels) in enumerate(self.loader):
             outputs = self.model(images.reshape(-1, 28, 28))

@@ -134,7 +134,7 @@ def draw_steps(stream: np.random.Generator, runs: int) -> Noise:
 
 
 def draw_bimodal(stream: np.random.Generator, runs: int) -> Noise:
-    """Draw one of two values far apart, blurred: processes that lie well or badly in memory."""
+    """Draw one of two values far apart, blurred: processes with good or bad memory layout."""
     modes = stream.choice((-0.03, 0.03), (runs, BENCHMARKS, PAIRS))
     return np.asarray(modes + 0.2 * draw_ar1(0)(stream, runs))
 
@@ -179,7 +179,7 @@ def draw(scenario: Scenario, change: float, runs: int) -> Noise:
 
 
 def judge_runs(logs: Noise) -> tuple[NDArray[np.object_], NDArray[np.int64]]:
-    """Return what `judge_log_ratios` says of each benchmark once it is decided, of all at once.
+    """Return the verdicts of `judge_log_ratios` once decided, of all benchmarks at once.
 
     Parameters
     ----------

@@ -77,7 +77,7 @@ COLUMNS = (
     "sampled_s",
     "seconds",
 )
-"""Of ``trials.csv``: what one method said of one benchmark in one run."""
+"""Of ``trials.csv``: the verdict of one method on one benchmark in one run."""
 
 
 def slow_down(clone: Path, share: float) -> str:
@@ -90,7 +90,7 @@ def slow_down(clone: Path, share: float) -> str:
 
 
 def try_once(results: Path, clone: Path, base: str, head: str, about: dict[str, Any]) -> Outcome:
-    """Run the gate and then the others on two commits of the clone; record what they say.
+    """Run the gate and then the others on two commits of the clone; record their verdicts.
 
     Parameters
     ----------
@@ -188,7 +188,7 @@ def prepare_commits() -> Iterator[tuple[Path, str, Callable[[float], str]]]:
 
 
 def main() -> None:
-    """Run trials until all that are planned are there; stop and go on at any time."""
+    """Run the planned trials; they can be stopped and resumed at any time."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("--runs", type=int, metavar="N", help="run N, however many exist")
     parser.add_argument("--change", type=float, metavar="SHARE", help="of this slowdown only")

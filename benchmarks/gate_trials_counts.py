@@ -1,4 +1,4 @@
-"""Counts of the gate's trials: by run, and by benchmark beside other methods."""
+"""Counts of the gate's trials: by run, and by benchmark with other methods."""
 
 from functools import partial
 from pathlib import Path

@@ -22,7 +22,7 @@ RULE = tuple(
         *("gate/processes", "gate/rules", "gate/running", "gate/sides", "gate/verdicts"),
     )
 )
-"""The files that decide what the gate measures and says."""
+"""The files that determine the gate's measurements and verdicts."""
 
 _TIMES = (Verdict.SLOWER, Verdict.FASTER, Verdict.SAME, Verdict.INCONCLUSIVE)
 _MEMORIES = (Verdict.MORE_MEMORY, Verdict.LESS_MEMORY)
@@ -50,7 +50,7 @@ def count_run(outcome: Outcome) -> dict[str, object]:
 
 
 def record_environment(results: Path) -> dict[str, Any]:
-    """Keep what this machine is beside the trials; return it."""
+    """Store the environment with the trials; return it."""
     environment = describe_environment()
     del environment["code"]  # each row has its commit
     file = results / f"environment-{environment['environment_id']}.json"

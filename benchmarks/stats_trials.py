@@ -3,7 +3,7 @@
 `python -m benchmarks.stats_trials` writes ``results/stats-trials/trials.csv`` and
 ``reports/stats-trials/``. Seeds are fixed and nothing is timed, so the counts are reproducible. The
 functions on trial are those of the reports, `seqbench.analysis.significance` and
-`seqbench.intervals`; next to them stands what reports did before: paired t tests of the best with
+`seqbench.intervals`; next to them the former method of reports: paired t tests of the best with
 the rest, by Holm.
 """
 
@@ -122,7 +122,7 @@ def draw(condition: Condition, reports: int) -> tuple[Numbers, Numbers]:
 
 
 def try_condition(condition: Condition, reports: int) -> dict[str, object]:
-    """Count what reports of a kind say.
+    """Count the findings of reports of a kind.
 
     Returns
     -------

@@ -65,7 +65,7 @@ def run(
     results
         Folder of result folders; those of a project that are published are in ``results``.
     measure
-        Whether speed is measured apart from training; None for what the suite says.
+        Whether speed is measured apart from training; None for the suite's setting.
     match_parameters, match_tolerance
         Choose each hidden size for this number of parameters, to within a share (None: 0.02).
     data

@@ -69,7 +69,7 @@ def _refuse() -> Value:
 
 
 def _parse_whole(cell: str) -> Value:
-    """Return a whole number, also as pandas writes it beside empty cells, with a fraction of 0."""
+    """Return a whole number, also as pandas writes it next to empty cells, with a fraction of 0."""
     if re.fullmatch(r"-?[0-9]{1,19}", cell):
         return int(cell)
     number = float(cell) if _WHOLE.fullmatch(cell) else math.nan
@@ -170,7 +170,7 @@ class Column:
         return value
 
     def format(self, value: Value) -> str:
-        """Return the cell for ``value``; floats keep every digit that tells them apart.
+        """Return the cell for ``value``; floats keep all digits for an exact round trip.
 
         A text that a spreadsheet would take for a formula gets an apostrophe in front.
         """

@@ -40,7 +40,7 @@ _HINT = re.compile(
 def on_one_line(text: str) -> str:
     """Return a text as one line, for a cell: what does not print, and torch's hints, left out.
 
-    Lines are joined by slashes. What is long loses its middle, for some errors say what it was at
+    Lines are joined by slashes. What is long loses its middle, for some errors have the cause at
     the beginning and others at the end.
     """
     lines = [

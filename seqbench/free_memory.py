@@ -8,7 +8,7 @@ from pathlib import Path
 import psutil
 
 _GROUPS = ("memory.max", "memory/memory.limit_in_bytes")
-"""Where a control group, of version 2 and of version 1, says how much all of it may take."""
+"""Files with the memory limit of a control group, of version 2 and of version 1."""
 
 _SYSTEM = Path("/sys/fs/cgroup")
 

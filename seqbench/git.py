@@ -1,4 +1,4 @@
-"""Git, asked in a separate process: its output does not depend on the user's settings.
+"""Git, called in a separate process: its output does not depend on the user's settings.
 
 Paths are bytes to git. They come back as the file system takes them (`list_paths`, `find_top`), and
 text comes back as text that can be printed (`ask_git`), whatever its encoding.
@@ -11,7 +11,7 @@ from pathlib import Path
 from seqbench.errors import UsageError
 from seqbench.printable import strip_controls
 
-# paths are taken as they stand, nothing is asked or locked, and the folder decides the repository
+# paths are literal, nothing is prompted or locked, and the folder decides the repository
 _VARIABLES = {
     "GIT_LITERAL_PATHSPECS": "1",
     "GIT_OPTIONAL_LOCKS": "0",

@@ -24,7 +24,7 @@ _NEGLIGIBLE = 1e-6
 def find_resolution(values: ArrayLike) -> Numbers:
     """Return the least step in which values are distinguished, along the last axis.
 
-    An accuracy is a multiple of 1 / n, so a spread of 0 over seeds only says that the spread is
+    An accuracy is a multiple of 1 / n, so a spread of 0 over seeds only means that the spread is
     less than about a step. The least distance between two values that differ by more than rounding
     is a multiple of that step, whatever the metric; of continuous values it is next to nothing.
     """
@@ -121,7 +121,7 @@ def median_interval(values: ArrayLike) -> tuple[float, float]:
 
 
 def variance_inflation(values: ArrayLike, standard_errors: float = 1.0) -> NDArray[np.float64]:
-    """Return how many serially correlated values say as much of a median as one independent value.
+    """Return how many serially correlated values are equivalent to one independent value.
 
     Parameters
     ----------
@@ -160,7 +160,7 @@ def median_sequence(
 
     If each value is as likely above the median as below it, whatever came before, then with
     probability 1 − ``error_rate`` the interval holds it at *every* number of values at once: adding
-    values until something is decided costs no more errors. Nothing else is asked of the
+    values until something is decided costs no more errors. Nothing else is assumed of the
     distribution. It leaves out each candidate that a bet on the side on which the next value falls
     would have won 1 / ``error_rate`` against, with Krichevsky and Trofimov's mixture of stakes.
     Infinite until there are enough values: 10 at an error rate of 1 %, 13 at 0.1 %.

@@ -1,6 +1,6 @@
 """`Metric`: what a score can be, which way it runs and its display.
 
-A task names its metric and states which way it runs; what else is known of a metric stands here,
+A task names its metric and states which way it runs; other properties of a metric are here,
 once. An unknown name is a metric too: without bounds, with four significant digits.
 """
 
@@ -15,7 +15,7 @@ class Metric:
     Parameters
     ----------
     higher_is_better
-        Which way it runs; None for an unknown metric, of which the task says it.
+        Which way it runs; None for an unknown metric, for which the task declares it.
     low, high
         What it can be.
     share

@@ -95,7 +95,7 @@ class Result:
         Returns
         -------
         DataFrame
-            ``task``, ``variant`` (its label, with the settings that tell it from others),
+            ``task``, ``variant`` (its label, with its distinguishing settings),
             ``device``, ``seeds``, ``score`` (mean over seeds of the final score, in the metric's
             unit), ``lower`` and ``upper`` (95 % interval of that mean, within what
             the metric can be; empty for one seed),

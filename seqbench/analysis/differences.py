@@ -137,7 +137,7 @@ def _collect(part: pd.DataFrame, values: pd.Series) -> dict[str, Numbers]:
 
 
 def _compare_with_best(groups: Mapping[str, Numbers]) -> Iterator[dict[str, Any]]:
-    """Yield how far the means of all other groups lie below the greatest."""
+    """Yield the shortfall of the means of all other groups from the greatest."""
     best = max(groups, key=lambda label: groups[label].mean())
     resolution = find_resolution(np.concatenate([*groups.values()]))
     family = count_pairs(len(groups))

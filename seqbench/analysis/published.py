@@ -50,7 +50,7 @@ def join_published(summary: pd.DataFrame, published: pd.DataFrame) -> pd.DataFra
 
 
 def describe_published(published: pd.DataFrame) -> Iterator[str]:
-    """Yield what published figures of equal size and budget say of ours, and what others do not.
+    """Yield comparisons with published figures of equal size and budget, and a note on others.
 
     Parameters
     ----------

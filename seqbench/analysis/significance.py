@@ -2,7 +2,7 @@
 
 Numbers in, numbers out; no frames, no torch. The last axis is that of the seeds, and all that
 stands before it is compared side by side. An interval and its p value are adjusted for the number
-of comparisons (Z. Šidák, JASA 62, 1967) and always say the same: the interval leaves 0 out if and
+of comparisons (Z. Šidák, JASA 62, 1967) and always agree: the interval leaves 0 out if and
 only if p < 1 − confidence.
 """
 

@@ -18,7 +18,7 @@ from seqbench.intervals import UNSTABLE_WIDTH, median_interval
 
 LIMIT_PHASES = ("matmul", "copy")
 _ORDINARY = ("native", "scan")  # no variant has both
-_RACING = r" (?:implementation|precision|threads)=\S+"  # what tells those apart that race
+_RACING = r" (?:implementation|precision|threads)=\S+"  # settings in which compared groups differ
 _PERCENTILES = {"p50_s": 50, "p95_s": 95, "p99_s": 99}
 _LEAST_BEYOND = 10  # samples expected beyond a percentile, or it is left out
 _LIMIT_KEYS = ["device", "threads", "precision"]
@@ -203,7 +203,7 @@ def race_implementations(speed: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        ``task``, ``device``, ``variant``, with what else its label tells, ``threads``, ``phase``
+        ``task``, ``device``, ``variant``, with the settings in its label, ``threads``, ``phase``
         (``train_step`` or ``inference``), ``implementation``, ``precision``, ``seconds``; ``base``,
         the variant's default implementation, in float32; ``speedup``, the speed-up over it;
         ``speedup_low`` and ``speedup_high``, from the ends of both intervals, NaN where one is not

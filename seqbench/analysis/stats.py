@@ -18,7 +18,7 @@ from seqbench.metrics import find_metric
 from seqbench.spec import RunSpec
 
 GROUP = ["task", "device", "label"]
-"""What tells two groups of runs apart; within a group only the seed differs."""
+"""Keys of a group of runs; within a group only the seed differs."""
 
 MEMORY = ["peak_memory_bytes", "peak_memory_min_bytes", "peak_memory_max_bytes"]
 """Median and range over the runs of which it is known; NaN if it is known of none."""
@@ -34,11 +34,11 @@ _NAMED_APART = ("task", "length", "train_examples", "variant", "seed", "device")
 def name_groups(runs: pd.DataFrame) -> pd.DataFrame:
     """Return the runs with the names by which they are grouped.
 
-    ``task`` gets the length of its sequences, the cut of its training set and the word that its
-    data was changed where a run has one, for scores on two lengths are not compared; the registered
-    name is in ``task_name``. ``label`` is the variant, and what tells runs of that variant on that
-    task apart: each other setting, but for seed and device, that some variant has in several
-    values; `_ORDINARY` values go without saying. Runs that have names keep them.
+    ``task`` gets the length of its sequences, the size of a reduced training set and a note on
+    changed data, since scores on two lengths are not comparable; the registered name is in
+    ``task_name``. ``label`` is the variant with the settings that distinguish its groups on a task:
+    each setting, except seed and device, of which some variant has several values; `_ORDINARY`
+    values are omitted. Runs that have names keep them.
     """
     if "label" in runs:
         return runs

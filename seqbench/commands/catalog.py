@@ -113,7 +113,7 @@ def _describe_shapes(model: SequenceModel, time: int, features: int) -> list[str
         "final": encoding.final.shape,
         "output": outputs.shape,
     }
-    axes = {"final": 1}  # where the batch stands
+    axes = {"final": 1}  # position of the batch axis
     return [
         f"  {name:10}  ({', '.join(_name_axes(shape, axes.get(name, 0)))})"
         for name, shape in shapes.items()

@@ -38,11 +38,11 @@ _PLAIN = {
     "“": '"',
     "”": '"',
 }
-"""What a character is called where only ASCII can be said; a sign must not become a ``?``."""
+"""ASCII replacements of characters; a sign must not become a ``?``."""
 
 
 class Screen(Console):
-    """Standard output or standard error, whatever stands there when something is printed.
+    """Standard output or standard error, as it is when something is printed.
 
     Text is printed unchanged, without markup and without what would control a terminal.
     """
@@ -65,7 +65,7 @@ class Screen(Console):
         return super().render_str(strip_controls(text), **options)
 
     def print(self, *objects: Any, **options: Any) -> None:
-        """Print; where nothing more can be written, go on without, and remember why."""
+        """Print; if that fails, continue and remember the reason."""
         try:
             super().print(*objects, **options)
         except BrokenPipeError:
@@ -113,7 +113,7 @@ def replace_unencodable() -> None:
 
 
 def _replace(error: UnicodeError) -> tuple[str, int]:
-    """Return what replaces the characters that cannot be encoded, and where to go on."""
+    """Return what replaces the characters that cannot be encoded, and where to continue."""
     if not isinstance(error, UnicodeEncodeError):
         raise error
     lacking = error.object[error.start : error.end]
@@ -123,7 +123,7 @@ def _replace(error: UnicodeError) -> tuple[str, int]:
 def end_output(code: Any) -> Any:
     """Return the exit code of a command that ended with ``code``: another if its output was lost.
 
-    A code that tells of a fault or a verdict stays.
+    A code of an error or a verdict has precedence.
     """
     console.flush()
     if console.lost is None:
@@ -146,7 +146,7 @@ def complain(text: str) -> None:
 def interruptible(kept: str) -> Iterator[None]:
     """End with the exit code of an interruption, also when the system asks the process to end.
 
-    ``kept`` says what there is then.
+    ``kept`` describes the state of the results.
     """
 
     def interrupt(*_: object) -> None:
@@ -166,7 +166,7 @@ def interruptible(kept: str) -> Iterator[None]:
 def tell_progress(*, in_log: bool = True) -> Iterator[Callable[[str], object]]:
     """Yield a function that shows progress: one updated line, or separate lines in a log.
 
-    Without ``in_log`` it says nothing where there is no terminal.
+    Without ``in_log`` it prints only on a terminal.
     """
     if not console.is_terminal:
         yield say if in_log else lambda text: None

@@ -202,7 +202,7 @@ def option_of(setting: str) -> str:
 def format_command(request: Request) -> str:
     """Return the command that reproduces a result, the folders of this machine left out.
 
-    Where the folder with the data was named, DIR stands for it.
+    Where the folder with the data was named, DIR replaces it.
     """
     declared = {each.name: each for each in columns(RunSpec)}
     words = ["seqbench run"] + ([f"--suite {request.suite}"] if request.suite else [])

@@ -97,7 +97,7 @@ def verify(
 
 
 def _check_registered(specs: Sequence["RunSpec"], environment: Mapping[str, Any]) -> None:
-    """Refuse runs of a plugin that is not there, and say which one made them."""
+    """Refuse runs of a missing plugin, and name it."""
     from seqbench.models.model import VARIANTS
     from seqbench.tasks.task import TASKS
 

@@ -26,7 +26,7 @@ class Trained:
     score
         What is compared over seeds.
     trace
-        Figures of the way there, such as losses, by which equal trainings are known: two are equal
+        Intermediate values, such as losses, which identify equal trainings: two are equal
         if score and trace are, to the last bit.
 
     A training failed if one of them is NaN or infinite.

@@ -78,7 +78,7 @@ class Case:
         self.head_s.append(head_s)
 
     def add_memory(self, base: Reading | None, head: Reading | None) -> None:
-        """Take in a peak of memory of both sides; None where the system cannot tell."""
+        """Take in a peak of memory of both sides; None where the system does not report it."""
         if base is None or head is None:
             self.has_memory = False
         elif base[0] != head[0]:

@@ -21,7 +21,7 @@ def pair_declarations(
     Parameters
     ----------
     base, head
-        Each version with what its agent's ``describe`` tells.
+        Each version with the result of its agent's ``describe``.
     file
         The benchmark file, relative to a version's folder.
     rules
@@ -71,6 +71,6 @@ def _digest(benchmark: Mapping[str, Any], key: str, file: Path) -> str:
     if benchmark[key] is None:
         return ""
     source, name = Path(benchmark[key][0]), benchmark[key][1]
-    if not source.is_relative_to(file.parent):  # made elsewhere: by functools.partial, say
+    if not source.is_relative_to(file.parent):  # made elsewhere: by functools.partial, for example
         source, name = file, "*"
     return digest_benchmark(file.parent, source, name, benchmark["settings"])

@@ -30,7 +30,7 @@ _NOT_FOLLOWED = (
     *("tool.poetry.dev-dependencies", "tool.poetry.extras", "tool.pdm.dev-dependencies"),
     *("tool.uv", "tool.pixi", "tool.hatch.envs"),
 )
-"""Tables of ``pyproject.toml`` that say what only some want, or what only another tool follows."""
+"""Tables of ``pyproject.toml`` with optional dependencies, or for other tools only."""
 
 _FOLLOWED = (
     *("build-system", "project.requires-python", "project.dependencies", "project.dynamic"),
@@ -117,7 +117,7 @@ def _choose_environments(
 
 
 def read_dependencies(project: Path) -> str:
-    """Return all that tells pip what a project depends on, as one text."""
+    """Return all declarations of dependencies for pip, as one text."""
     return "\n".join(_list_dependencies(project))
 
 

@@ -77,7 +77,7 @@ def _known(value: float) -> float:
 
 
 def _tell(cases: Sequence[Case]) -> Iterator[str]:
-    """Yield what is to be said of the benchmarks that changed, then which did not."""
+    """Yield a phrase for each benchmark that changed, then those that did not."""
     changed = [case for case in sort_worst_first(cases) if any(_tell_changes(case))]
     for case in changed[:_SHOWN_IN_FULL]:
         yield from _tell_changes(case)

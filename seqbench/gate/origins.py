@@ -34,7 +34,7 @@ def check_origin(root: Path, folders: Sequence[Path], checked: set[tuple[str, st
     """Raise if code was imported that is neither this version's nor installed.
 
     A package that is installed in development mode comes from the working copy, whichever version
-    is requested. What the version has itself has to come from there even if it is installed too.
+    is requested. A package of the version must be imported from there even if it is also installed.
 
     Parameters
     ----------
@@ -78,7 +78,7 @@ def list_own(root: Path) -> set[str]:
 
 
 def _list_libraries() -> set[Path]:
-    """Return the files of compiled code that this process has loaded, where the system tells."""
+    """Return the files of loaded compiled code, where the system reports them."""
     try:
         lines = Path("/proc/self/maps").read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
@@ -152,7 +152,7 @@ def _has_copy(root: Path, package: str, place: Path) -> bool:
 
 
 def _belongs(package: str) -> bool:
-    """Return whether a package is installed: what it compiles for itself may lie anywhere."""
+    """Return whether a package is installed: its own compiled files may be anywhere."""
     origin = getattr(sys.modules.get(package), "__file__", None)
     return isinstance(origin, str) and is_installed(Path(origin).resolve())
 

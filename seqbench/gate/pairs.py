@@ -78,7 +78,7 @@ def measure_pair(sides: Sides, cases: Sequence[Case], deadline: float) -> float:
 
 @contextmanager
 def blaming(case: Case, part: Part) -> Iterator[None]:
-    """Tell a case of what a side fails in; an end of its process goes on to the caller.
+    """Record a side's failure in its case; the end of a process is passed on to the caller.
 
     So does code that comes from elsewhere: it is no matter of a case.
     """

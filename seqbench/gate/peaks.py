@@ -66,7 +66,7 @@ def read_resident() -> dict[str, int] | None:
 
 
 def measure_torch_peak(do: Callable[[], object]) -> int:
-    """Return the most bytes that torch's allocators come to hold while something is done.
+    """Return the peak of bytes in torch's allocators while something is done.
 
     On the CPU they are counted by torch's profiler, which sees the calling thread; on CUDA by the
     allocator itself, and then they alone count. 0 where torch was not imported before.

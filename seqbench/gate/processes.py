@@ -1,4 +1,4 @@
-"""The process of a version: it starts, is asked, answers and ends."""
+"""The process of a version: start, requests, answers and end."""
 
 import os
 import subprocess
@@ -32,7 +32,7 @@ _ONE_THREAD = {
 
 
 class VersionError(SeqbenchError):
-    """A version that cannot do what was asked of it.
+    """A version that failed a request.
 
     Parameters
     ----------
@@ -54,7 +54,7 @@ class VersionError(SeqbenchError):
 
     @property
     def brief(self) -> str:
-        """The line of the fault that says most: a traceback's last one."""
+        """The most informative line of the fault: a traceback's last one."""
         return (self.fault.splitlines() or [""])[-1]
 
 
@@ -89,7 +89,7 @@ class LateError(EndedError):
 
 
 class Side:
-    """A live process of one version; what it is asked it does in order.
+    """A live process of one version, which executes requests in order.
 
     Parameters
     ----------
@@ -126,8 +126,8 @@ class Side:
             theirs.close()
 
     def send(self, question: str, *arguments: object) -> None:
-        """Ask something; its answer is waited for by `receive`."""
-        with suppress(OSError):  # it has died; `receive` tells
+        """Send a request; `receive` waits for its answer."""
+        with suppress(OSError):  # it has died; `receive` reports it
             self._connection.send((question, *arguments))
 
     def receive(self, within_s: float = PATIENCE_S, since_s: float = 0.0) -> Any:
@@ -136,7 +136,7 @@ class Side:
         Parameters
         ----------
         within_s
-            Seconds in which it has to come.
+            Timeout in seconds.
         since_s
             How many of them have passed.
 
@@ -160,7 +160,7 @@ class Side:
         return answer
 
     def ask(self, question: str, *arguments: object, within_s: float = PATIENCE_S) -> Any:
-        """Ask something and return the answer; see `receive`."""
+        """Send a request and return the answer; see `receive`."""
         self.send(question, *arguments)
         return self.receive(within_s)
 

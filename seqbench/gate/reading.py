@@ -1,6 +1,6 @@
 """Which of some files this process reads, other than to import them.
 
-What is asked of the interpreter is seen by an audit hook (`PEP 578
+Requests to the interpreter are recorded by an audit hook (`PEP 578
 <https://peps.python.org/pep-0578/>`_); of what it does not report, asking for a file's state and
 forking, the functions are replaced. The agent imports this file, in an environment that may have no
 seqbench, so it imports only the standard library.
@@ -39,7 +39,7 @@ _stat = os.stat
 
 
 class Reading:
-    """What this process reads of some files, from now on and for as long as it lives.
+    """Records which of some files this process reads, until it ends.
 
     Parameters
     ----------
@@ -48,7 +48,7 @@ class Reading:
     files
         Files, relative to it.
     lone
-        Those that only one of two versions has: a list of names tells the two apart.
+        Those that only one of two versions has: a list of names distinguishes the two.
     """
 
     def __init__(self, root: Path, files: Sequence[str], lone: Sequence[str]) -> None:
@@ -138,7 +138,7 @@ def _is_resolving(frame: FrameType | None) -> bool:
 
 
 def _tell(function: Callable[..., Any], note: Callable[[Any], object]) -> Callable[..., Any]:
-    """Return a function that tells its first argument before it does its work."""
+    """Return a function that reports its first argument before it does its work."""
 
     @wraps(function)
     def telling(*arguments: Any, **named: Any) -> Any:

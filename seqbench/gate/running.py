@@ -216,7 +216,7 @@ class _Steps:
         self._count, self._state = 0, -1
 
     def tell(self, state: int, text: str) -> None:
-        """Say a text if the state is another, or if it is the first, second, fourth, eighth."""
+        """Print a text if the state changed, or if it is the first, second, fourth, eighth."""
         self._count += 1
         if state != self._state or self._count.bit_count() == 1:
             self._say(text)

@@ -1,4 +1,4 @@
-"""Processes of both versions side by side: in which order they are asked, and for how long."""
+"""Processes of both versions side by side: order and timeouts of their requests."""
 
 import random
 import sys
@@ -43,7 +43,7 @@ class Sides:
     base, head
         One process each.
     order
-        Which is first in everything: to start, to be asked, to take its turn.
+        Which is first in everything: to start, to receive requests, to run.
     """
 
     base: Side
@@ -53,7 +53,7 @@ class Sides:
     def ask(
         self, name: SideName, question: str, *arguments: object, within_s: float = PATIENCE_S
     ) -> Any:
-        """Ask one side what it has answered before, and return its answer; if it is late, it hangs.
+        """Repeat a request that a side has answered before; if it is late, it hangs.
 
         Raises
         ------
@@ -73,7 +73,7 @@ class Sides:
         within_s: float = PATIENCE_S,
         in_turn: bool = False,
     ) -> tuple[Any, Any]:
-        """Ask both and return their answers.
+        """Send a request to both and return their answers.
 
         Parameters
         ----------
@@ -82,12 +82,12 @@ class Sides:
         within_s
             Seconds in which each has to answer.
         in_turn
-            Whether the second is asked only when the first is done; else both at the same time.
+            Whether the second starts only when the first is done; else both at the same time.
 
         Returns
         -------
         base, head
-            In this order, whichever was asked first.
+            In this order, whichever was first.
 
         Raises
         ------

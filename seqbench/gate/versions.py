@@ -77,7 +77,7 @@ def check_out_versions(
         Revisions, or ``worktree``.
     base_env
         For another environment on the base's side: a Python of one that is there, or packages
-        with versions to install beside the project's own, such as ``torch==2.12.0``.
+        with versions to install in addition to the project's own, such as ``torch==2.12.0``.
 
     Raises
     ------

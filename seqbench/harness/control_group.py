@@ -1,6 +1,6 @@
 """How much of the processor this process's control group may use, on Linux.
 
-A group of version 2 says so in ``cpu.max``, one of version 1 in ``cpu.cfs_quota_us`` and
+A group of version 2 has it in ``cpu.max``, one of version 1 in ``cpu.cfs_quota_us`` and
 ``cpu.cfs_period_us`` (Linux kernel documentation, cgroup-v2 and sched-bwc). Groups are nested, and
 each limits all below it.
 """
@@ -40,7 +40,7 @@ def _list_groups(system: Path) -> Iterator[Path]:
         _, controllers, path = [*line.split(":", 2), "", ""][:3]
         if controllers and "cpu" not in controllers.split(","):
             continue
-        # version 2 has no controllers in its line, and is at "unified" beside version 1
+        # version 2 has no controllers in its line, and is at "unified" next to version 1
         names = ("cpu", controllers) if controllers else ("", "unified")
         for root in dict.fromkeys(mounted / name for name in names):
             inside = [part for part in PurePosixPath(path).parts if part not in ("/", "..")]

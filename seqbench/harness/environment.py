@@ -41,7 +41,7 @@ _VARIABLES = (
 
 _LEFT_BEHIND = ("results/", "reports/")
 _NO_GIT = ("git is not installed", "not a git repository")
-"""Faults that only say that there is no commit to be recorded."""
+"""Faults that only mean that there is no commit to record."""
 
 
 def describe_environment() -> dict[str, Any]:
@@ -128,7 +128,7 @@ def _code() -> dict[str, Any]:
     """Name the version, and the git commit if this very file is tracked in a git checkout.
 
     ``dirty`` states whether tracked or new files differed from that commit, the results and reports
-    that runs leave behind not counted. ``fault`` is git's output where it refuses to tell.
+    that runs leave behind not counted. ``fault`` is git's error message where it fails.
     """
     folder = Path(seqbench.__file__).parent
     commit = dirty = fault = None

@@ -39,9 +39,9 @@ class Request:
     axes
         Values by field of `RunSpec`, in place of the suite's.
     match_parameters, match_tolerance
-        See `matching.match_hidden_sizes`; None for what the suite says.
+        See `matching.match_hidden_sizes`; None for the suite's setting.
     measure
-        Whether speed is measured apart from training; None for what the suite says.
+        Whether speed is measured apart from training; None for the suite's setting.
     plugins
         Files with variants and tasks of the user's.
     data
@@ -157,7 +157,7 @@ class InterruptedRunsError(KeyboardInterrupt):
 
 
 def choose_workspace() -> None:
-    """Let cuBLAS compute the same each time, as torch's deterministic mode asks for.
+    """Make cuBLAS deterministic, as torch's deterministic mode requires.
 
     It must be set before cuBLAS is first used, and is recorded.
     """
@@ -165,7 +165,7 @@ def choose_workspace() -> None:
 
 
 def execute(request: Request, listener: Listener, command: str) -> Done:
-    """Do what is left of a request, and write each run as it ends.
+    """Execute the remaining runs of a request, and write each as it ends.
 
     Parameters
     ----------
@@ -181,7 +181,7 @@ def execute(request: Request, listener: Listener, command: str) -> Done:
     SeqbenchError
         If something that was requested is not there or is incompatible.
     InterruptedRunsError
-        If it is interrupted during the runs; its text says what is kept.
+        If it is interrupted during the runs; its message states what is kept.
     """
     choose_workspace()
     with _start_executor(request) as executor:
@@ -239,7 +239,7 @@ def _go_on(
     retry_failed: bool,
     listener: Listener,
 ) -> "list[Job]":
-    """Return what is left to do in the writer's folder, and say what counts and what does not."""
+    """Return what is left to do in the writer's folder, and report what counts."""
     from seqbench.harness.resume import find_remainder
 
     left = find_remainder(
@@ -259,7 +259,7 @@ def _do(
     runs: int,
     listener: Listener,
 ) -> None:
-    """Do the jobs; of an interruption tell what is kept."""
+    """Execute the jobs; report what is kept after an interruption."""
     from seqbench.harness.runner import run_jobs
 
     try:

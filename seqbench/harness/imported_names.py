@@ -11,7 +11,7 @@ _LOADERS = {"import_module", "__import__", "run_module"}
 """What imports a module by its name, as a function or a method."""
 
 _DYNAMIC = {"importlib", "runpy", "pkgutil"}
-"""Who imports one of these may import what no name in the source tells."""
+"""Modules with which a source may import by names that are not in it."""
 
 _PLUGIN = "seqbench_plugin_"  # how modules of plugins are called, which are no part of each other
 

@@ -1,7 +1,7 @@
 """Which versions of packages are imported: what is installed is not always that.
 
-A package may lie twice on the path, what pip could not remove has a name that begins with ~, and a
-plain folder may stand before an installed package.
+A package may be on the path twice, what pip could not remove has a name that begins with ~, and a
+plain folder may precede an installed package.
 """
 
 import sys

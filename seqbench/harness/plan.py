@@ -1,6 +1,6 @@
 """From a suite and options to the runs: all defaults are resolved here, before the first run.
 
-A spec says everything about its run, so what depends on the task, the variant or the device (the
+A spec describes its run completely, so what depends on the task, the variant or the device (the
 read-out, a sequence's length, the implementation, a hidden size for a number of parameters) is put
 into it as text, and is in its row.
 """
@@ -33,7 +33,7 @@ def plan_runs(
     ----------
     grids
         Values by `RunSpec` field. Without ``device`` and ``threads`` those of this machine are
-        taken; without ``variant`` every default variant; a name with ``*`` stands for all that fit.
+        taken; without ``variant`` every default variant; a name with ``*`` selects all that match.
         Unnamed variants are left out if they do not fit the task. Without ``readout``
         and ``length`` the task's own are taken, without ``implementation`` the variant's default
         one; for "fastest" the one that `fastest_implementation` names. What is incompatible, such

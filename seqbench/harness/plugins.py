@@ -57,7 +57,7 @@ def load_own() -> None:
 
 
 def digest_plugins(files: Iterable[Path]) -> dict[str, str]:
-    """Return the SHA-256 of each file by its name: what a result says of the plugins it is of."""
+    """Return the SHA-256 of each file by its name: the record of plugins in a result."""
     return {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
 
 
@@ -131,7 +131,7 @@ def _count_members() -> int:
 
 
 def _name_module(file: Path) -> str:
-    """Return a name of its own for a plugin's module, which does not tell where the file lies."""
+    """Return a unique name for a plugin's module, without the file's location."""
     name = f"seqbench_plugin_{re.sub(r'[^0-9a-zA-Z_]', '_', file.stem)}"
     number, free = 1, name
     while free in sys.modules:
@@ -162,7 +162,7 @@ def _is_found_as(name: str, file: Path) -> bool:
 
 
 def _list_taken(file: Path) -> Iterator[str]:
-    """Yield what a plugin imports from next to it whose name a file beside another plugin has."""
+    """Yield helpers of a plugin with the same name as a helper of another plugin."""
     for name, wanted in _list_beside(file).items():
         origin = _origin_of(sys.modules.get(name))
         if origin and not _is_same(origin, wanted) and _is_beside_a_plugin(origin):
@@ -173,7 +173,7 @@ def _list_taken(file: Path) -> Iterator[str]:
 
 
 def _list_beside(file: Path) -> dict[str, Path]:
-    """Return by name what a plugin imports of what lies next to it, and what that imports so."""
+    """Return by name the files next to a plugin that it imports, also indirectly."""
     folder, waiting = file.resolve().parent, [file]
     found: dict[str, Path] = {}
     while waiting:

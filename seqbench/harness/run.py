@@ -53,7 +53,7 @@ class Run:
     task, data
         What it receives, in main memory.
     known
-        What `describe_problem` says of them, where that is known.
+        Result of `describe_problem`, if known.
     """
 
     job: Job

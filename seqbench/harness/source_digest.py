@@ -41,7 +41,7 @@ DESCRIPTIONS: Mapping[str, tuple[int, str]] = {
 
 _HOUSE = "seqbench"
 _INSTALLED = {"site-packages", "dist-packages"}
-_IMPLIED = {"ctx", "kind"}  # by where a name stands, and by the quotes of a string
+_IMPLIED = {"ctx", "kind"}  # implied by the position of a name and the quotes of a string
 _SHOWN = 12
 _ERRORS = {
     name

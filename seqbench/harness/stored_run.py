@@ -59,7 +59,7 @@ def find_other_settings(spec: RunSpec, others: Sequence[RunSpec]) -> str | None:
 def find_lack(
     job: Job, row: Mapping[str, Any], folder: Path, timed: bool, retry_failed: bool
 ) -> str | None:
-    """Describe what a finished run leaves to be wished for, or None."""
+    """Describe what a finished run lacks, or return None."""
     if row["status"] not in ENDED_WELL:
         return "it failed" if retry_failed else None
     if row["status"] == "unsupported":

@@ -164,7 +164,7 @@ class Worker:
         return None if self._timeout_s is None else time.monotonic() + self._timeout_s
 
     def _wait(self, deadline: float | None) -> bool:
-        """Wait for the worker to say something; return whether it did so in time."""
+        """Wait for a message of the worker; return whether it came in time."""
         while deadline is not None:
             left = max(0.0, deadline - time.monotonic())
             if self._connection.poll(min(left, _LONGEST_WAIT_S)) or not left:

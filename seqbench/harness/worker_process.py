@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class FinishedEpoch:
-    """What a worker says after an epoch; it continues when it is answered."""
+    """A worker's message after an epoch; it continues when it is answered."""
 
     record: EpochRecord
     saved: bytes

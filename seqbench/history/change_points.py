@@ -35,7 +35,7 @@ from seqbench.history.segmentation import (
 from seqbench.intervals import CONFIDENCE
 
 LEAST_POINTS = 12
-"""Points that it takes to say anything: with 8, four of ten steps of 5 σ are missed."""
+"""Minimum number of points for a test: with 8, four of ten steps of 5 σ are missed."""
 
 MOST_CHANGES = 8
 """Maximum number of changes in a long series; a short one allows fewer."""

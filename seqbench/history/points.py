@@ -92,7 +92,7 @@ def make_points(timeline: Timeline, runs: pd.DataFrame, machines: pd.DataFrame) 
         `GROUP`; ``position``, ``point``, ``made_at``, ``machine``; ``metric``,
         ``higher_is_better``; ``seeds``; ``score``, the mean over seeds of the final score;
         ``epoch_time_s`` and ``train_samples_per_s``, from `stats.summarise_times`; ``data``,
-        ``code`` and ``commit``, what the runs say of them. NaN where a result has no such figure.
+        ``code`` and ``commit``, as recorded in the runs. NaN where a result has no such figure.
     """
     places = machines.set_index("position")
     rows = []

@@ -16,7 +16,7 @@ Numbers = NDArray[np.float64]
 Places = NDArray[np.int64]
 
 LEAST_PIECE = 3
-"""Points that a piece has at least: one or two that lie apart are an outlier, not a level."""
+"""Points that a piece has at least: one or two deviating points are an outlier, not a level."""
 
 RHOS = (0.0, 0.15, 0.3, 0.45, 0.6, 0.75, 0.9)
 _CUT_AT = (0.0, 0.3, 0.6, 0.9)  # places hardly depend on ρ; what they are worth does

@@ -1,6 +1,6 @@
 """The recurrences of torch.nn through torch.compile, step by step.
 
-Dynamo refuses torch.nn's own recurrent modules, so their equations stand here again, written for
+Dynamo refuses torch.nn's own recurrent modules, so their equations are repeated here, written for
 speed: the input's product is one for all time steps, and what is compiled is one step of the loop.
 So it is compiled once for any length, and not unrolled.
 """

@@ -49,7 +49,7 @@ def rnn_relu(sizes: EncoderSizes) -> NativeEncoder:
     h_t = max(0, W_ih x_t + b_ih + W_hh h_{t-1} + b_hh)
 
     A unit that is on passes its gradient on undamped, so only W_hh makes it vanish or explode, and
-    nothing bounds the state. Good for setting `irnn` beside the same cell with other initial
+    nothing bounds the state. Good for comparing `irnn` with the same cell with other initial
     weights.
 
     Input (batch, time, features); steps (batch, time, hidden); final (1, batch, hidden).

@@ -149,7 +149,7 @@ class FusedEncoder(NativeEncoder):
 def block_of(done: int, size: int, time: int, from_end: bool) -> tuple[int, int]:
     """Return the first step of the block that follows ``done`` steps, and the one after its last.
 
-    Steps are counted in time; those done lie at the beginning or, ``from_end``, at the end.
+    Steps are counted in time; those done are at the beginning or, ``from_end``, at the end.
     """
     if from_end:
         return max(0, time - done - size), time - done
@@ -163,7 +163,7 @@ def in_order(values: Tensor, reverse: bool) -> list[Tensor]:
 
 
 def find_earlier(low: int, high: int, time: int, reverse: bool) -> tuple[int, int, int]:
-    """Return which steps of a block have an earlier state, and how far away in time it lies.
+    """Return which steps of a block have an earlier state, and its distance in time.
 
     Those are all from the first number up to, but without, the second: all but the step that was
     read first. Its earlier state is 0, so hidden weights get no gradient from it, and since it is

@@ -1,6 +1,6 @@
 """The gated recurrent unit with few large operations instead of many small ones, for the CPU.
 
-Besides what `fused` says of all such layers, two turns leave four operations to a step forwards
+In addition to `fused`, two turns leave four operations to a step forwards
 next to its product, and two backwards.
 
 torch's σ takes a fifth of the time of its tanh, and tanh(a) = 2 σ(2a) − 1. So the candidate is kept

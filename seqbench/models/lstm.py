@@ -24,7 +24,7 @@ MAKERS: dict[str, Callable[..., NativeEncoder]] = {
 }
 IMPLEMENTATIONS = tuple(MAKERS)
 
-# Said once by torch, on the CPU, of `lstm-projection`: its own code is right, only not oneDNN's.
+# Torch warns once, on the CPU, for `lstm-projection`: it uses its own code, not oneDNN's.
 warnings.filterwarnings("ignore", "LSTM with projections is not supported with oneDNN")
 
 

@@ -33,7 +33,7 @@ class EncoderSizes:
     time
         Time steps of the sequences to come, for variants whose initial weights or sizes go by it.
     bidirectional
-        Whether a second recurrence reads from the end; only for variants that say they can.
+        Whether a second recurrence reads from the end; only for variants that support it.
     implementation
         One of those that the variant offers.
     """
@@ -124,7 +124,7 @@ class VariantRegistry(Registry[Variant]):
         Raises
         ------
         ValueError
-            If no run can ask for such a name or such implementations, or what is decorated is
+            If the name or the implementations are invalid, or what is decorated is
             neither a function nor a class.
         """
         _check_implementations(name, implementations)
@@ -146,7 +146,7 @@ class VariantRegistry(Registry[Variant]):
 
 
 def _check_implementations(name: str, offered: object) -> None:
-    """Raise `ValueError` if a variant offers what no run can ask for."""
+    """Raise `ValueError` if a variant offers unknown implementations."""
     known = isinstance(offered, tuple | list) and set(offered) <= set(IMPLEMENTATIONS)
     if not known or not offered:
         raise ValueError(
@@ -169,7 +169,7 @@ VARIANTS = VariantRegistry("variant")
 
 
 def select_variants(patterns: Iterable[str] | None) -> tuple[str, ...]:
-    """Return the names that any of ``patterns`` fits, in which ``*`` stands for anything.
+    """Return the names that any of ``patterns`` fits, in which ``*`` matches anything.
 
     None selects every default variant.
 

@@ -6,7 +6,7 @@ Element-wise work (gates, activations, normalisation, scans, Fourier transforms)
 training step counts as `TRAINING_PASSES` forward passes. `torch_flops` is the other side: what
 torch counts while a model runs.
 
-A product stands here whatever the numbers in it are: the recurrent one of the first step, with a
+A product counts whatever its values are: the recurrent one of the first step, with a
 state of zeros, and the half of attention's that the mask throws away.
 """
 
@@ -40,7 +40,7 @@ class Product:
     times
         How many such products there are, each of operands of its own.
     overlap
-        In how many places each number of the left operand stands: the length of the kernel in a
+        Number of places of each element of the left operand: the length of the kernel in a
         convolution, where ``inner`` is channels times kernel.
     parts
         Real numbers in a number: 1, or 2 where all are complex.

@@ -1,7 +1,7 @@
 """The cells of torch.nn written out as equations, gate by gate, one time step after the other.
 
 Slow, and meant to be read: the reference for the other implementations, and what shows the gates of
-a trained model. The blocks of a gated cell's weights lie below each other as torch.nn keeps them,
+a trained model. The blocks of a gated cell's weights are stacked as in torch.nn,
 so a state dict of one implementation fits the others.
 """
 

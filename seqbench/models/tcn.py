@@ -18,7 +18,7 @@ def tcn(sizes: EncoderSizes) -> ContextEncoder:
     block_l(y) = max(0, skip(y) + F(F(y)))    F = dropout ∘ ReLU ∘ convolution, 2ˡ steps apart
 
     Block l = 0, 1, … covers twice the history of the one before: n blocks with kernels of 7 steps
-    see 1 + 12 (2ⁿ − 1) steps. There are as many as ``layers`` says, and more if those do not see
+    see 1 + 12 (2ⁿ − 1) steps. There are ``layers`` of them, and more if those do not see
     the task's whole sequence: 2 blocks for 28 steps, 7 for 784. Weights are kept as direction and
     length (weight normalisation); ``skip`` is a linear map where the widths differ. Dropout acts in
     each block, as in the paper. Initial weights are those of ``nn.Conv1d``.

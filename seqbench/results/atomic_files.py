@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 EARLIER = ".earlier"
-"""Folder beside those that are replaced: it keeps what they were before."""
+"""Folder next to those that are replaced, for their earlier versions."""
 
 _NEXT = ".next"  # next to them too: what is to take a folder's place
 

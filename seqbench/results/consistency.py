@@ -1,4 +1,4 @@
-"""What the cells of a result must be to each other, beyond what each column asks of a cell."""
+"""Consistency of the cells of a result, beyond the check of each column."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import fields
@@ -19,7 +19,7 @@ Fault = tuple[int, str, str]
 
 
 def find_inconsistency(runs: pd.DataFrame, epochs: pd.DataFrame) -> Fault | None:
-    """Return the first cell of ``runs`` that cannot be beside the others, or None."""
+    """Return the first cell of ``runs`` that is inconsistent with the others, or None."""
     for check in _CHECKS:
         for fault in check(runs, epochs):
             return fault
@@ -27,7 +27,7 @@ def find_inconsistency(runs: pd.DataFrame, epochs: pd.DataFrame) -> Fault | None
 
 
 def _check_runs(runs: pd.DataFrame, epochs: pd.DataFrame) -> Iterator[Fault]:
-    """Find runs that stand there twice, by their id or by their settings."""
+    """Find duplicated runs, by their id or by their settings."""
     for column, columns in (("run_id", ["run_id"]), ("seed", _SETTINGS)):
         for place in np.flatnonzero(runs.duplicated(columns)):
             again = runs["run_id"].iloc[place]

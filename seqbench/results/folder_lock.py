@@ -1,4 +1,4 @@
-"""Who writes to a result folder: one command at a time, by a lock that says who holds it."""
+"""Lock of a result folder: one command at a time writes to it; the lock names its holder."""
 
 import json
 import os
@@ -17,7 +17,7 @@ from seqbench.results.atomic_files import (
 )
 
 LOCKS = ".locks"
-"""Folder beside the results: locks and their holders, which git does not show."""
+"""Folder in the results for locks and their holders, which git ignores."""
 
 
 class FolderLock:

@@ -77,7 +77,7 @@ def _check_scores(first: Results, other: Results, rows: Rows, added: Rows) -> No
     partners = _find_partners(rows, added)
     for before, row in partners:
         differences += _compare_rows(before, row)
-    if len(partners) < len(added):  # of the others no row says whether their code is the same
+    if len(partners) < len(added):  # code of the others cannot be compared
         differences += list_differences(first.environment, other.environment, ("code",))
     if differences:
         all_of_them = list_decisive_differences(first.environment, other.environment) + differences

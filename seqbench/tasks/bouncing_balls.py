@@ -21,7 +21,7 @@ class BouncingBalls(GeneratedTask, Regression):
     """What does the next video frame show? Three balls that bounce off walls and each other.
 
     A frame has 16×16 pixels from 0 (black) to 1 (a ball), 256 features row after row; a ball is
-    about 4 pixels wide and moves about one pixel a frame. One frame tells where the balls are,
+    about 4 pixels wide and moves about one pixel a frame. One frame shows where the balls are,
     two how they move. Inputs and targets are Float (examples, length, 256), 20 frames by default:
     the answer at each step is the frame after it. 1,000 videos to train on, 200 to test on.
     ``length`` is a setting. Loss and score are the mean squared error per pixel.

@@ -35,7 +35,7 @@ class Copying(GeneratedTask, Classification):
     Baseline: the best predictions without memory, blank until the last 10 steps and there each of
     the 8 symbols alike. Its cross-entropy is 10·ln 8/(T + 20): 0.0204 at T = 1000.
     Conventions: S4 and HiPPO score the last 10 steps only, which is T/10 + 2 times as much. TCN's
-    code has 10 outputs. The marker stands at step T + 9, counted from 0.
+    code has 10 outputs. The marker is at step T + 9, counted from 0.
     """
 
     features = 10

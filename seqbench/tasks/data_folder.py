@@ -99,7 +99,7 @@ def note_change(name: str, file: Path, content: bytes, why: str = "") -> None:
     name, file, content
         The data set, the file and what is in it.
     why
-        What more is to be said of it, in a sentence.
+        An additional sentence of the message.
 
     Raises
     ------

@@ -21,7 +21,7 @@ class Hello(Classification):
 
     Tokens: 0 is h, 1 is e, 2 is l, 3 is o. Inputs and targets are Int (1, 4), outputs 4 logits at
     each step. The score is the accuracy over the steps. **The one example is the training set and
-    the test set**: this shows that a model can learn at all, and says nothing of new words.
+    the test set**: this shows that a model can learn at all, and nothing about new words.
 
     Source: the teaching notebook; after Karpathy, "The unreasonable effectiveness of recurrent
     neural networks", 2015.

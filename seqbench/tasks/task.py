@@ -85,7 +85,7 @@ class Task(ABC):
     Parameters
     ----------
     length
-        Time steps of a sequence, or what the task says they follow from, for tasks with a
+        Time steps of a sequence, or the value from which the task derives them, for tasks with a
         `default_length`; None for that, and for tasks whose data decide.
 
     Raises

@@ -37,7 +37,7 @@ UNPACKED = {
 }
 """MD5 of MNIST's files unpacked. Published are those of archives; these are of what is in them.
 
-Of Fashion-MNIST none are known here, so its unpacked files count only beside their archives."""
+Of Fashion-MNIST none are known here, so its unpacked files count only next to their archives."""
 
 _SETS = ("MNIST", "FashionMNIST", "KMNIST")
 """Sets whose files have one set of names: the file of one, or one in its folder, is of no other."""
@@ -78,10 +78,10 @@ class Found:
 def import_datasets() -> Any:
     """Return ``torchvision.datasets``, also where torchvision's compiled operators do not load.
 
-    A torchvision built for CUDA beside a CPU build of torch fails at import with "operator
+    A torchvision built for CUDA with a CPU build of torch fails at import with "operator
     torchvision::nms does not exist": its Python code describes two operators that its library,
     which cannot be loaded there, would have defined. No data set uses them, so their bare schemas
-    are enough. Beside a torch that it matches, torchvision is imported as it is.
+    are enough. With a matching torch, torchvision is imported unchanged.
     """
     try:
         from torchvision import datasets
@@ -189,7 +189,7 @@ def _plain(name: str) -> str:
 
 
 def _set_of(path: Path) -> str | None:
-    """Return the set that a file's folders say it is of, the innermost one; None if none does."""
+    """Return the set named by a file's folders, the innermost one; None if none is."""
     known = {name.lower(): name for name in _SETS}
     called = map(_plain, reversed(path.parent.parts))
     return next((known[part] for part in called if part in known), None)

@@ -125,8 +125,8 @@ def compare_counters(
 ) -> Load:
     """Return what happened between two readings, and whether a run was disturbed by it.
 
-    The sums tell of the whole machine. The verdict counts only what can have slowed this run down:
-    what the run is as slow as is its slowest thread, so sums over threads or cores say nothing.
+    The sums are over the whole machine. The verdict counts only what can have slowed this run down:
+    the slowest thread determines a run's time, so sums over threads or cores do not count.
 
     - Other processes count on usable cores, as far as they exceed those that the run leaves free.
     - Waiting: the thread that waited longest. Steal and heat: the usable core that lost most.

@@ -1,4 +1,4 @@
-"""Memory between steps: what one frees is kept for the next, and Python collects when told."""
+"""Memory between steps: freed memory is kept, and garbage collection is explicit."""
 
 import ctypes
 import gc

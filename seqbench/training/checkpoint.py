@@ -1,4 +1,4 @@
-"""Trained weights as files that say what model they are of.
+"""Self-describing files of trained weights.
 
 A file holds the ``state_dict`` and a text in JSON: the run's settings, the task's sizes and the
 versions that made it. So it is read without running code of the file.
@@ -75,7 +75,7 @@ def load_checkpoint(model: nn.Module, path: Path) -> None:
     weights = read_checkpoint(path)["weights"]
     try:
         model.load_state_dict(weights)
-    except Exception as error:  # it raises whatever weights that are none come to
+    except Exception as error:  # invalid weights raise various errors
         raise UsageError(f"{path} does not contain this model's weights: {error}") from error
 
 

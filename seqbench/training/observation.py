@@ -25,7 +25,7 @@ from seqbench.training.threads import count_shares
 FULL_BATCHES = 2
 """Batches that are trained on before the last, smaller one."""
 EPOCHS_WITH_STATE = 8
-"""How often that is done where a model keeps internal state, which may tell only later."""
+"""How often that is done where a model keeps internal state, which may show only later."""
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ _EAGER_STEPS = 3  # before a capture, so that libraries have chosen kernels and 
 
 
 class Update:
-    """A spec's optimiser with what it asks for around it: clipping, a schedule, scaled losses.
+    """A spec's optimiser with its settings: clipping, a schedule, scaled losses.
 
     Gradients are summed into tensors of its own, with the memory layout of the parameters. So
     nothing is added into, or scaled in, a tensor that autograd or a model holds elsewhere: one

@@ -43,7 +43,7 @@ class GlobalStream:
 
     @contextmanager
     def active(self) -> Iterator[None]:
-        """Let the global generators go on where this stream stopped."""
+        """Continue the global generators where this stream stopped."""
         with self._put_back():
             set_streams(self._state)
             try:
@@ -99,7 +99,7 @@ def _to_plain(state: Any) -> Any:
 
 
 def set_streams(state: Mapping[str, Any]) -> None:
-    """Let the global generators go on where `read_streams` found them."""
+    """Restore the global generators to the state of `read_streams`."""
     torch.set_rng_state(state["cpu"])
     name, key, *rest = state["numpy"]
     np.random.set_state((name, key.numpy().astype(np.uint32), *rest))  # noqa: NPY002

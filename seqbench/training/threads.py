@@ -41,7 +41,7 @@ class Sharing:
         """Let torch use, inside one operator, as many threads as belong to one share.
 
         The caller's own operators too: a team of threads that has just finished one goes on
-        spinning for a while and would delay the shares. Blocks may lie within each other; each
+        spinning for a while and would delay the shares. Blocks may be nested; each
         leaves the calling thread as it was.
         """
         threads, flushes = torch.get_num_threads(), _flushes_denormals()

@@ -36,7 +36,7 @@ class PublishedRun:
 
 @dataclass(frozen=True)
 class Rerun:
-    """A published run beside the same run of today.
+    """A published run and its rerun.
 
     Parameters
     ----------
@@ -63,7 +63,7 @@ class Rerun:
 
     @property
     def outcome(self) -> Outcome:
-        """What this run says alone: undecided where it takes the scores of all seeds."""
+        """Outcome of this run alone: undecided where it takes the scores of all seeds."""
         if self.fault:
             return Outcome.DIFFERENT
         if self.deviation is None:
@@ -72,14 +72,14 @@ class Rerun:
 
     @property
     def deterministic(self) -> bool | None:
-        """Whether its row says that it is; None where it does not say."""
+        """`deterministic` of its row; None if empty."""
         stated = self.published.row["deterministic"]
         return None if pd.isna(stated) else bool(stated)
 
 
 @dataclass(frozen=True)
 class ScoreCheck:
-    """Runs that differ in the seed only, and what their comparison comes to.
+    """Runs that differ in the seed only, and the outcome of their comparison.
 
     ``shift`` is None where the runs decide without it.
     """
@@ -90,7 +90,7 @@ class ScoreCheck:
 
     @property
     def outcome(self) -> Outcome:
-        """That of the worst run; where that takes the scores of all seeds, what they say."""
+        """That of the worst run; where that takes the scores of all seeds, theirs."""
         if self.shift is None:
             return max(rerun.outcome for rerun in self.reruns)
         if self.shift.equivalent:
