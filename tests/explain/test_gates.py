@@ -63,8 +63,9 @@ def read_gates(
     h = c = np.zeros(units)
     steps = []
     for x in inputs:
-        from_x, from_h = np.split(w_x @ x + b_x, len(w_x) // units), w_h @ h + b_h
-        from_h = np.split(from_h, len(w_x) // units)
+        from_x, from_h = (
+            np.split(products, len(w_x) // units) for products in (w_x @ x + b_x, w_h @ h + b_h)
+        )
         if len(from_x) == 4:
             i, f, g, o = (one + other for one, other in zip(from_x, from_h, strict=True))
             c = sigmoid(f) * c + sigmoid(i) * np.tanh(g)
