@@ -231,7 +231,7 @@ def find_data(*parts: str) -> Path:
         if folder and Path(folder, *parts).exists():
             return Path(folder)
     place = "/".join(parts)
-    pytest.skip(f"needs {parts[0]}: point SEQBENCH_DATA at the folder that holds {place}")
+    pytest.skip(f"needs {parts[0]}: set SEQBENCH_DATA to the folder that contains {place}")
 
 
 @pytest.fixture(scope="session")

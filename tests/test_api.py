@@ -162,19 +162,19 @@ def test_a_checkpoint_says_what_it_is(result: seqbench.Result, tmp_path: Path) -
         seqbench.load_model(old)
     for told in ("{", "3", 3):
         torch.save({"about": told, "weights": parts["weights"]}, old)
-        with pytest.raises(seqbench.UsageError, match="does not say what model it is of"):
+        with pytest.raises(seqbench.UsageError, match="does not identify its model"):
             seqbench.load_model(old)
     for sizes in ({"features": -1, "outputs": 10}, {"features": 8}):
         text = json.dumps({"settings": parts["settings"], "sizes": sizes})
         torch.save({"about": text, "weights": parts["weights"]}, old)
-        with pytest.raises(seqbench.UsageError, match="has no model of this version"):
+        with pytest.raises(seqbench.UsageError, match="contains no model of this version"):
             seqbench.load_model(old)
     old.write_bytes(b"no checkpoint")
     with pytest.raises(seqbench.UsageError, match="is not a checkpoint"):
         seqbench.load_model(old)
     about = {"settings": {**parts["settings"], "of_tomorrow": 1}, "sizes": parts["sizes"]}
     torch.save({"about": json.dumps(about), "weights": parts["weights"]}, old)
-    with pytest.raises(seqbench.UsageError, match="has no model of this version"):
+    with pytest.raises(seqbench.UsageError, match="contains no model of this version"):
         seqbench.load_model(old)
 
 
@@ -302,9 +302,9 @@ def test_a_variant_of_a_script_counts_with_its_file(tmp_path: Path) -> None:
         ({"variant": 3}, "variant must be a value of its kind"),
         ({"hidden_size": [[4]]}, "hidden_size must be a value of its kind"),
         ({"hidden_size": "4"}, "hidden_size must be"),
-        ({"match_parameters": 0, "hidden_size": 4}, "leave hidden_size out"),
+        ({"match_parameters": 0, "hidden_size": 4}, "omit hidden_size"),
         ({"name": "Not A Name"}, "name must be lower-case"),
-        ({"match_parameters": 1000}, "leave hidden_size out"),
+        ({"match_parameters": 1000}, "omit hidden_size"),
     ],
 )
 def test_bad_use_is_told(tmp_path: Path, settings: dict[str, Any], told: str) -> None:

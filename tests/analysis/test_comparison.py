@@ -193,7 +193,7 @@ def test_runs_without_a_partner_are_counted_and_none_at_all_is_refused(
     assert str(told.value).endswith("they differ in variant: rnn, lstm; hidden_size: 4, 9")
     with ResultWriter(tmp_path / "d", {"environment_id": "abc"}) as writer:
         writer.add(*make_run(0.9, seed=8))
-    with pytest.raises(UsageError, match="only the seeds differ; `seqbench pool` puts such"):
+    with pytest.raises(UsageError, match="only the seeds differ; `seqbench pool` merges such"):
         compare_results(gather("a"), load_results(tmp_path / "d"))
 
 

@@ -91,10 +91,16 @@ def test_a_run_of_ones_own_is_a_grid_of_the_options(tmp_path: Path) -> None:
         (("run", "--suite", "custom"), "unknown suite 'custom'"),
         (("run", "--nonsense"), "--nonsense"),
         (("run", "--length", "9"), "--length must be omitted for this task"),
-        (("run", "--task", "hello", "--variant", "birnn"), "--variant must be one that reads"),
+        (
+            ("run", "--task", "hello", "--variant", "birnn"),
+            "--variant must be a unidirectional one",
+        ),
         (("run", "--train-examples", "9999"), "--train-examples must be at most 1437"),
-        (("run", "--match-parameters", "9"), "--match-parameters must be a number that each model"),
-        (("run", "--match-tolerance", "0.1"), "match_tolerance goes with match_parameters"),
+        (
+            ("run", "--match-parameters", "9"),
+            "--match-parameters must be a number that every model",
+        ),
+        (("run", "--match-tolerance", "0.1"), "match_tolerance requires match_parameters"),
         (
             ("run", "--match-parameters", "9", "--match-tolerance", "1"),
             "must be a fraction greater",
@@ -109,8 +115,11 @@ def test_a_run_of_ones_own_is_a_grid_of_the_options(tmp_path: Path) -> None:
         (("run", "--target", "nan"), "--target must be a number, finite"),
         (("run", "--num-layers", "100000"), "--num-layers must be a whole number, at least 1"),
         (("run", "--task", "mackey-glass", "--length", "100000000"), "--length must be shorter"),
-        (("run", "--task", "adding", "--length", "10000000"), "--length must be shorter: to draw"),
-        (("run", "--match-parameters", "9", "--hidden-size", "4"), "leave hidden_size out"),
+        (
+            ("run", "--task", "adding", "--length", "10000000"),
+            "--length must be shorter: generating",
+        ),
+        (("run", "--match-parameters", "9", "--hidden-size", "4"), "omit hidden_size"),
         (("run", "--variant", "*nix"), "unknown variant '*nix'"),
         (("show", "lstm", "--task", "helo"), "did you mean hello"),
         (("show", "lstn"), "did you mean lstm"),
@@ -170,7 +179,7 @@ def test_a_cell_that_does_not_go_together_is_a_row_and_the_others_are_done(tmp_p
     runs = load_results(tmp_path / "results" / "local" / "a").runs
     unsupported = runs[runs["status"] == "unsupported"]
     assert unsupported[["task", "variant"]].to_numpy().tolist() == [["hello", "bigru"]]
-    assert "reads forwards for hello" in unsupported["error"].iloc[0]
+    assert "a unidirectional one for hello" in unsupported["error"].iloc[0]
     assert (runs["status"] == "ok").sum() == 3
 
 

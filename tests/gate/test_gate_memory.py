@@ -222,7 +222,7 @@ def test_where_memory_cannot_be_read_that_is_said_once() -> None:
         assert not case.wants_memory(2)
     assert choose_exit_code(cases) == 0
     summary = format_summary(make_outcome(cases))
-    assert summary.count("Memory is not measured where") == 1
+    assert summary.count("Memory cannot be measured without") == 1
     assert "not measured" in summary.split("base → head")[1]
 
 
@@ -230,6 +230,6 @@ def test_memory_that_is_counted_in_two_ways_is_not_comparable() -> None:
     case = make_read(MIB, MIB, 0)
     case.add_memory((RESIDENT, MIB), ("torch's allocators", MIB))
     assert case.memory.verdict == Verdict.NOT_COMPARABLE
-    assert "its memory: the base's is counted by resident memory" in format_summary(
+    assert "its memory: the base's is measured by resident memory" in format_summary(
         make_outcome([case])
     )

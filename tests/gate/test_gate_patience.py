@@ -63,7 +63,7 @@ def test_a_version_that_puts_another_clock_in_its_place_is_timed_by_the_machines
 
 def test_a_side_is_not_waited_for_longer_than_it_is_said(side: Side) -> None:
     side.ask("load")
-    with pytest.raises(LateError, match=r"no answer within 200 ms"):
+    with pytest.raises(LateError, match=r"no response within 200 ms"):
         side.ask("prepare", "60", within_s=0.2)
 
 
@@ -174,7 +174,7 @@ def test_a_head_that_hangs_fails_and_starves_nobody(
     assert elman.score is not None
     assert (elman.time.verdict, elman.score.verdict) == (Verdict.SAME, Verdict.EQUAL)
     assert gated.time.verdict == Verdict.FAILED
-    assert "no answer within" in gated.failure
+    assert "no response within" in gated.failure
 
 
 def test_a_base_whose_training_takes_longer_than_its_share_is_undecided(
@@ -188,4 +188,4 @@ def test_a_base_whose_training_takes_longer_than_its_share_is_undecided(
     assert gated.score is not None
     assert (elman.score.verdict, gated.score.verdict) == (Verdict.EQUAL, Verdict.INCONCLUSIVE)
     assert gated.time.verdict == Verdict.SAME
-    assert gated.late["score"].startswith("the base: no answer within")
+    assert gated.late["score"].startswith("the base: no response within")

@@ -110,7 +110,7 @@ def test_pairs_that_are_correlated_are_told_where_they_leave_it_inconclusive() -
     assert (drifting.correlated, mixed.correlated) == (True, False)
     told = format_summary(make_outcome([drifting, mixed]))
     count = f"{drifting.time.independent:.0f}"
-    assert f"that are correlated and count as fewer: rnn ({count} of 40). Something" in told
+    assert f"successive pairs that count as fewer: rnn ({count} of 40). An effect" in told
 
 
 def test_all_that_the_base_has_must_be_judged_for_a_good_end() -> None:

@@ -102,7 +102,7 @@ def test_variants_that_wait_to_be_asked_for_are_left_out_and_patterns_ask() -> N
 def test_variants_that_would_read_the_answer_are_left_out_or_refused() -> None:
     specs = plan_runs([{**HERE, "task": ("hello",)}])
     assert {spec.variant for spec in specs} == {"rnn", "lstm", "gru"}
-    with pytest.raises(SettingError, match="variant must be one that reads forwards for hello"):
+    with pytest.raises(SettingError, match="variant must be a unidirectional one for hello"):
         plan_runs([{**HERE, "task": ("hello",), "variant": ("birnn",)}])
 
 

@@ -431,7 +431,7 @@ def test_a_model_that_heeds_neither_layers_nor_units_is_shown_as_such(
     words = ("--task", "brighter-half", "--plugin", plugin)
     mean = run_seqbench("show", "running-mean", *words, cwd=tmp_path).stdout
     assert "On brighter-half: fixed number of layers, fixed hidden size, read-out last" in mean
-    assert "not recorded: most of its work is element-wise" in mean
+    assert "not recorded: most of its operations are element-wise" in mean
     assert "2 layers of 128 units" in run_seqbench("show", "gru", *words, cwd=tmp_path).stdout
     linear = run_seqbench("show", "linear", *words, cwd=tmp_path).stdout
     assert "fixed number of layers, hidden size 128" in linear
@@ -453,7 +453,7 @@ def test_the_pages_regression_reads_a_file_of_ones_own(plugin: Path, tmp_path: P
     assert done.returncode == ExitCode.OK, done.stderr
     runs = load_results(tmp_path / "results" / "local" / "days").runs.set_index("variant")
     assert runs["status"].to_dict() == {"gru": "ok", "bigru": "unsupported"}
-    assert "one that reads forwards for tomorrow" in runs.loc["bigru", "error"]
+    assert "a unidirectional one for tomorrow" in runs.loc["bigru", "error"]
     weeks = [days[start : start + 8] for start in range(0, len(days) - 7, 7)]
     test = weeks[len(weeks) * 4 // 5 :]
     errors = [abs(one - other) for week in test for one, other in pairwise(week)]

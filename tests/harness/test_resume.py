@@ -254,7 +254,7 @@ def test_rows_of_code_with_known_faults_are_run_again(bench: Bench, make_job: Ma
     age(bench.folder, 4)
     left = bench.run([make_job()])
     assert left.notes == [
-        "1 run is run again: it is of schema 4, whose code computed some gradients wrongly"
+        "1 run is run again: it has schema 4, whose code computed some gradients incorrectly"
     ]
     assert set(load_results(bench.folder).runs["schema_version"]) == {SCHEMA_VERSION}
 

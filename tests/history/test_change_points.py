@@ -104,7 +104,7 @@ def test_outliers_are_not_a_level(outliers: list[int]) -> None:
 
 
 def test_values_that_are_not_finite_are_refused() -> None:
-    with pytest.raises(ValueError, match="leave out points without a value"):
+    with pytest.raises(ValueError, match="omit points without a value"):
         find_changes([np.nan] * 12)
 
 

@@ -93,7 +93,7 @@ def test_outside_a_repository_the_message_says_what_to_do(
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
     with pytest.raises(UsageError, match=r"not a git repository.*--folder"):
         read_revisions(write_result(tmp_path / "results" / "sample", 1))
-    with pytest.raises(UsageError, match="is not a folder; --results names"):
+    with pytest.raises(UsageError, match="is not a folder; --results must be"):
         read_revisions(tmp_path / "nowhere" / "sample")
 
 

@@ -44,7 +44,7 @@ def nest(levels: int) -> Any:
         ('{"machine": {"memory_bytes": 1e999}}', "number that is not finite"),
         ('{"machine": {"memory_bytes": 1' + "0" * 400 + "}}", "number that is not finite"),
         ('{"machine": {"memory_bytes": 1' + "0" * 5000 + "}}", "is not valid JSON: Exceeds"),
-        ('{"software": {"x": [{"y": 1e400}]}}', "too large, in software.x.0.y"),
+        ('{"software": {"x": [{"y": 1e400}]}}', "not finite in software.x.0.y"),
         (r'{"machine": {"cpu": "half \ud800"}}', r"lone surrogate .* in machine.cpu"),
         (r'{"half \udfff": 1}', "lone surrogate"),
         ('{"machine": []}', r"must have an object as machine, not \[\]"),

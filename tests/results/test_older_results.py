@@ -138,7 +138,7 @@ def test_other_settings_and_other_machines_do_not_count(
     assert left.notes[0].startswith("the earlier result is of another environment (machine.cpu: ")
     monkeypatch.setattr("seqbench.harness.stored_run.OLDEST_SCHEMA", 6)
     left, _ = find(older, plan("rnn"), problem)
-    assert left.notes[0].startswith("2 runs are run again: it is of schema 5, whose code")
+    assert left.notes[0].startswith("2 runs are run again: it has schema 5, whose code")
 
 
 def test_every_committed_result_is_read_and_none_was_edited() -> None:

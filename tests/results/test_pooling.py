@@ -189,8 +189,8 @@ def test_seeds_are_pooled_whatever_commit_they_are_of_if_their_code_is_the_same(
 @pytest.mark.parametrize(
     ("settings", "told"),
     [
-        ({"variant": "gru"}, "1 of its runs are no further seeds of runs that are there"),
-        ({"target": 0.5}, "runs with a target are no further seeds"),
+        ({"variant": "gru"}, "1 of its runs are not further seeds of its runs"),
+        ({"target": 0.5}, "runs with a target are not further seeds"),
     ],
 )
 def test_runs_of_another_machine_that_would_have_no_times_are_refused(

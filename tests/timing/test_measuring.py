@@ -152,8 +152,8 @@ def test_a_trained_run_has_a_peak_fraction_too(
     ("settings", "reason"),
     [
         ({"implementation": "scan"}, "rnn has no implementation scan, only native or fused or"),
-        ({"precision": "tf32"}, "tf32 is a type of GPUs"),
-        ({"precision": "float16"}, "float16 is trained on GPUs only"),
+        ({"precision": "tf32"}, "tf32 is not supported on a CPU"),
+        ({"precision": "float16"}, "float16 training is supported on GPUs only"),
         ({"cuda_graph": True}, "a CUDA graph needs --device cuda"),
         ({"implementation": "fused", "precision": "bfloat16"}, "computes in float32 only"),
     ],

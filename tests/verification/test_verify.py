@@ -216,7 +216,7 @@ def test_a_changed_last_bit_is_rounding_and_named_where_it_is(
     assert lines[0] == "equal to rounding: 2 runs, 1 of them bitwise"
     assert lines[2] == "    seed 0: bitwise equal"
     assert lines[3].startswith("    seed 1: epoch 2, train_loss differs by ")
-    assert lines[4] == "the bound is 1e-05 of a loss or score, and one answer of an accuracy"
+    assert lines[4] == "the bound is 1e-05, relative, or one example of an accuracy"
     assert "is that of row-digits rnn seed 1, epoch 2, train_loss differs by " in lines[5]
     expected = "in the same environment 1 deterministic run should have been bitwise equal"
     assert lines[-1] == expected
@@ -307,7 +307,7 @@ def test_a_run_that_ends_badly_is_a_difference(
     published.edit("runs.csv", change)
     code, lines = verify(published)
     assert code == ExitCode.VERIFICATION_DIFFERS
-    assert "seed 0: it ended as unsupported: rnn has no implementation scan" in "".join(lines)
+    assert "seed 0: its status is unsupported: rnn has no implementation scan" in "".join(lines)
 
 
 def test_code_that_changed_and_runs_that_draw_freely_are_told_apart(
@@ -365,7 +365,7 @@ def test_the_default_margin_is_2_percent_of_the_way_from_the_baseline(
     published.shift_scores(
         {run.spec.seed: run.row["final_score"] - baseline for run in published.runs}
     )
-    assert verify(published)[1][0].endswith("no better than the baseline's: state a --margin")
+    assert verify(published)[1][0].endswith("not better than the baseline's: set --margin")
 
 
 @pytest.mark.parametrize(
@@ -448,7 +448,7 @@ def test_a_result_of_a_plugin_names_the_plugin_that_it_needs(
     code, lines = verify(published)
     assert code == ExitCode.BAD_USE
     assert "task my-data and variant my-own came from a plugin: add" in lines[0]
-    assert "--plugin my_models.py --plugin 'your tasks.py', with the path" in lines[0]
+    assert "--plugin my_models.py --plugin 'your tasks.py', with its path" in lines[0]
     path.write_text(json.dumps(environment | {"command": "seqbench run"}))
     code, lines = verify(published)
     assert code == ExitCode.BAD_USE
