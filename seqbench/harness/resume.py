@@ -57,6 +57,11 @@ def make_jobs(
     keep_weights: bool = False,
 ) -> list[Job]:
     """Return a job for each spec, with the version of the code that is there now."""
+    specs, measured = list(specs), sampling is not None
+    versions = {  # seeds and settings change nothing in the code
+        members: version_code(spec, measured=measured)
+        for members, spec in {_members_of(spec): spec for spec in specs}.items()
+    }
     code = environment.get("code", {})
     changes = "+changes" if code.get("dirty") else ""
     return [
@@ -64,13 +69,17 @@ def make_jobs(
             spec=spec,
             suite=suite,
             environment_id=environment["environment_id"],
-            code_version=version_code(spec, measured=sampling is not None),
+            code_version=versions[_members_of(spec)],
             commit=f"{code['commit']}{changes}" if code.get("commit") else None,
             sampling=sampling,
             keep_weights=keep_weights,
         )
         for spec in specs
     ]
+
+
+def _members_of(spec: RunSpec) -> tuple[str, str, str]:
+    return spec.task, spec.variant, spec.readout
 
 
 def find_remainder(
@@ -133,7 +142,11 @@ def _compare(
 ) -> Remainder:
     rows = index_runs(earlier.runs)
     planned = {job.spec for job in jobs}
-    others = [spec for spec in rows if spec not in planned]
+    others = {
+        (spec.task, spec.variant, spec.seed): spec
+        for spec in reversed(rows)  # the first one counts
+        if spec not in planned
+    }
     timed = set(earlier.timings["run_id"][earlier.timings["phase"] == "train_step"])
     left: list[Job] = []
     kept: list[Mapping[str, Any]] = []

@@ -4,17 +4,16 @@ Whatever a variant, a task or a plugin returned, this is where it becomes a reco
 fit its column ends this run, and no other.
 """
 
-from collections.abc import Iterable
 from statistics import median
 
 import torch
 
-from seqbench.columns import columns, flatten
-from seqbench.errors import ContractError, describe_error
+from seqbench.errors import describe_error
 from seqbench.harness.job import Job, Problem
 from seqbench.harness.state import Traces
 from seqbench.models.products import TRAINING_PASSES
-from seqbench.results.records import RunRecord
+from seqbench.results.csv_lines import format_records
+from seqbench.results.records import FILES, RUNS, RunRecord
 from seqbench.timing.speed import fastest_product, median_rate
 
 _OUT_OF_MEMORY = ("can't allocate memory", "not enough memory", "out of memory")
@@ -29,23 +28,12 @@ def record_checked(
     """
     try:
         record = record_run(job, problem, traces, status, error)
-        parts = (traces.epochs, traces.evaluations, traces.timings, traces.profile)
-        _check_columns([record, *(each for part in parts for each in part)])
+        for name, records in {RUNS: [record], **traces.parts}.items():
+            format_records(FILES[name], records)
     except Exception as fault:  # such as a count of the plugin's with more digits than a float has
         traces = Traces(started_at=traces.started_at)
         record = record_run(job, problem, traces, "failed", describe_error(fault))
     return record, traces
-
-
-def _check_columns(records: Iterable[object]) -> None:
-    """Raise `ContractError` for the first value that its column does not take."""
-    for record in records:
-        values = flatten(record)
-        for each in columns(type(record)):
-            value = values[each.name]
-            if not each.accepts(value):
-                told = f"gave {each.name} = {value!r}, expected {each.expected}"
-                raise ContractError("variant", str(values.get("variant", "")), told)
 
 
 def is_out_of_memory(error: BaseException) -> bool:

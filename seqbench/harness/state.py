@@ -6,7 +6,7 @@ Nothing in such a file is code: numbers and text in JSON, tensors read with ``we
 import dataclasses
 import io
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, get_args, get_type_hints
@@ -15,7 +15,16 @@ import torch
 
 from seqbench.columns import flatten, unflatten
 from seqbench.errors import ResultsError
-from seqbench.results.records import EpochRecord, EvaluationRecord, ProfileRecord, TimingRecord
+from seqbench.results.records import (
+    EPOCHS,
+    EVALUATIONS,
+    PROFILE,
+    TIMINGS,
+    EpochRecord,
+    EvaluationRecord,
+    ProfileRecord,
+    TimingRecord,
+)
 
 
 @dataclass(kw_only=True)
@@ -36,6 +45,16 @@ class Traces:
     evaluations: list[EvaluationRecord] = field(default_factory=list)
     timings: list[TimingRecord] = field(default_factory=list)
     profile: list[ProfileRecord] = field(default_factory=list)
+
+    @property
+    def parts(self) -> dict[str, Sequence[object]]:
+        """What goes into other files than ``runs.csv``, by their names."""
+        return {
+            EPOCHS: self.epochs,
+            EVALUATIONS: self.evaluations,
+            TIMINGS: self.timings,
+            PROFILE: self.profile,
+        }
 
 
 def begin_traces() -> Traces:

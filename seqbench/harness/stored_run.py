@@ -1,6 +1,6 @@
 """Whether a stored run counts for a planned one: what changed since, and what it lacks."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -35,7 +35,9 @@ def find_change(job: Job, problem: Problem, row: Mapping[str, Any]) -> str | Non
     return None if same_code(row["code_version"], job.code_version) else "its code has changed"
 
 
-def find_other_settings(spec: RunSpec, others: Sequence[RunSpec]) -> str | None:
+def find_other_settings(
+    spec: RunSpec, others: Mapping[tuple[str, str, int], RunSpec]
+) -> str | None:
     """Describe in which settings a run differs from one of its task, variant and seed.
 
     Parameters
@@ -43,17 +45,17 @@ def find_other_settings(spec: RunSpec, others: Sequence[RunSpec]) -> str | None:
     spec
         A run that is not in the folder.
     others
-        Runs that are and are no longer planned.
+        Runs that are and are no longer planned, by task, variant and seed.
     """
-    for other in others:
-        if (other.task, other.variant, other.seed) == (spec.task, spec.variant, spec.seed):
-            pairs = ((each.name, getattr(other, each.name)) for each in fields(spec))
-            return "; ".join(
-                f"{name} was {was}, is {getattr(spec, name)}"
-                for name, was in pairs
-                if was != getattr(spec, name)
-            )
-    return None
+    other = others.get((spec.task, spec.variant, spec.seed))
+    if other is None:
+        return None
+    pairs = ((each.name, getattr(other, each.name)) for each in fields(spec))
+    return "; ".join(
+        f"{name} was {was}, is {getattr(spec, name)}"
+        for name, was in pairs
+        if was != getattr(spec, name)
+    )
 
 
 def find_lack(

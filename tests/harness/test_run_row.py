@@ -83,7 +83,7 @@ def test_an_epoch_that_does_not_fit_fails_its_run_and_is_not_kept(
     record, kept = record_checked(JOB, PROBLEM, traces, "ok")
     assert (record.status, kept.epochs) == ("failed", [])
     assert record.error is not None
-    assert "score = tensor(0.5000), expected a number" in record.error
+    assert "score must be a number, or empty, not tensor(0.5000)" in record.error
     assert is_writable(record)
 
 
