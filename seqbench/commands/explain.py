@@ -65,13 +65,11 @@ def gradients(
 def gates(
     task: Annotated[
         str | None,
-        typer.Option(help="A task with one output per sequence.", show_default="row-digits"),
+        typer.Option(help="A task with one output per sequence. Default: row-digits."),
     ] = None,
     epochs: Annotated[
         int | None,
-        typer.Option(
-            help="Epochs of training.", parser=COUNT_FROM_0, metavar="N", show_default="20"
-        ),
+        typer.Option(help="Epochs of training. Default: 20.", parser=COUNT_FROM_0, metavar="N"),
     ] = None,
     checkpoint: Annotated[
         Path | None,
