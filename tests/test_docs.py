@@ -136,7 +136,7 @@ def test_sessions_commands_and_options_that_are_named_exist() -> None:
 def test_a_report_says_how_many_runs_have_no_digests(file: Path) -> None:
     page = (ROOT / "reports" / file.parent.name / "README.md").read_text()
     without = (pd.read_csv(file)["schema_version"] < 7).sum()
-    assert ("runs are of a schema before 7" in page) is bool(without)
+    assert ("runs have a schema before 7" in page) is bool(without)
     assert not without or f"{without} of " in page
 
 
