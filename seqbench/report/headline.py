@@ -62,30 +62,39 @@ class Headline:
 
 def make_headline(analysis: Analysis) -> Headline | None:
     """Return the headline table of a result: scores, else speed; None if there are neither."""
-    bold = "Bold: significantly better than every other row of its task (adjusted p < 0.05)."
     if not analysis.summary.empty:
         metrics = [each.replace("_", " ") for each in analysis.summary["metric"].unique()]
-        return Headline(
-            _TRAINED,
-            dict(_list_parts(analysis.summary, analysis.scores, _describe_trained)),
-            f"Score: test {join_words(metrics)}, mean ± std dev over n seeds. Epoch time: training "
-            f"only, median over runs. Relative cost: epoch time over the lowest one. {bold}",
+        return _explain_bold(
+            Headline(
+                _TRAINED,
+                dict(_list_parts(analysis.summary, analysis.scores, _describe_trained)),
+                f"Score: test {join_words(metrics)}, mean ± std dev over n seeds. Epoch time: "
+                f"training only, median over runs. Relative cost: epoch time over the lowest one.",
+            )
         )
     if not analysis.phases.empty:
         counts = analysis.speed.groupby(["task", "device", "label"])["runs"].max()
-        return Headline(
-            _MEASURED,
-            dict(
-                _list_parts(
-                    analysis.phases,
-                    analysis.steps,
-                    lambda row: _describe_measured(row, counts[row.task, row.device, row.label]),
-                )
-            ),
-            "Training step, throughput and latency of one example (p50): medians over n runs. "
-            f"% of peak: of the measured peak matrix-multiply throughput. {bold}",
+
+        def describe(row: Any) -> tuple[str, ...]:
+            return _describe_measured(row, counts[row.task, row.device, row.label])
+
+        return _explain_bold(
+            Headline(
+                _MEASURED,
+                dict(_list_parts(analysis.phases, analysis.steps, describe)),
+                "Training step, throughput and latency of one example (p50): medians over n runs. "
+                "% of peak: of the measured peak matrix-multiply throughput.",
+            )
         )
     return None
+
+
+def _explain_bold(headline: Headline) -> Headline:
+    """Return a headline whose caption says what is bold, if anything is."""
+    if not any(row.best for rows in headline.parts.values() for row in rows):
+        return headline
+    bold = "Bold: significantly better than every other row of its task (adjusted p < 0.05)."
+    return replace(headline, caption=f"{headline.caption} {bold}")
 
 
 def cut_rows(headline: Headline, most: int = MOST_ROWS) -> Headline:
