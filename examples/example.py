@@ -1,6 +1,7 @@
 """From a task of one's own to a figure and a prediction: `python examples/example.py`.
 
-Writes results/example/ and learning_curves.png to the current folder.
+Writes results/example/ and learning_curves.png to the current folder. With `--plugin example.py`
+the commands of seqbench know its task too.
 """
 
 from pathlib import Path
@@ -23,33 +24,36 @@ class BrighterHalf(seqbench.Classification):
         return seqbench.TaskData(train, seqbench.Split(inputs[640:], targets[640:]))
 
 
-# Train every variant with every seed, and record it in results/example.
-result = seqbench.run(
-    "brighter-half",
-    ["rnn", "gru"],
-    seeds=3,
-    epochs=6,
-    batch_size=32,
-    hidden_size=16,
-    num_layers=1,
-    learning_rate=0.01,
-    name="example",
-    save_checkpoints=True,
-    progress=False,
-)
+def main() -> None:
+    """Train, compare, draw and predict."""
+    # Train every variant with every seed, and record it in results/example.
+    result = seqbench.run(
+        "brighter-half",
+        ["rnn", "gru"],
+        seeds=3,
+        epochs=6,
+        batch_size=32,
+        hidden_size=16,
+        learning_rate=0.01,
+        name="example",
+        save_checkpoints=True,
+        progress=False,
+    )
 
-# Scores, mean over seeds with a 95 % confidence interval; then the differences from the best.
-print(result.summary()[["variant", "seeds", "score", "lower", "upper"]].to_string(index=False))
-print(result.differences()[["label", "best", "shortfall", "p"]].to_string(index=False))
+    # Scores, mean over seeds with a 95 % confidence interval; then the differences from the best.
+    print(result.summary()[["variant", "seeds", "score", "lower", "upper"]].to_string(index=False))
+    print(result.differences()[["label", "best", "shortfall", "p"]].to_string(index=False))
+    result.plot_learning_curves().savefig("learning_curves.png")
 
-figure = result.plot_learning_curves()
-figure.savefig("learning_curves.png")
+    # A trained model is loaded from its checkpoint and predicts the test set.
+    run = result.runs.iloc[0]
+    model = seqbench.load_model(result.folder / "checkpoints" / f"{run['run_id']}.ckpt")
+    test = seqbench.load_data("brighter-half").test
+    with torch.inference_mode():
+        predicted = model(test.inputs).argmax(1)
+    accuracy = (predicted == test.targets).float().mean().item()
+    print(f"{run['run_id']}: accuracy {accuracy:.4f}, recorded {run['final_score']:.4f}")
 
-# A trained model is loaded from its checkpoint and predicts the test set.
-run = result.runs.iloc[0]
-model = seqbench.load_model(result.folder / "checkpoints" / f"{run['run_id']}.ckpt")
-test = seqbench.load_data("brighter-half").test
-with torch.inference_mode():
-    predicted = model(test.inputs).argmax(1)
-accuracy = (predicted == test.targets).float().mean().item()
-print(f"{run['run_id']}: accuracy {accuracy:.4f}, recorded {run['final_score']:.4f}")
+
+if __name__ == "__main__":
+    main()

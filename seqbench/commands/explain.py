@@ -60,12 +60,12 @@ def gradients(
 def gates(
     task: Annotated[
         str | None,
-        typer.Option(help="A task with one answer a sequence.", show_default="row-digits"),
+        typer.Option(help="A task with one answer a sequence. Default: row-digits."),
     ] = None,
     epochs: Annotated[
         int | None,
         typer.Option(
-            help="Epochs of training before.", parser=COUNT_FROM_0, metavar="N", show_default="20"
+            help="Epochs of training before. Default: 20.", parser=COUNT_FROM_0, metavar="N"
         ),
     ] = None,
     checkpoint: Annotated[
