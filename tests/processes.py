@@ -87,7 +87,7 @@ def run_seqbench(
 def _start_forker() -> socket.socket:
     """Start the process that forks; return what it is asked through."""
     ours, theirs = socket.socketpair()
-    ours.settimeout(120)
+    ours.settimeout(600)  # on a machine with much else to do
     code = f"from tests.processes import serve; serve({theirs.fileno()})"
     process = subprocess.Popen(
         [sys.executable, "-c", code],
