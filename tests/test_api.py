@@ -223,7 +223,7 @@ def describe_torch() -> tuple[object, ...]:
 def test_a_default_device_that_cannot_be_undone_is_told(tmp_path: Path) -> None:
     with (
         torch.device("meta"),
-        pytest.raises(seqbench.UsageError, match="the default device is meta here"),
+        pytest.raises(seqbench.UsageError, match="the default device is meta"),
     ):
         run_quietly(tmp_path)
 
@@ -299,8 +299,8 @@ def test_a_variant_of_a_script_counts_with_its_file(tmp_path: Path) -> None:
         ({"seeds": []}, "seeds must be at least one value"),
         ({"timeout": 5}, "needs isolated=True"),
         ({"seeds": 1.5}, "seeds must be a number from 1"),
-        ({"variant": 3}, "variant must be a value of its kind"),
-        ({"hidden_size": [[4]]}, "hidden_size must be a value of its kind"),
+        ({"variant": 3}, "variant must be a value of its type"),
+        ({"hidden_size": [[4]]}, "hidden_size must be a value of its type"),
         ({"hidden_size": "4"}, "hidden_size must be"),
         ({"match_parameters": 0, "hidden_size": 4}, "omit hidden_size"),
         ({"name": "Not A Name"}, "name must be lower-case"),

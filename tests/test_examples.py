@@ -19,7 +19,7 @@ def test_the_example_draws_and_predicts(tmp_path: Path) -> None:
     command = [sys.executable, "-W", "error::UserWarning", str(EXAMPLE)]
     done = subprocess.run(command, cwd=tmp_path, check=True, capture_output=True, text=True)
     assert done.stderr == ""
-    runs = pd.read_csv(tmp_path / "results" / "example" / "runs.csv")
+    runs = pd.read_csv(tmp_path / "results/local/example/runs.csv")
     assert set(runs["status"]) == {"ok"}
     seeds = runs.groupby("variant")["final_score"].size()
     for variant, mean in runs.groupby("variant")["final_score"].mean().items():
@@ -35,7 +35,7 @@ def test_the_example_draws_and_predicts(tmp_path: Path) -> None:
     told = re.search(r"^(\S+): accuracy (\S+), recorded (\S+)$", done.stdout, re.M)
     assert told is not None
     row = runs.set_index("run_id").loc[told[1]]
-    model = seqbench.load_model(tmp_path / "results/example/checkpoints" / f"{told[1]}.ckpt")
+    model = seqbench.load_model(tmp_path / "results/local/example/checkpoints" / f"{told[1]}.ckpt")
     # the task's test set, drawn here once more
     inputs = torch.rand(840, 8, 1, generator=torch.Generator().manual_seed(0))[640:]
     targets = inputs[:, 4:].sum((1, 2)) > inputs[:, :4].sum((1, 2))

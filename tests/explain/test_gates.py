@@ -163,9 +163,9 @@ def test_a_checkpoint_without_gates_is_refused(
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (["--checkpoint", "none.ckpt"], "none.ckpt is no checkpoint"),
-        (["--checkpoint", "text.ckpt"], "text.ckpt is no checkpoint"),
-        (["--checkpoint", "weights.ckpt"], "weights.ckpt has weights alone"),
+        (["--checkpoint", "none.ckpt"], "none.ckpt is not a checkpoint"),
+        (["--checkpoint", "text.ckpt"], "text.ckpt is not a checkpoint"),
+        (["--checkpoint", "weights.ckpt"], "weights.ckpt contains only weights"),
         (["--checkpoint", "text.ckpt", "--epochs", "3"], "leave out --task and --epochs"),
         (["--checkpoint", "text.ckpt", "--task", "hello"], "leave out --task and --epochs"),
     ],

@@ -16,7 +16,7 @@ from seqbench.results import writer as writer_module
 from seqbench.results.accepting import accept_edits
 from seqbench.results.atomic_files import replace_file
 from seqbench.results.reader import Results, list_results, load_results, load_unfinished
-from seqbench.results.records import FILES, RUNS, EpochRecord, RunRecord
+from seqbench.results.records import FILES, RUNS, SCHEMA_VERSION, EpochRecord, RunRecord
 from seqbench.results.writer import ResultWriter
 
 MakeRun = Callable[..., tuple[RunRecord, list[EpochRecord]]]
@@ -157,5 +157,5 @@ def test_a_run_of_an_earlier_schema_may_wait_too(killed: Path) -> None:
     texts[RUNS] = f"{','.join(kept)}\n{','.join(aged[name] for name in kept)}\n"
     path.write_text(json.dumps(texts))
     runs = load_results(killed).runs.set_index("seed")
-    assert runs["schema_version"].to_dict() == {**dict.fromkeys(SEEDS, 7), 16: 6}
+    assert runs["schema_version"].to_dict() == {**dict.fromkeys(SEEDS, SCHEMA_VERSION), 16: 6}
     assert runs["rows_digest"].isna().to_dict() == {**dict.fromkeys(SEEDS, False), 16: True}

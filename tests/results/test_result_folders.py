@@ -368,8 +368,8 @@ def test_a_run_that_is_there_twice_by_another_name_is_refused(result_folder: Pat
 @pytest.mark.parametrize(
     ("cells", "told"),
     [
-        ({"final_score": "nan"}, "line 2, column final_score: nan is no score"),
-        ({"final_score": ""}, "line 2, column final_score: nan is no score"),
+        ({"final_score": "nan"}, "line 2, column final_score: nan is not a valid score"),
+        ({"final_score": ""}, "line 2, column final_score: nan is not a valid score"),
         ({"best_score": "1.5"}, "line 2, column best_score: 1.5 is no accuracy, which is 0 to 1"),
         ({"best_score": "0.2"}, "column best_score: 0.2 is not the score of its best epoch"),
         ({"baseline_score": "-0.1"}, "column baseline_score: -0.1 is no accuracy"),

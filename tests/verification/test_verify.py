@@ -217,7 +217,7 @@ def test_a_changed_last_bit_is_rounding_and_named_where_it_is(
     assert lines[2] == "    seed 0: bitwise equal"
     assert lines[3].startswith("    seed 1: epoch 2, train_loss differs by ")
     assert lines[4] == "the bound is 1e-05, relative, or one example of an accuracy"
-    assert "is that of row-digits rnn seed 1, epoch 2, train_loss differs by " in lines[5]
+    assert "difference: row-digits rnn seed 1, epoch 2, train_loss differs by " in lines[5]
     expected = "in the same environment 1 deterministic run should have been bitwise equal"
     assert lines[-1] == expected
     published.move_to_another_machine()
