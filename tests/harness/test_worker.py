@@ -264,7 +264,7 @@ def test_a_score_of_another_library_is_a_number_and_one_that_is_none_ends_its_ru
     own = runs.loc["row-digits", "final_score"]
     for task in ("score-of-numpy", "score-of-torch"):
         assert runs.loc[task, "final_score"] == pytest.approx(own, rel=1e-6)
-    told = "ContractError: task score-of-nothing-later gave the score None"
+    told = "ContractError: task score-of-nothing-later returned the score None"
     assert str(runs.loc["score-of-nothing-later", "error"]).startswith(told)
 
 

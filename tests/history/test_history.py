@@ -184,7 +184,7 @@ def test_the_same_results_give_the_same_bytes(nights: Path, tmp_path: Path) -> N
 
 def test_the_command_takes_a_name_or_a_folder(tmp_path: Path) -> None:
     for name, folder in ((None, None), ("sample", tmp_path)):
-        with pytest.raises(UsageError, match="give one of the two"):
+        with pytest.raises(UsageError, match="give one of them"):
             show_history(name, folder)
 
 

@@ -70,14 +70,14 @@ def test_a_revision_that_cannot_be_read_is_told_and_left_out(
     assert [torn in line.notes[0], gone in line.notes[1]] == [True, True]
     assert "results/sample/runs.csv, line 3" in line.notes[0]
     assert "results/sample holds no result" in line.notes[1]
-    assert "not committed" in line.notes[2]
+    assert "uncommitted" in line.notes[2]
 
 
 def test_where_no_revision_can_be_read_it_is_an_error(
     repository: Path, write_result: WriteResult
 ) -> None:
     folder = write_result(repository / "results" / "sample", 1)
-    with pytest.raises(UsageError, match=r"no commit touched .*sample; commit results"):
+    with pytest.raises(UsageError, match=r"no commit touched .*sample; commit the results"):
         read_revisions(folder)
     (folder / "runs.csv").write_text("torn")
     commit(repository)
@@ -179,5 +179,5 @@ def test_a_result_may_have_any_name_and_a_commit_any_words(
     write_result(folder, 2)
     line = read_revisions(folder)
     assert len(line.points) == 1
-    assert "not committed" in line.notes[0]
+    assert "uncommitted" in line.notes[0]
     line.name.encode()
