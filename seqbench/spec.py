@@ -205,11 +205,6 @@ class RunSpec:
             value = getattr(self, declared.name)
             if not declared.accepts(value):
                 raise SettingError(declared.name, value, declared.expected)
-        if self.dropout > 0 and self.num_layers == 1:
-            raise SettingError("dropout", self.dropout, "0 with one layer: it acts between layers")
-        if self.momentum > 0 and self.optimizer not in WITH_MOMENTUM:
-            expected = f"0 with {self.optimizer}: it is a setting of {' and '.join(WITH_MOMENTUM)}"
-            raise SettingError("momentum", self.momentum, expected)
 
     @property
     def chosen(self) -> dict[str, Value]:

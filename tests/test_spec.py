@@ -39,12 +39,6 @@ def test_values_out_of_range_name_setting_and_range(
     assert caught.value.setting == setting
 
 
-def test_dropout_needs_two_layers(make_spec: Callable[..., RunSpec]) -> None:
-    assert make_spec(dropout=0.5, num_layers=2).dropout == 0.5
-    with pytest.raises(SettingError, match="between layers"):
-        make_spec(dropout=0.5, num_layers=1)
-
-
 def test_run_id_is_readable_and_tells_any_two_settings_apart(
     make_spec: Callable[..., RunSpec],
 ) -> None:

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from seqbench.columns import Check, Column, at_least
+from seqbench.commands.console import complain
 from seqbench.errors import UsageError
 from seqbench.results.local import LOCAL, PUBLISHED
 from seqbench.spec import WHAT
@@ -62,6 +63,15 @@ RootOfNew = Annotated[
 ReportsRoot = Annotated[
     Path, typer.Option("--reports", help="Folder of reports.", rich_help_panel=WHERE)
 ]
+RootOfNewReports = Annotated[
+    Path | None,
+    typer.Option(
+        "--reports",
+        help="Folder of reports. Default: reports/local, with --publish reports.",
+        metavar="FOLDER",
+        rich_help_panel=WHERE,
+    ),
+]
 DataFolder = Annotated[
     Path | None,
     typer.Option(
@@ -91,8 +101,11 @@ def find_folder(name: str, results: Path) -> Path:
     with suppress(OSError):  # such as a name that is too long for one
         if Path(name).is_dir():
             return Path(name)
-        if not (results / name).is_dir() and (results / LOCAL / name).is_dir():
-            return results / LOCAL / name
+        published, local = results / name, results / LOCAL / name
+        if local.is_dir() and not published.is_dir():
+            return local
+        if local.is_dir():
+            complain(f"{name} is {published}; {LOCAL}/{name} is {local}")
     return results / name
 
 

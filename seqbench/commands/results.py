@@ -52,7 +52,8 @@ def report(
 
     wanted = (format_ or ["png"], label or [], latex)
 
-    folders = [find_folder(each, results) for each in names] if names else list_results(results)
+    found = [*list_results(results), *list_results(results / LOCAL)]
+    folders = [find_folder(each, results) for each in names] if names else found
     if not folders:
         raise UsageError(f"there are no results in {results}; `seqbench run` makes some")
     check_folder("--reports", reports)
@@ -60,7 +61,9 @@ def report(
     roots = set()
     for folder in folders:
         try:
-            roots.add(write_page(folder, reports, *wanted))
+            root = reports / LOCAL if is_local(folder) else reports
+            write_page(folder, root, *wanted)
+            roots.add(root)
         except ResultsError as error:
             unread += 1
             complain(f"error: {error}")
@@ -130,8 +133,8 @@ def write_page(
     formats: Sequence[str] = ("png",),
     labels: Sequence[str] = (),
     latex: bool = False,
-) -> Path:
-    """Make the report of a result folder, say where it is, and return the folder of its index."""
+) -> None:
+    """Make the report of a result folder in ``reports``, and say where it is."""
     from seqbench.analysis.stats import name_groups
     from seqbench.report.labels import list_names, parse_labels
     from seqbench.report.page import Publication, write_report
@@ -140,13 +143,11 @@ def write_page(
     found = load_results(folder)
     named = parse_labels(labels, list_names(name_groups(found.runs))) if labels else {}
     asked = Publication(tuple(dict.fromkeys(formats)), named, latex)
-    root = reports / LOCAL if is_local(folder) else reports
     published = find_published(folder)
     beside = load_results(published) if published else None
     with writing("--reports", reports):
-        page = write_report(found, root / folder.resolve().name, asked, beside)
+        page = write_report(found, reports / folder.resolve().name, asked, beside)
     say(f"report: {page}")
-    return root
 
 
 def update_index(reports: Path) -> None:

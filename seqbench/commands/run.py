@@ -14,8 +14,8 @@ from seqbench.commands.arguments import (
     DataFolder,
     Plugins,
     Publish,
-    ReportsRoot,
     RootOfNew,
+    RootOfNewReports,
     choose_root,
 )
 from seqbench.commands.console import complain, console, interruptible, say
@@ -31,6 +31,7 @@ from seqbench.commands.results import update_index, write_page
 from seqbench.errors import ExitCode
 from seqbench.harness.execution import InterruptedRunsError, Request, execute
 from seqbench.harness.suites import MATCH_TOLERANCE
+from seqbench.results.local import LOCAL, REPORTS
 from seqbench.spec import MEASURING, MODEL, WHAT
 
 if TYPE_CHECKING:
@@ -99,7 +100,7 @@ def run(
     ] = None,
     publish: Publish = False,
     results: RootOfNew = None,
-    reports: ReportsRoot = Path("reports"),
+    reports: RootOfNewReports = None,
     report: Annotated[
         bool, typer.Option(help="Also write the report.", rich_help_panel=WHERE)
     ] = False,
@@ -151,6 +152,7 @@ def run(
         check_folder_name(name)
     check_timeout(timeout)
     if report:
+        reports = reports or (REPORTS if publish else REPORTS / LOCAL)
         check_folder("--reports", reports)
     request = Request(
         results=choose_root(results, publish=publish),
@@ -178,8 +180,9 @@ def run(
     if done.kept_aside:
         say(f"earlier result kept in {done.kept_aside}")
     say(f"results: {done.folder}")
-    if report:
-        update_index(write_page(done.folder, reports))
+    if reports and report:
+        write_page(done.folder, reports)
+        update_index(reports)
     _sum_up(done.statuses, done.folder)
 
 

@@ -1,10 +1,24 @@
-"""Whether a model and a task go together."""
+"""Whether the settings of a run go together."""
 
 from seqbench.errors import SettingError
 from seqbench.models.model import VARIANTS, Variant
 from seqbench.models.readout import READOUTS
-from seqbench.spec import RunSpec
+from seqbench.spec import WITH_MOMENTUM, RunSpec
 from seqbench.tasks.task import Task
+
+
+def check_settings(spec: RunSpec, task: Task) -> None:
+    """Raise `UsageError` if settings of ``spec`` contradict each other, or see `check_model`.
+
+    A `SettingError` for dropout between the layers of a single one, and for momentum of an
+    optimiser that does not take it.
+    """
+    if spec.dropout > 0 and spec.num_layers == 1:
+        raise SettingError("dropout", spec.dropout, "0 with one layer: it acts between layers")
+    if spec.momentum > 0 and spec.optimizer not in WITH_MOMENTUM:
+        expected = f"0 with {spec.optimizer}: it is a setting of {' and '.join(WITH_MOMENTUM)}"
+        raise SettingError("momentum", spec.momentum, expected)
+    check_model(spec, task)
 
 
 def check_model(spec: RunSpec, task: Task) -> None:

@@ -10,7 +10,7 @@ from random import Random
 from typing import Any
 
 from seqbench.errors import SettingError, UsageError
-from seqbench.harness.compatibility import check_model, fits_task
+from seqbench.harness.compatibility import check_settings, fits_task
 from seqbench.harness.matching import match_hidden_sizes
 from seqbench.harness.suites import MATCH_TOLERANCE
 from seqbench.models.model import VARIANTS, fastest_implementation, select_variants
@@ -91,7 +91,7 @@ def _plan_grid(axes: Axes) -> Iterator[tuple[RunSpec, SettingError | None]]:
 
 def _find_misfit(spec: RunSpec, task: Task) -> SettingError | None:
     try:
-        check_model(spec, task)
+        check_settings(spec, task)
     except SettingError as misfit:
         return misfit
     return None

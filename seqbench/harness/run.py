@@ -14,7 +14,7 @@ from seqbench.errors import (
     read_message,
 )
 from seqbench.harness.capacity import check_memory
-from seqbench.harness.compatibility import check_model
+from seqbench.harness.compatibility import check_settings
 from seqbench.harness.job import EpochFinished, Job, Problem, RunOutcome, describe_problem
 from seqbench.harness.run_row import is_out_of_memory, record_checked
 from seqbench.harness.state import Saved, Traces, begin_traces, dump_saved
@@ -98,7 +98,7 @@ class Run:
     def _go(self, epoch_finished: EpochFinished) -> bool:
         """Observe, measure and train; return whether every loss was finite."""
         try:
-            check_model(self.spec, self.task)
+            check_settings(self.spec, self.task)
             cut_training(self.spec.task, self.data, self.spec.train_examples)
         except SettingError as misfit:
             raise UnsupportedError(str(misfit)) from misfit

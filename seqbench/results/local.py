@@ -10,6 +10,9 @@ from seqbench.results.records import RUNS
 PUBLISHED = Path("results")
 """The folder of published results, below the working folder."""
 
+REPORTS = Path("reports")
+"""The folder of their reports."""
+
 LOCAL = "local"
 """The folder of local results below that of the published ones; of reports likewise."""
 

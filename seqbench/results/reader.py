@@ -22,7 +22,6 @@ from seqbench.results.csv_files import make_frame, read_cells, read_csv, read_te
 from seqbench.results.environment_shape import parse_environment
 from seqbench.results.finished_runs import add_finished, load_finished
 from seqbench.results.folder_lock import heal_folder
-from seqbench.results.local import LOCAL
 from seqbench.results.records import EPOCHS, FILES, PARTS, RUNS, RunRecord
 from seqbench.results.row_digests import find_edits, put_in_order
 from seqbench.spec import RunSpec
@@ -71,12 +70,10 @@ def _field_of(file: str) -> str:
 
 
 def list_results(root: Path) -> list[Path]:
-    """Return the folders in ``root`` that hold a result, by name, and then one's own."""
-    roots = [root, root / LOCAL]
-    for each in roots:
-        for interrupted in list_replacements(each):
-            heal_folder(interrupted)
-    return [path.parent for each in roots for path in sorted(each.glob(f"*/{RUNS}"))]
+    """Return the folders in ``root`` that hold a result, by name."""
+    for each in list_replacements(root):
+        heal_folder(each)
+    return sorted(path.parent for path in root.glob(f"*/{RUNS}"))
 
 
 def read_run_ids(folder: Path) -> list[str]:

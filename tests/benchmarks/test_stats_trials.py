@@ -1,5 +1,6 @@
 """The experiment on false differences: noise is what it is said to be, and counts add up."""
 
+from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +25,7 @@ from benchmarks.stats_trials import (
 from benchmarks.stats_trials_report import describe, write_report
 from seqbench.analysis.differences import compare_with_best
 from seqbench.analysis.significance import adjust_holm
+from seqbench.spec import RunSpec
 
 
 def test_every_number_of_groups_and_seeds_is_tried_with_every_spread() -> None:
@@ -84,10 +86,10 @@ def test_a_simulated_report_is_what_a_report_says() -> None:
 
 
 REST = [
-    "threads", "epochs", "batch_size", "learning_rate", "schedule", "clip_norm", "hidden_size",
-    "num_layers", "dropout", "readout", "implementation", "precision", "cuda_graph", "eval_every",
-    "target",
-]  # fmt: skip
+    field.name
+    for field in fields(RunSpec)
+    if field.name not in ("task", "length", "train_examples", "variant", "seed", "device")
+]
 
 
 def test_the_former_method_is_scipys_paired_test_by_holm() -> None:

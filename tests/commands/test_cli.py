@@ -160,7 +160,7 @@ def test_changed_data_is_refused_or_named_in_rows_and_report(
         digest = hashlib.sha256(file.read_bytes()).hexdigest()
         assert f"{file.name} of MNIST with SHA-256 {digest}" in changed
     page = (tmp_path / "reports" / "local" / "a" / "README.md").read_text()
-    assert "**Changed data**: `row-mnist (changed data)` is not what was published" in page
+    assert "**Changed data**: `row-mnist (changed data)` is not the published data" in page
     assert changed in page
     assert "teaching notebook" not in page, "no published figure stands beside it"
     assert "--allow-changed-data" in results.environment["command"]

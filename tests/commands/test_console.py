@@ -125,10 +125,10 @@ def test_a_run_whose_reader_has_gone_keeps_what_is_finished(tmp_path: Path) -> N
     os.close(writing)
     assert done.returncode == ExitCode.OUTPUT_CLOSED
     assert done.stderr == ""
-    assert len(load_results(tmp_path / "results" / "quick").runs) == 1
+    assert len(load_results(tmp_path / "results" / "local" / "quick").runs) == 1
     again = run_seqbench(*words, cwd=tmp_path)
     assert again.returncode == 0, again.stderr
-    assert len(load_results(tmp_path / "results" / "quick").runs) == 2
+    assert len(load_results(tmp_path / "results" / "local" / "quick").runs) == 2
 
 
 @pytest.mark.skipif(not FULL.exists(), reason="needs /dev/full")
@@ -152,7 +152,7 @@ def test_a_full_disk_under_a_log_costs_no_run(tmp_path: Path) -> None:
         done = run_seqbench(*words, cwd=tmp_path, out=full.fileno())
     assert done.returncode == ExitCode.RESULTS_UNREADABLE
     assert "Traceback" not in done.stderr
-    assert len(load_results(tmp_path / "results" / "quick").runs) == 2
+    assert len(load_results(tmp_path / "results" / "local" / "quick").runs) == 2
 
 
 @pytest.mark.parametrize(

@@ -387,7 +387,7 @@ def with_source(monkeypatch: pytest.MonkeyPatch, module: str, before: str, after
     [
         ("models.gru", '"native": partial(NativeEncoder, nn.GRU)', '"native": None', True, True),
         ("models.gru", "GRU, with the reset gate", "A GRU whose reset gate", False, False),
-        ("spec", "units in a layer", "units of a layer", False, False),
+        ("spec", "hidden size per direction", "hidden size, each direction", False, False),
         ("tasks.row_digits", "BRIGHTEST = 16", "BRIGHTEST = 17", True, True),
         ("training.loop", "import", "import os\nimport", True, True),
         ("training.observation", "import", "import os\nimport", True, True),

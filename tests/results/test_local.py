@@ -18,4 +18,5 @@ def test_the_published_result_of_the_same_name_is_found(tmp_path: Path) -> None:
     assert [is_local(each) for each in (published, own)] == [False, True]
     assert find_published(own) == published.resolve()
     assert find_published(alone) is find_published(published) is None
-    assert list_results(tmp_path) == [other, published, alone, own]
+    assert list_results(tmp_path) == [other, published]
+    assert list_results(tmp_path / "local") == [alone, own]

@@ -86,7 +86,7 @@ def test_it_is_reported_compared_and_pooled(older: Path, tmp_path: Path) -> None
         load_results(tmp_path / name) for name in (older.name, f"{older.name}-measured")
     )
     page = write_report(results, tmp_path / "report").read_text()
-    assert "| row-digits | gru" in page
+    assert "| row-digits (cpu) | gru" in page
     assert "train_step" in set(measured.timings["phase"])
     write_report(measured, tmp_path / "report-measured")
     assert compare_results(results, results).table["equal"].tolist() == [2, 2]
