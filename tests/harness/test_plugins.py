@@ -155,7 +155,7 @@ def test_a_variant_of_the_wrong_shape_fails_alone_and_says_what_was_expected(
             "features, time, outputs = 3, 4, 2",
             "inputs of torch.float32 have shape",
         ),
-        ("return TaskData(Split", "return (Split", "gave tuple, expected a TaskData"),
+        ("return TaskData(Split", "return (Split", "returned tuple, expected a TaskData"),
         ("targets[:200]), Split", "targets[:100]), Split", "200 inputs and 100 targets"),
     ],
 )
@@ -432,7 +432,7 @@ def test_a_model_that_heeds_neither_layers_nor_units_is_shown_as_such(
     mean = run_seqbench("show", "running-mean", *words, cwd=tmp_path).stdout
     assert "On brighter-half: fixed number of layers, fixed hidden size, read-out last" in mean
     assert "not recorded: most of its operations are element-wise" in mean
-    assert "2 layers of 128 units" in run_seqbench("show", "gru", *words, cwd=tmp_path).stdout
+    assert "2 layers, hidden size 128" in run_seqbench("show", "gru", *words, cwd=tmp_path).stdout
     linear = run_seqbench("show", "linear", *words, cwd=tmp_path).stdout
     assert "fixed number of layers, hidden size 128" in linear
     assert "not recorded" not in linear
