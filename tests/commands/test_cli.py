@@ -244,6 +244,33 @@ def test_ctrl_c_keeps_the_finished_runs_and_ends_with_130(tmp_path: Path) -> Non
     assert len(load_results(tmp_path / "results" / "local" / "quick").runs) >= 2
 
 
+def test_only_publish_writes_where_git_looks(tmp_path: Path) -> None:
+    words = (
+        "--task",
+        "row-digits",
+        "--variant",
+        "rnn",
+        "--train-examples",
+        "40",
+        "--report",
+        *FAST,
+    )
+    done = seqbench("run", *words, "--name", "mine", "--publish", cwd=tmp_path)
+    assert done.returncode == ExitCode.OK, done.stderr
+    published = tmp_path / "reports" / "mine" / "README.md"
+    page = published.read_bytes()
+    for more in ((), ("--results", "elsewhere")):
+        done = seqbench("run", *words, "--name", "mine", "--seeds", "7,", *more, cwd=tmp_path)
+        assert done.returncode == ExitCode.OK, done.stderr
+        own = (tmp_path / "reports" / "local" / "mine" / "README.md").read_text()
+        assert ("## Beside the published result" in own) is (not more)
+        assert published.read_bytes() == page
+    looked_up = seqbench("report", "mine", cwd=tmp_path)
+    assert looked_up.stderr == "mine is results/mine; local/mine is results/local/mine\n"
+    refused = seqbench("run", *words, "--publish", "--results", "results", cwd=tmp_path)
+    assert refused.returncode == ExitCode.BAD_USE
+
+
 def test_a_seventh_variant_is_one_new_file(tmp_path: Path) -> None:
     """Put the README's example into the package's folder of models: everything knows it."""
     readme = (Path(__file__).parents[2] / "README.md").read_text()
