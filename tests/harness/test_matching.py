@@ -68,7 +68,7 @@ def test_a_tolerance_allows_what_lies_further_away() -> None:
     (matched,) = match_hidden_sizes([spec], 70_000, 0.2)
     assert parameters_of(matched) == pytest.approx(70_000, rel=0.2)
     for tolerance in (0.001, 0.0001):
-        with pytest.raises(SettingError, match=rf"within {100 * tolerance:g} % of"):
+        with pytest.raises(SettingError, match=rf"within {100 * tolerance:g} %;"):
             match_hidden_sizes([spec], 70_000, tolerance)
 
 

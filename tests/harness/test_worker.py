@@ -274,7 +274,7 @@ def test_a_score_of_another_library_is_a_number_and_one_that_is_none_ends_its_ru
 def test_a_trivial_answer_without_a_score_is_bad_use(tmp_path: Path, task: str, told: str) -> None:
     done = run_scored(tmp_path, task)
     assert done.returncode == ExitCode.BAD_USE
-    assert f"error: task {task} gave the {told}, expected" in done.stderr
+    assert f"error: task {task} returned the {told}, expected" in done.stderr
     assert "Traceback" not in done.stderr
 
 

@@ -165,7 +165,7 @@ def test_seeds_of_two_machines_are_one_result_with_the_times_of_the_first(
     assert learning_curves(both.runs, both.epochs)["train_time_s"].tolist() == [1.0, 2.0]
     assert set(both.timings["run_id"]) == set(parts[0].runs["run_id"])
     (told,) = describe_provenance(both)
-    assert "made on 2 machines. Scores are of all 4 runs, times of the 2 that" in told
+    assert "from 2 machines. Scores include all 4 runs, times the 2 runs from" in told
     pool_results([both, parts[2]], tmp_path / "all")
     assert load_results(tmp_path / "all").runs["seed"].tolist() == [0, 1, 2, 3, 7]
 
