@@ -16,6 +16,7 @@ from seqbench.report import curves, plots
 from seqbench.report.labels import Labels, check_labels, list_names, relabel
 from seqbench.report.page import Publication, write_report
 from seqbench.report.variant_styles import Palette
+from seqbench.results.local import choose_reports
 from seqbench.results.reader import load_results
 
 if TYPE_CHECKING:
@@ -185,7 +186,7 @@ class Result:
         Parameters
         ----------
         folder
-            Where; default: reports/NAME.
+            Where; default: reports/NAME of a published result, else reports/local/NAME.
         formats
             Of the figures: ``png``, ``svg``, ``pdf``.
         labels
@@ -194,7 +195,9 @@ class Result:
             Whether to write the headline table as ``table.tex`` too.
         """
         asked = Publication(tuple(formats), labels or {}, latex)
-        return write_report(self._read, Path(folder or Path("reports", self.name)), asked)
+        return write_report(
+            self._read, Path(folder or choose_reports(self.folder) / self.name), asked
+        )
 
     def load_model(self, run_id: str) -> "SequenceModel":
         """Return the trained model of a run whose checkpoint was kept, in evaluation mode.

@@ -18,7 +18,7 @@ from seqbench.commands.console import complain, say
 from seqbench.commands.options import check_folder_name
 from seqbench.commands.outputs import check_folder, writing
 from seqbench.errors import ExitCode, ResultsError, UsageError
-from seqbench.results.local import LOCAL, PUBLISHED, find_published, is_local
+from seqbench.results.local import LOCAL, PUBLISHED, choose_reports, find_published
 
 
 def report(
@@ -61,7 +61,7 @@ def report(
     roots = set()
     for folder in folders:
         try:
-            root = reports / LOCAL if is_local(folder) else reports
+            root = choose_reports(folder, reports)
             write_page(folder, root, *wanted)
             roots.add(root)
         except ResultsError as error:

@@ -22,6 +22,18 @@ def is_local(folder: Path) -> bool:
     return folder.resolve().parent.name == LOCAL
 
 
+def choose_reports(folder: Path, reports: Path = REPORTS) -> Path:
+    """Return the folder that a result's report goes into.
+
+    That is ``local`` in ``reports`` for one's own result, and by default for any other that is not
+    below `PUBLISHED`, so that it replaces no published report of the same name.
+    """
+    published = folder.resolve().parent == PUBLISHED.resolve()
+    if is_local(folder) or (reports == REPORTS and not published):
+        return reports / LOCAL
+    return reports
+
+
 def find_published(folder: Path) -> Path | None:
     """Return the published result of the same name as a local one; None where there is none."""
     if not is_local(folder):

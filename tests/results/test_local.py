@@ -2,7 +2,9 @@
 
 from pathlib import Path
 
-from seqbench.results.local import find_published, is_local
+import pytest
+
+from seqbench.results.local import choose_reports, find_published, is_local
 from seqbench.results.reader import list_results
 
 
@@ -20,3 +22,17 @@ def test_the_published_result_of_the_same_name_is_found(tmp_path: Path) -> None:
     assert find_published(alone) is find_published(published) is None
     assert list_results(tmp_path) == [other, published]
     assert list_results(tmp_path / "local") == [alone, own]
+
+
+def test_only_a_published_result_has_a_published_report(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    places = {
+        "results/quick": "reports",
+        "results/local/quick": "reports/local",
+        "elsewhere/quick": "reports/local",
+    }
+    for folder, reports in places.items():
+        assert choose_reports(make(tmp_path / folder)) == Path(reports)
+    assert choose_reports(tmp_path / "elsewhere" / "quick", tmp_path / "own") == tmp_path / "own"
