@@ -4,12 +4,14 @@ Every one, but of the zoo, whose layers share one wrapper, two; the others with 
 are the further cases of a cross product, each of whose members is covered without them.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from itertools import cycle
 from typing import Any
 
 import pytest
 
+from seqbench.errors import UnsupportedError
 from seqbench.models.model import VARIANTS
 
 FROM_THE_ZOO = ("zoo-gated-antisymmetric-rnn", "bizoo-peephole-lstm")
@@ -48,3 +50,14 @@ def _is_common(member: Any) -> bool:
 def _mark(values: Any, *, common: bool) -> Any:
     marks = () if common else (pytest.mark.exhaustive,)
     return pytest.param(*_as_tuple(values), marks=marks)
+
+
+@contextmanager
+def skipped_without_bfloat16() -> Iterator[None]:
+    """Skip a test where the processor has no bfloat16 LSTM, as one without AVX-512."""
+    try:
+        yield
+    except (RuntimeError, UnsupportedError) as error:
+        if "primitive descriptor for the LSTM" in str(error):
+            pytest.skip(f"the processor has no bfloat16 LSTM: {error}")
+        raise

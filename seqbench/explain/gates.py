@@ -11,7 +11,7 @@ from torch import Tensor
 
 from seqbench.errors import UsageError
 from seqbench.harness.plan import plan_runs
-from seqbench.harness.runner import load_data
+from seqbench.harness.problems import load_data
 from seqbench.models.native import NativeEncoder
 from seqbench.models.reference import Reading, read_layers
 from seqbench.models.sequence_model import SequenceModel

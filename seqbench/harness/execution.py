@@ -16,8 +16,9 @@ from seqbench.harness.suites import MATCH_TOLERANCE, SUITES, Suite
 from seqbench.spec import RunSpec
 
 if TYPE_CHECKING:
-    from seqbench.harness.job import Job, Problem
-    from seqbench.harness.runner import Executor, LoadingExecutor, ProblemKey, Progress
+    from seqbench.harness.job import Job
+    from seqbench.harness.problems import Problem, ProblemKey
+    from seqbench.harness.runner import Executor, LoadingExecutor, Progress
     from seqbench.results.writer import ResultWriter
 
 CUSTOM = "custom"

@@ -4,60 +4,13 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from seqbench.errors import ContractError, SeqbenchError, describe_error
 from seqbench.harness.state import Saved, Traces
 from seqbench.results.records import EpochRecord, RunRecord
 from seqbench.spec import RunSpec
-from seqbench.tasks.contract import check_baseline
-from seqbench.tasks.task import Task, TaskData
 from seqbench.timing.sampler import Sampling
-from seqbench.training.process_settings import settings_kept
 
 EpochFinished = Callable[[EpochRecord, bytes], object]
 """Called after each epoch, while the clock is stopped, with the state to resume from."""
-
-
-@dataclass(frozen=True)
-class Problem:
-    """What a run receives, in a few words: the columns that describe it."""
-
-    metric: str
-    higher_is_better: bool
-    baseline_score: float
-    fingerprint: str
-    train_examples: int
-    test_examples: int
-    test_answers: int
-    changed_data: str | None = None
-    metric_unit: str = ""
-
-
-@settings_kept()
-def describe_problem(name: str, task: Task, data: TaskData) -> Problem:
-    """Return the columns of the task called ``name`` and its data.
-
-    Raises
-    ------
-    ContractError
-        If the task's baseline has no score, or the task fails over it.
-    """
-    try:
-        return Problem(
-            task.metric,
-            task.higher_is_better,
-            check_baseline(name, task, data),
-            data.fingerprint,
-            len(data.train),
-            len(data.test),
-            int(task.count_answers(data.test.targets)),
-            data.changed,
-            task.metric_unit,
-        )
-    except (SeqbenchError, KeyboardInterrupt):
-        raise
-    except BaseException as error:  # a task of the user's may raise anything
-        fault = f"cannot score its baseline: {describe_error(error)}"
-        raise ContractError("task", name, fault) from error
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,8 +14,8 @@ from typing import Any
 
 from seqbench.errors import ResultsError
 from seqbench.harness.code_version import version_code
-from seqbench.harness.job import Job, Problem
-from seqbench.harness.runner import ProblemKey, problem_of
+from seqbench.harness.job import Job
+from seqbench.harness.problems import Problem, ProblemKey, problem_of
 from seqbench.harness.state import load_saved
 from seqbench.harness.stored_run import ENDED_WELL, find_change, find_lack, find_other_settings
 from seqbench.results.environments import format_differences, list_decisive_differences

@@ -15,7 +15,8 @@ from seqbench.errors import (
 )
 from seqbench.harness.capacity import check_memory
 from seqbench.harness.compatibility import check_settings
-from seqbench.harness.job import EpochFinished, Job, Problem, RunOutcome, describe_problem
+from seqbench.harness.job import EpochFinished, Job, RunOutcome
+from seqbench.harness.problems import Problem, describe_problem
 from seqbench.harness.run_row import is_out_of_memory, record_checked
 from seqbench.harness.state import Saved, Traces, begin_traces, dump_saved
 from seqbench.models.model import VARIANTS

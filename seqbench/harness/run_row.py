@@ -9,7 +9,8 @@ from statistics import median
 import torch
 
 from seqbench.errors import describe_error
-from seqbench.harness.job import Job, Problem
+from seqbench.harness.job import Job
+from seqbench.harness.problems import Problem
 from seqbench.harness.state import Traces
 from seqbench.models.products import TRAINING_PASSES
 from seqbench.results.csv_lines import format_records

@@ -7,7 +7,8 @@ from typing import Any
 
 import pandas as pd
 
-from seqbench.harness.job import Job, Problem
+from seqbench.harness.job import Job
+from seqbench.harness.problems import Problem
 from seqbench.results.environments import same_code
 from seqbench.results.reader import CHECKPOINTS
 from seqbench.results.records import CODE_DIGEST_SCHEMA

@@ -27,8 +27,8 @@ from seqbench.spec import RunSpec
 # torch is imported within functions, so that a worker can be started first and both processes
 # import it at the same time
 if TYPE_CHECKING:
-    from seqbench.harness.job import EpochFinished, Job, Problem, RunOutcome
-    from seqbench.harness.runner import ProblemKey
+    from seqbench.harness.job import EpochFinished, Job, RunOutcome
+    from seqbench.harness.problems import Problem, ProblemKey
     from seqbench.harness.state import Traces
 
 _PATIENCE_S = 10  # for a process that was asked to end
@@ -102,7 +102,7 @@ class Worker:
             What `load_problems` raises; `WorkerError` if the process dies, or takes too long, over
             it.
         """
-        from seqbench.harness.runner import problem_of
+        from seqbench.harness.problems import problem_of
 
         one_of_each = {problem_of(spec): spec for spec in specs}
         self._wanted = tuple(one_of_each.values())
@@ -153,8 +153,8 @@ class Worker:
     def _record(self, job: "Job", traces: "Traces", status: str, error: str) -> "RunOutcome":
         """Return the outcome of a run that the worker could not finish."""
         from seqbench.harness.job import RunOutcome
+        from seqbench.harness.problems import problem_of
         from seqbench.harness.run_row import record_checked
-        from seqbench.harness.runner import problem_of
 
         problem = self._problems[problem_of(job.spec)]
         return RunOutcome(*record_checked(job, problem, traces, status, error))

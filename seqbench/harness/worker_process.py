@@ -32,10 +32,9 @@ def serve(
     First it reports that it is ready; then it receives what to load and whether plugins are needed,
     and then the jobs.
     """
-    from seqbench.harness.job import describe_problem
     from seqbench.harness.plugins import load_own, load_plugins
+    from seqbench.harness.problems import describe_problem, load_problems, problem_of
     from seqbench.harness.run import Run
-    from seqbench.harness.runner import load_problems, problem_of
     from seqbench.tasks.data_folder import locate_data
     from seqbench.training.device import default_threads
     from seqbench.training.threads import prepare_thread

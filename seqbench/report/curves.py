@@ -2,6 +2,7 @@
 
 from functools import partial
 
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
@@ -84,21 +85,28 @@ def _draw_together(figure: SubFigure, part: pd.DataFrame, palette: Palette, x: s
 def _draw_apart(figure: SubFigure, part: pd.DataFrame, palette: Palette, x: str) -> list[Finish]:
     lines = {str(label): line for label, line in part.groupby("label", sort=False)}
     names = list(lines)
+    gap = pd.DataFrame({x: [np.nan], "score": [np.nan]})  # between two lines of one path
+    joined = pd.concat([each for line in lines.values() for each in (line, gap)])
+    all_lines = joined[x].to_numpy(dtype=float), joined["score"].to_numpy(dtype=float)
+    baseline = part["baseline_score"].iloc[0]
+    low, high = min(part["score_min"].min(), baseline), max(part["score_max"].max(), baseline)
     rows = -(-len(names) // _COLUMNS)
-    panels = figure.subplots(rows, _COLUMNS, squeeze=False, sharex=True, sharey=True)
+    panels = figure.subplots(rows, _COLUMNS, squeeze=False)  # sharing axes takes time squared
     for ax in panels.flat[len(names) :]:
         ax.remove()
     for place, (ax, name) in enumerate(zip(panels.flat, names, strict=False)):
-        for other in lines.values():
-            ax.plot(other[x], other["score"], color="0.83", lw=0.7, zorder=1)
+        ax.plot(*all_lines, color="0.83", lw=0.7, zorder=1)
         _draw_line(ax, lines[name], name, palette, x)
-        ax.axhline(part["baseline_score"].iloc[0], color="0.3", ls=":", lw=1)
+        ax.axhline(baseline, color="0.3", ls=":", lw=1)
         ax.set_title(wrap(name, _PANEL_WIDTH), loc="left", fontsize=9.5)
-        ax.tick_params(labelsize=9, labelbottom=place + _COLUMNS >= len(names))
         _name_axis(ax, part, x)
         score_axis_of(ax.yaxis, part, part["score_min"])
         if ax.get_yscale() == "linear":
             ax.yaxis.set_major_locator(MaxNLocator(4))
+        ax.set_xlim(panels[0, 0].get_xlim())
+        ax.set_ylim(_with_margins(ax, low, high))
+        ax.tick_params(labelsize=9)
+        ax.tick_params(labelbottom=place + _COLUMNS >= len(names), labelleft=place % _COLUMNS == 0)
         x_name, y_name = ax.get_xlabel(), ax.get_ylabel()
         ax.set(xlabel="", ylabel="")
     figure.suptitle(title_of(part), x=0.01, ha="left", fontsize=12)

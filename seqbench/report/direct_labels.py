@@ -3,7 +3,7 @@
 Both functions need the layout of the figure, see `theme.draw_parts`.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
 from textwrap import fill
 
@@ -11,10 +11,13 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.patheffects import withStroke
 from matplotlib.text import Annotation
-from matplotlib.transforms import Bbox
+from numpy.typing import NDArray
 
 from seqbench.report.theme import plain, wrap
 from seqbench.report.variant_styles import Style
+
+Numbers = NDArray[np.float64]
+Truths = NDArray[np.bool_]
 
 WIDEST = 26  # characters of a line
 _SIZE = 9.0  # points
@@ -139,20 +142,15 @@ def label_points(
         The ends of each point's error bar, if it has one, over which a name should not lie.
     """
     unit = _dots(ax) / _POINTS_PER_INCH
-    places = [_to_dots(ax, point) for point in points]
-    marks = [Bbox.from_bounds(x, y, 0, 0).padded(_MARK * unit) for x, y in places]
-    lines = [
-        Bbox(
-            [
-                (x - unit, _to_dots(ax, (point[0], low))[1]),
-                (x + unit, _to_dots(ax, (point[0], high))[1]),
-            ]
-        )
-        for point, (x, _), (low, high) in zip(points, places, bars, strict=False)
-    ]
-    taken: list[Bbox] = []
-    whole = ax.get_window_extent().padded(-2 * unit)
-    for index in sorted(range(len(places)), key=lambda index: places[index]):
+    places = ax.transData.transform(points)
+    marks = np.hstack([places - _MARK * unit, places + _MARK * unit])
+    ends = [(point[0], end) for point, bar in zip(points, bars, strict=False) for end in bar]
+    lines = ax.transData.transform(np.reshape(ends, (-1, 2))).reshape(-1, 4) + unit * np.array(
+        [-1, 0, 1, 0]
+    )
+    whole = ax.get_window_extent().padded(-2 * unit).extents
+    taken = np.empty((0, 4))
+    for index in sorted(range(len(places)), key=lambda index: tuple(places[index])):
         text = ax.annotate(
             wrap(names[index], WIDEST),
             points[index],
@@ -165,52 +163,50 @@ def label_points(
             path_effects=[withStroke(linewidth=2.5, foreground="white")],
             arrowprops={"arrowstyle": "-", "color": styles[index].color, "lw": 1, "shrinkB": 4},
         )
-        size = text.get_window_extent()
-        ranked: list[tuple[float, int, tuple[float, float], int, Bbox]] = []
-        for dx, dy, radius in _candidates(size.width / unit, size.height / unit):
-            middle = (places[index][0] + dx * unit, places[index][1] + dy * unit)
-            corner = (middle[0] - size.width / 2, middle[1] - size.height / 2)
-            box = Bbox.from_bounds(*corner, size.width, size.height)
-            cost = (
-                _FORBIDDEN * (box.count_overlaps([*marks, *taken]) + (not _holds(whole, box)))
-                + _UNCLEAR * _is_nearer_to_another(box, places, index)
-                + _CROSSED * box.count_overlaps(lines)
-                + radius
-            )
-            ranked.append((cost, len(ranked), (dx, dy), radius, box))
-        _, _, offset, radius, box = min(ranked, key=lambda each: each[:2])
-        taken.append(box)
-        text.set_position(offset)
+        size = text.get_window_extent().size
+        offsets, radii = _list_places(size / unit)
+        middles = places[index] + offsets * unit
+        boxes = np.hstack([middles - size / 2, middles + size / 2])
+        forbidden = _count_overlaps(boxes, np.vstack([marks, taken])) + ~_are_within(boxes, whole)
+        cost = (
+            _FORBIDDEN * forbidden
+            + _UNCLEAR * _are_nearer_to_another(boxes, places, index)
+            + _CROSSED * _count_overlaps(boxes, lines)
+            + radii
+        )
+        best = int(cost.argmin())
+        taken = np.vstack([taken, boxes[best]])
+        text.set_position(tuple(offsets[best]))
         text.set_in_layout(False)
-        if radius < _LEADING and text.arrow_patch:
+        if radii[best] < _LEADING and text.arrow_patch:
             text.arrow_patch.set_visible(False)
 
 
-def _holds(whole: Bbox, box: Bbox) -> bool:
-    return bool(
-        whole.x0 <= box.x0 and box.x1 <= whole.x1 and whole.y0 <= box.y0 and box.y1 <= whole.y1
-    )
+def _list_places(size: Numbers) -> tuple[Numbers, Numbers]:
+    """Return offsets of a label's middle in points, and their radii, the nearest first."""
+    radii, angles = np.repeat(_RADII, len(_ANGLES)), np.tile(np.deg2rad(_ANGLES), len(_RADII))
+    directions = np.stack([np.cos(angles), np.sin(angles)], axis=1)
+    return directions * (radii[:, np.newaxis] + size / 2), radii.astype(float)
 
 
-def _is_nearer_to_another(box: Bbox, places: Sequence[tuple[float, float]], own: int) -> bool:
+def _count_overlaps(boxes: Numbers, others: Numbers) -> Numbers:
+    """Return over how many others each box lies; a row is the lower left and upper right corner."""
+    mine = boxes[:, np.newaxis]
+    apart = (mine[..., :2] >= others[:, 2:]) | (mine[..., 2:] <= others[:, :2])
+    return np.asarray((~apart.any(axis=-1)).sum(axis=-1))
+
+
+def _are_within(boxes: Numbers, whole: Numbers) -> Truths:
+    inside = (boxes[:, :2] >= whole[:2]) & (boxes[:, 2:] <= whole[2:])
+    return np.asarray(inside.all(axis=-1))
+
+
+def _are_nearer_to_another(boxes: Numbers, places: Numbers, own: int) -> Truths:
     """Tell whether another point than its own lies nearer to a label."""
-    distances = [
-        np.hypot(max(box.x0 - x, 0, x - box.x1), max(box.y0 - y, 0, y - box.y1)) for x, y in places
-    ]
-    return any(each < distances[own] for place, each in enumerate(distances) if place != own)
-
-
-def _to_dots(ax: Axes, point: tuple[float, float]) -> tuple[float, float]:
-    x, y = ax.transData.transform(point)
-    return float(x), float(y)
-
-
-def _candidates(width: float, height: float) -> Iterator[tuple[float, float, int]]:
-    """Yield offsets of a label's middle in points, and their radius, the nearest first."""
-    for radius in _RADII:
-        for angle in np.deg2rad(_ANGLES):
-            dx, dy = float(np.cos(angle)), float(np.sin(angle))
-            yield dx * (radius + width / 2), dy * (radius + height / 2), radius
+    low, high = boxes[:, np.newaxis, :2], boxes[:, np.newaxis, 2:]
+    beyond = np.maximum(np.maximum(low - places, places - high), 0.0)
+    distances = np.hypot(beyond[..., 0], beyond[..., 1])
+    return np.asarray((distances < distances[:, own : own + 1]).any(axis=-1))
 
 
 def _dots(ax: Axes) -> float:

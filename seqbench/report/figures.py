@@ -16,7 +16,7 @@ from seqbench.analysis.stats import GROUP
 from seqbench.report import curves, plots, speed_plots
 from seqbench.report.variant_styles import Palette, style_labels
 
-MOST_BEST, MOST_QUICK = 30, 10
+MOST_BEST, MOST_QUICK = 15, 5
 """Of each task and device so many groups of the best scores are drawn, and so many quick ones."""
 
 MOST_TASKS = 12

@@ -160,12 +160,12 @@ def _draw_bars(
     ax: Axes, rows: pd.DataFrame, column: str, palette: Palette, dots: pd.DataFrame
 ) -> None:
     """Draw a horizontal bar for each group, and what it is the median of as dots on it."""
-    for place, row in enumerate(rows.itertuples()):
-        own = dots.loc[dots["label"] == row.label, column]
-        color = palette[row.label].color
-        ax.barh(place, getattr(row, column), height=0.75, color=color, alpha=0.6)
-        ax.plot(own, [place] * len(own), "o", color="0.2", ms=3.5)
-    name_rows(ax, list(rows["label"]))
+    names = list(rows["label"])
+    colors = [palette[name].color for name in names]
+    ax.barh(range(len(names)), rows[column], height=0.75, color=colors, alpha=0.6)
+    places = {name: place for place, name in enumerate(names)}
+    ax.plot(dots[column], dots["label"].map(places), "o", color="0.2", ms=3.5)
+    name_rows(ax, names)
     ax.grid(visible=False, axis="y")
     ax.set_title(title_of(rows), loc="left")
 

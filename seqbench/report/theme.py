@@ -90,8 +90,10 @@ def draw_parts(
         finishes: list[Finish] = []
         for row, part in zip(rows[:, 0], parts, strict=True):
             finishes += draw(row, part) or ()
-        if finishes:
-            figure.draw_without_rendering()
+        engine = figure.get_layout_engine()
+        assert engine is not None
+        engine.execute(figure)
+        figure.set_layout_engine("none")  # or each time that it is saved it is laid out twice more
         for finish in finishes:
             finish()
     return figure

@@ -2,11 +2,12 @@
 
 import csv
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any
 
 from seqbench.columns import Column, Value, columns, flatten
+
+if TYPE_CHECKING:  # a worker formats records, and needs no frame
+    import pandas as pd
 
 
 def format_header(record_type: type) -> str:
@@ -31,14 +32,14 @@ def format_records(record_type: type, records: Iterable[object]) -> list[str]:
     return _format_lines({each: [row[each.name] for row in rows] for each in columns(record_type)})
 
 
-def format_frame(record_type: type, frame: pd.DataFrame) -> list[str]:
+def format_frame(record_type: type, frame: "pd.DataFrame") -> list[str]:
     """Return a line for each row of a frame that was read from such a file."""
     return _format_lines(
         {each: list_values(each, frame[each.name]) for each in columns(record_type)}
     )
 
 
-def list_values(column: Column, values: pd.Series) -> list[Any]:
+def list_values(column: Column, values: "pd.Series") -> list[Any]:
     """Return the values of a frame's column, None for those that are not known."""
     if column.optional:
         values = values.astype(object).where(values.notna(), None)

@@ -14,8 +14,9 @@ import pandas as pd
 
 from seqbench.analysis.stats import name_groups
 from seqbench.harness.code_version import version_code
-from seqbench.harness.job import Job, Problem
-from seqbench.harness.runner import Executor, ProblemKey, problem_of
+from seqbench.harness.job import Job
+from seqbench.harness.problems import Problem, ProblemKey, problem_of
+from seqbench.harness.runner import Executor
 from seqbench.results.environments import list_decisive_differences, same_code
 from seqbench.results.reader import Results, read_spec
 from seqbench.spec import RunSpec

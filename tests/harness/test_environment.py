@@ -84,7 +84,7 @@ def test_what_changes_no_number_makes_no_other_environment(
         ("software.os", "Windows 11", False),
         ("software.python", "CPython 3.99.0", False),
         ("software.torch.version", "1.0", False),
-        ("software.torch.cpu_capability", "AVX2", False),
+        ("software.torch.cpu_capability", "DEFAULT", False),
         ("software.packages.numpy", "1.0", False),
         ("threads.inter_operator", 99, True),
         ("threads.variables.OMP_NUM_THREADS", "99", True),

@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from seqbench.errors import ResultsError
-from seqbench.harness.job import Job, Problem, describe_problem
+from seqbench.harness.job import Job
+from seqbench.harness.problems import Problem, ProblemKey, describe_problem, problem_of
 from seqbench.harness.resume import Remainder, find_remainder
-from seqbench.harness.runner import InThisProcess, ProblemKey, problem_of, run_jobs
+from seqbench.harness.runner import InThisProcess, run_jobs
 from seqbench.results.accepting import accept_edits
 from seqbench.results.reader import load_results
 from seqbench.results.records import SCHEMA_VERSION, EpochRecord, RunRecord

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from torch import nn
 
 from seqbench.errors import UnsupportedError
-from seqbench.harness.job import Job, Problem
+from seqbench.harness.job import Job
+from seqbench.harness.problems import Problem
 from seqbench.harness.run import Run
 from seqbench.harness.run_row import record_checked
 from seqbench.harness.state import Traces, begin_traces

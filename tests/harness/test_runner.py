@@ -14,7 +14,8 @@ from torch import nn
 from seqbench.errors import UsageError
 from seqbench.harness.environment import describe_environment
 from seqbench.harness.job import Job
-from seqbench.harness.runner import InThisProcess, problem_of, run_jobs
+from seqbench.harness.problems import problem_of
+from seqbench.harness.runner import InThisProcess, run_jobs
 from seqbench.models.model import VARIANTS, Encoder, EncoderSizes
 from seqbench.models.native import NativeEncoder
 from seqbench.models.readout import Encoding

@@ -86,7 +86,7 @@ def test_bad_runs_end_alone_and_are_taken_up_again_when_asked_for(
 ) -> None:
     words = ["--plugin", plugin, "--variant", ",".join(("rnn", *BAD, "gru")), "--epochs", "1"]
     words += ["--batch-size", "32", "--name", "a"]
-    process = start(tmp_path, *words, "--timeout", "10", limit=12 << 30)
+    process = start(tmp_path, *words, "--timeout", "20", limit=12 << 30)
     _, errors = process.communicate(timeout=300)
     assert process.returncode == ExitCode.RUNS_FAILED, errors
     assert "4 of 6 runs did not end well" in errors
@@ -102,7 +102,7 @@ def test_bad_runs_end_alone_and_are_taken_up_again_when_asked_for(
     assert runs.loc["breaking", "error"].startswith("ZeroDivisionError: ")
     assert runs.loc["crashing", "error"] == "its process was killed by SIGSEGV"
     assert "allocate memory" in runs.loc["hungry", "error"]
-    assert runs.loc["hanging", "error"] == "it exceeded the timeout of 10 s"
+    assert runs.loc["hanging", "error"] == "it exceeded the timeout of 20 s"
 
     mended = tmp_path / plugin
     mended.write_text(PLUGIN.replace("1 // 0", "1 // 1"))

@@ -11,10 +11,9 @@ import pandas as pd
 import pytest
 
 from seqbench.analysis.comparison import compare_results
-from seqbench.harness.job import Problem, describe_problem
 from seqbench.harness.plan import plan_runs
+from seqbench.harness.problems import Problem, describe_problem, problem_of
 from seqbench.harness.resume import Remainder, find_remainder, make_jobs
-from seqbench.harness.runner import problem_of
 from seqbench.report.page import write_report
 from seqbench.results.pooling import pool_results
 from seqbench.results.reader import index_runs, load_results

@@ -12,8 +12,7 @@ import torch
 from torch import Tensor
 
 from seqbench.errors import ContractError
-from seqbench.harness.job import describe_problem
-from seqbench.harness.runner import load_problems
+from seqbench.harness.problems import describe_problem, load_problems
 from seqbench.spec import RunSpec
 from seqbench.tasks.contract import as_score, check_baseline, check_data, check_loss
 from seqbench.tasks.task import (

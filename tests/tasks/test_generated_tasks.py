@@ -17,7 +17,8 @@ from scipy.interpolate import CubicSpline
 
 from seqbench.errors import SettingError
 from seqbench.harness.job import Job
-from seqbench.harness.runner import InThisProcess, load_problems
+from seqbench.harness.problems import load_problems
+from seqbench.harness.runner import InThisProcess
 from seqbench.spec import RunSpec
 from seqbench.tasks.adding import Adding
 from seqbench.tasks.contract import check_baseline

@@ -20,6 +20,7 @@ from seqbench.tasks.task import Task, TaskData
 from seqbench.training.loop import Training
 from seqbench.training.observation import Observation, observe
 from seqbench.training.threads import Sharing
+from tests.members import skipped_without_bfloat16
 
 MakeSpec = Callable[..., RunSpec]
 
@@ -250,9 +251,10 @@ def test_bfloat16_on_two_threads_repeats_to_the_last_bit(
 ) -> None:
     spec = shared(variant=variant, implementation="native", precision="bfloat16", epochs=4)
     seen = []
-    for _ in range(6):
-        training = Training(spec, tiny_task, tiny_data, 2)
-        seen.append([training.train_epoch()[0] for _ in range(8)])
+    with skipped_without_bfloat16():
+        for _ in range(6):
+            training = Training(spec, tiny_task, tiny_data, 2)
+            seen.append([training.train_epoch()[0] for _ in range(8)])
     assert all(each == seen[0] for each in seen)
 
 

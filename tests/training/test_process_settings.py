@@ -10,7 +10,8 @@ import torch
 from torch import nn
 
 from seqbench.harness.job import Job
-from seqbench.harness.runner import InThisProcess, load_problems
+from seqbench.harness.problems import load_problems
+from seqbench.harness.runner import InThisProcess
 from seqbench.models.model import VARIANTS, Encoder, EncoderSizes
 from seqbench.models.native import NativeEncoder
 from seqbench.spec import RunSpec

@@ -17,9 +17,16 @@ from seqbench.columns import columns
 from seqbench.commands.progress import LogProgress
 from seqbench.errors import ExitCode
 from seqbench.harness.environment import describe_environment
-from seqbench.harness.job import EpochFinished, Job, Problem, RunOutcome, describe_problem
+from seqbench.harness.job import EpochFinished, Job, RunOutcome
+from seqbench.harness.problems import (
+    Problem,
+    ProblemKey,
+    describe_problem,
+    load_problems,
+    problem_of,
+)
 from seqbench.harness.resume import make_jobs
-from seqbench.harness.runner import InThisProcess, ProblemKey, load_problems, problem_of, run_jobs
+from seqbench.harness.runner import InThisProcess, run_jobs
 from seqbench.results.accepting import accept_edits
 from seqbench.results.reader import load_results, read_results
 from seqbench.results.records import EpochRecord, RunRecord
