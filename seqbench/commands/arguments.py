@@ -9,7 +9,7 @@ import typer
 
 from seqbench.columns import Check, Column, at_least
 from seqbench.commands.console import complain
-from seqbench.errors import UsageError
+from seqbench.errors import ResultsError, UsageError
 from seqbench.results.local import LOCAL, PUBLISHED
 from seqbench.spec import WHAT
 
@@ -90,23 +90,38 @@ Plugins = Annotated[
 ]
 
 
-def find_folder(name: str, results: Path) -> Path:
-    """Return a result folder for its path or its name, which need not be there.
+def find_folder(name: str, results: Path, *, deleted: bool = False) -> Path:
+    """Return a result folder for its path or its name.
 
     A name is that of a published result, or of a local one: if both exist ``local/NAME`` is local.
+
+    Parameters
+    ----------
+    name, results
+        Arguments of the command.
+    deleted
+        Whether it need not be there any more.
+
+    Raises
+    ------
+    ResultsError
+        If there is none.
     """
     from seqbench.results.folder_lock import heal_folder
 
-    heal_folder(Path(name))
+    published, local = results / name, results / LOCAL / name
     with suppress(OSError):  # such as a name that is too long for one
+        for place in (Path(name), published, local):
+            heal_folder(place)
         if Path(name).is_dir():
             return Path(name)
-        published, local = results / name, results / LOCAL / name
         if local.is_dir() and not published.is_dir():
             return local
         if local.is_dir():
             complain(f"{name} is {published}; {LOCAL}/{name} is {local}")
-    return results / name
+        if deleted or published.exists():
+            return published
+    raise ResultsError(f"there is no result {name}: neither {published} nor {local} is a folder")
 
 
 def choose_root(results: Path | None, *, publish: bool) -> Path:

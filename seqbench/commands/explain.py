@@ -10,6 +10,7 @@ from seqbench.commands.arguments import DataFolder, Plugins, parse_number
 from seqbench.commands.console import say
 from seqbench.commands.options import split_list
 from seqbench.errors import UsageError
+from seqbench.results.local import LOCAL, REPORTS
 
 app = typer.Typer(
     help="Run and measure the ideas behind the variants.",
@@ -45,7 +46,7 @@ def gradients(
             metavar="N",
         ),
     ] = 15,
-    out: Out = Path("reports/explain"),
+    out: Out = REPORTS / LOCAL / "explain",
 ) -> None:
     """Measure what of a loss reaches each step, before and after training on `adding`."""
     from seqbench.explain.gradients import format_gradients, measure_gradients, plot_gradients
@@ -77,7 +78,7 @@ def gates(
     ] = None,
     data: DataFolder = None,
     plugin: Plugins = None,
-    out: Out = Path("reports/explain"),
+    out: Out = REPORTS / LOCAL / "explain",
 ) -> None:
     """Show the gates of an LSTM or a GRU over the first sequence of a task's test set.
 

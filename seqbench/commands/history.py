@@ -10,6 +10,7 @@ from seqbench.commands.arguments import ReportsRoot, ResultsRoot, find_folder
 from seqbench.commands.console import say
 from seqbench.commands.outputs import check_folder, writing
 from seqbench.errors import UsageError
+from seqbench.results.local import LOCAL, is_local
 
 
 def history(
@@ -34,9 +35,10 @@ def history(
 
     check_folder("--reports", reports)
     if folder is not None and name is None:
-        line, kind = read_folders(folder), "--folder "
+        line, kind, place = read_folders(folder), "--folder ", folder / "each"
     elif name is not None and folder is None:
-        line, kind = read_revisions(find_folder(name, results)), ""
+        place = find_folder(name, results, deleted=True)
+        line, kind = read_revisions(place), ""
     else:
         raise UsageError(
             "`seqbench history NAME` reads the git revisions of a result, `seqbench history "
@@ -44,6 +46,7 @@ def history(
         )
     found = trace_history(line)
     command = f"seqbench history {kind}{shlex.quote(line.name)}"
+    reports = reports / LOCAL if is_local(place) else reports
     with writing("--reports", reports):
         page = write_history(found, reports / "history" / line.name, command)
     for sentence in describe_history(found):

@@ -103,7 +103,9 @@ def pool(
 
     folders = [find_folder(each, results or PUBLISHED) for each in parts]
     target = choose_root(results, publish=publish) / check_folder_name(name)
-    pool_results([load_results(folder) for folder in folders], target)
+    archived = pool_results([load_results(folder) for folder in folders], target)
+    if archived:
+        say(f"earlier result kept in {archived}")
     say(f"results: {target}")
 
 

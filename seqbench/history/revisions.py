@@ -8,6 +8,7 @@ from tempfile import TemporaryDirectory
 from seqbench.errors import ResultsError, UsageError
 from seqbench.git import ask_git, find_top, list_paths, run_git
 from seqbench.printable import strip_controls
+from seqbench.results.local import is_local
 from seqbench.results.reader import ENVIRONMENT, Results, list_results, load_results
 from seqbench.results.records import EPOCHS, RUNS
 
@@ -87,9 +88,13 @@ def read_revisions(folder: Path) -> Timeline:
     has_commits = ask_git(top, "rev-list", "-n", "1", "--all")
     listed = ask_git(top, "log", "--reverse", "--format=%H", "--", path) if has_commits else ""
     if not listed:
+        advice = (
+            "git ignores local results; publish them with `seqbench run --publish`"
+            if is_local(folder)
+            else "commit the results"
+        )
         raise UsageError(
-            f"no commit touched {folder}; commit the results, or read a folder of results with "
-            f"--folder"
+            f"no commit touched {folder}: {advice}, or read a folder of results with --folder"
         )
     points, notes = [], []
     for commit in listed.split():

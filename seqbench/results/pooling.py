@@ -30,8 +30,8 @@ from seqbench.spec import RunSpec
 Rows = dict[RunSpec, dict[str, Any]]
 
 
-def pool_results(results: Sequence[Results], folder: Path) -> None:
-    """Write several results into one folder; an earlier result of its name is archived.
+def pool_results(results: Sequence[Results], folder: Path) -> Path | None:
+    """Write several results into one folder; return where an earlier one of its name is archived.
 
     Raises
     ------
@@ -61,6 +61,7 @@ def pool_results(results: Sequence[Results], folder: Path) -> None:
         raise UsageError(f"these results cannot be merged: {fault[1]}: {fault[2]}")
     with ResultWriter(folder, environment | ({"pooled": pooled} if pooled else {})) as writer:
         writer.add_results([whole])
+    return writer.kept_aside
 
 
 def _check_runs(parts: Sequence[Results], other: Results, rows: Rows, added: Rows) -> None:

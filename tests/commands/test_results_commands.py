@@ -1,6 +1,7 @@
 """Commands on stored results: a bad one stops no other, and an edit can be accepted."""
 
 import json
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -114,3 +115,42 @@ def test_a_name_that_no_file_may_have_is_a_message(
     code, _, complained = seqbench(command, name, *(["a"] if command == "compare" else []))
     assert code in (ExitCode.RESULTS_UNREADABLE, ExitCode.BAD_USE)
     assert complained.startswith("error: ")
+
+
+@pytest.mark.parametrize(
+    "words", [("report", "none"), ("compare", "a", "none"), ("verify", "none")]
+)
+def test_an_unknown_name_is_told_with_both_places(
+    several: Path, seqbench: Callable[..., Told], words: tuple[str, ...]
+) -> None:
+    code, _, complained = seqbench(*words)
+    assert code == ExitCode.RESULTS_UNREADABLE
+    told = " ".join(complained.split())
+    assert "no result none: neither results/none nor results/local/none is a folder" in told
+
+
+def test_the_history_of_local_results_is_local(
+    several: Path, seqbench: Callable[..., Told]
+) -> None:
+    several.rename("kept")
+    several.mkdir()
+    Path("kept").rename(several / "local")
+    assert seqbench("history", "--folder", "results/local")[0] == ExitCode.OK
+    assert [str(each) for each in Path("reports").iterdir()] == ["reports/local"]
+    subprocess.run(["git", "init", "-q"], check=True)
+    code, _, complained = seqbench("history", "local/a")
+    assert code == ExitCode.BAD_USE
+    told = " ".join(complained.split())
+    assert "publish them with `seqbench run --publish`" in told
+    assert "commit the results" not in told
+
+
+def test_pooling_says_what_it_archived(
+    tmp_path: Path, write_result: Callable[..., Path], seqbench: Callable[..., Told]
+) -> None:
+    for name in ("a", "both"):
+        write_result(tmp_path / "results" / name, 1)
+    code, said, _ = seqbench("pool", "both", "a", "--publish")
+    assert code == ExitCode.OK
+    (archived,) = Path("results/.earlier").glob("both-*")
+    assert f"earlier result kept in {archived}\n" in said

@@ -133,7 +133,7 @@ def test_the_commands_leave_figure_and_numbers(
         main()
     assert not ended.value.code
     assert capsys.readouterr().out
-    folder = tmp_path / "reports" / "explain"
+    folder = tmp_path / "reports" / "local" / "explain"
     assert sorted(path.name for path in folder.glob("*")) == files
     for path in folder.glob("*.csv"):
         assert not pd.read_csv(path).isna().any().any()

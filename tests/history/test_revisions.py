@@ -77,7 +77,7 @@ def test_where_no_revision_can_be_read_it_is_an_error(
     repository: Path, write_result: WriteResult
 ) -> None:
     folder = write_result(repository / "results" / "sample", 1)
-    with pytest.raises(UsageError, match=r"no commit touched .*sample; commit the results"):
+    with pytest.raises(UsageError, match=r"no commit touched .*sample: commit the results"):
         read_revisions(folder)
     (folder / "runs.csv").write_text("torn")
     commit(repository)
