@@ -25,10 +25,10 @@ Each run is what the gate does with six benchmarks and its default rules within 
 simulated pairs of processes. Noise is that of the pairs recorded in `results/gate-trials`,
 resampled in blocks of six, or made up. *Machine*: the noise falls on the place in the order
 (which process is started, asked and timed first), and which version has which place is drawn for
-each pair, as the gate does it. *Version*: the noise sticks to a version whatever its place, which
-drawing lots does not cure; the interval is wider by as much as successive pairs are correlated.
-Recorded noise is taken as it came, with what stuck to a version in it. Nothing is timed; seeds
-are fixed.
+each pair, as the gate does it. *Version*: the noise is specific to a version whatever its place,
+which randomisation does not cure; the interval is wider by as much as successive pairs are
+correlated. Recorded noise is taken as recorded, with what is specific to a version in it. Nothing
+is timed; seeds are fixed.
 """
 _WRONG = """\
 ## False verdicts

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from seqbench.metrics import find_metric
 
 MOST_NAMED = 12
-"""So many names at most stand in one sentence."""
+"""The most names in one sentence."""
 
 _MOST_DECIMALS = 6
 _LEAST_PLAIN, _MOST_PLAIN = 1e-4, 1e6  # other means are written with a power of ten

@@ -144,8 +144,7 @@ def variance_inflation(values: ArrayLike, standard_errors: float = 1.0) -> NDArr
 def _bound_correlation(numbers: NDArray[np.float64], standard_errors: float) -> NDArray[np.float64]:
     """Return a lag-1 autocorrelation of the normal scores that the true one seldom exceeds."""
     count = numbers.shape[-1]
-    ranks = np.apply_along_axis(_rank, -1, numbers)
-    scores = special.ndtri((ranks - 0.375) / (count + 0.25))  # Blom
+    scores = special.ndtri((rank(numbers) - 0.375) / (count + 0.25))  # Blom
     power = (scores**2).sum(axis=-1)
     lagged = (scores[..., 1:] * scores[..., :-1]).sum(axis=-1)
     found = lagged / np.where(power > 0, power, 1)  # 0: all values are equal
@@ -154,11 +153,20 @@ def _bound_correlation(numbers: NDArray[np.float64], standard_errors: float) -> 
     return np.asarray(np.clip(bound, 0.0, _MOST_CORRELATED))
 
 
-def _rank(values: Numbers) -> Numbers:
-    """Return the rank of each value from 1, equal ones sharing the mean of theirs."""
-    ordered = np.sort(values)
-    below, not_above = (np.searchsorted(ordered, values, side) for side in ("left", "right"))
-    return np.asarray((below + not_above + 1) / 2)
+def rank(values: Numbers) -> Numbers:
+    """Return the rank of each value along the last axis, from 1; equal ones share their mean."""
+    order = np.argsort(values, axis=-1)
+    ordered = np.take_along_axis(values, order, axis=-1)
+    places = np.broadcast_to(np.arange(values.shape[-1]), values.shape)
+    steps = ordered[..., 1:] != ordered[..., :-1]
+    edge = np.ones((*values.shape[:-1], 1), dtype=bool)
+    begins, ends = np.concatenate([edge, steps], axis=-1), np.concatenate([steps, edge], axis=-1)
+    first = np.maximum.accumulate(np.where(begins, places, 0), axis=-1)
+    later = np.where(ends, places, values.shape[-1])[..., ::-1]
+    last = np.minimum.accumulate(later, axis=-1)[..., ::-1]
+    ranks = np.empty(values.shape)
+    np.put_along_axis(ranks, order, (first + last) / 2 + 1, axis=-1)
+    return ranks
 
 
 def median_sequence(

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from hypothesis.extra.numpy import array_shapes, arrays
 from numpy.typing import NDArray
 from scipy import stats
 from scipy.integrate import simpson
@@ -16,6 +17,7 @@ from seqbench.intervals import (
     median_interval,
     median_sequence,
     next_interval,
+    rank,
     variance_inflation,
 )
 
@@ -192,3 +194,8 @@ def test_a_median_sequence_holds_the_median_at_every_count_at_once() -> None:
         ends = [median_sequence(values[:count], 0.1) for count in range(1, 101)]
         missed += any(not low <= 0 <= high for low, high in ends)
     assert missed <= 0.1 * 300
+
+
+@given(arrays(float, array_shapes(max_dims=3, max_side=9), elements=st.integers(-3, 3).map(float)))
+def test_ranks_are_those_of_scipy(values: NDArray[np.float64]) -> None:
+    assert rank(values).tolist() == stats.rankdata(values, axis=-1).tolist()

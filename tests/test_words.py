@@ -1,5 +1,6 @@
 """Texts use the field's terms: no phrase of the left column of docs/style.md appears in them."""
 
+import ast
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -78,3 +79,18 @@ def test_the_glossary_obeys_itself() -> None:
 def test_phrases_are_found_across_lines_and_not_in_code() -> None:
     assert find_phrases("It is\nso Too\nkind.") == ["line 2: Too kind"]
     assert find_phrases("`too kind`\n\n    too kind\n\n```\ntoo kind\n```\ntoo kinder") == []
+
+
+@pytest.mark.parametrize("folder", ["seqbench", "benchmarks"])
+def test_messages_in_the_code(folder: str) -> None:
+    found = {}
+    for path in sorted((ROOT / folder).rglob("*.py")):
+        tree = ast.parse(path.read_text())
+        texts = [node for node in ast.walk(tree) if isinstance(node, ast.Expr)]
+        docstrings = {id(each.value) for each in texts}
+        for node in ast.walk(tree):
+            if not isinstance(node, ast.Constant) or id(node) in docstrings:
+                continue
+            if isinstance(node.value, str) and (phrases := find_phrases(node.value)):
+                found[f"{path.relative_to(ROOT)}:{node.lineno}"] = phrases
+    assert found == {}

@@ -99,7 +99,7 @@ def _trial(
 
 RAW_FAULTS: dict[str, Callable[[bytes], bytes]] = {
     "empty": lambda raw: b"",
-    "torn": lambda raw: raw[: -len(raw.splitlines()[-1]) // 2],
+    "truncated": lambda raw: raw[: -len(raw.splitlines()[-1]) // 2],
     "a NUL byte": lambda raw: raw[:-5] + b"\0" + raw[-5:],
     "a byte that is no UTF-8": lambda raw: raw[:-5] + b"\xff" + raw[-5:],
     "a quote that does not end": lambda raw: raw[:-1] + b',"\n',

@@ -135,7 +135,7 @@ MEMBERS = {
     },
     "a loss that is NaN": (_LOSS.format("return outputs.sum() * float('nan')"), "row"),
     **{
-        f"a trivial answer that is {value}": (_TRIVIAL.format(f"return {value}"), "row")
+        f"a baseline that is {value}": (_TRIVIAL.format(f"return {value}"), "row")
         for value in ("None", "0.5", "torch.zeros(3)", "np.zeros((20, 2))", "data")
     },
     **{

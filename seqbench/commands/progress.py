@@ -42,7 +42,7 @@ class LogProgress:
         self._planned = _count_steps(spec) - epochs_done
 
     def epoch_finished(self, record: EpochRecord) -> None:
-        """Say nothing: a log wants a line a run."""
+        """Say nothing: a log has one line per run."""
 
     def run_finished(self, record: RunRecord) -> None:
         """Print the run's line."""

@@ -171,7 +171,7 @@ def run(
         wait=wait,
         keep_weights=save_checkpoints,
     )
-    with interruptible("nothing was begun"):
+    with interruptible("no results written"):
         try:
             done = execute(request, RunScreen(), format_command(request))
         except InterruptedRunsError as interruption:
@@ -205,13 +205,11 @@ class RunScreen:
 
 
 def _sum_up(statuses: list[str], folder: Path) -> None:
-    """Say how many runs did not end well, and end with the exit code for that."""
+    """Report how many runs failed or are unsupported, and exit with the code for that."""
     unsupported = statuses.count("unsupported")
     if unsupported:
-        complain(
-            f"{unsupported} of {len(statuses)} runs cannot be done here; see {folder}/runs.csv"
-        )
+        complain(f"{unsupported} of {len(statuses)} runs are unsupported; see {folder}/runs.csv")
     if failed := len(statuses) - statuses.count("ok") - unsupported:
-        complain(f"{failed} of {len(statuses)} runs did not end well; see {folder}/runs.csv")
+        complain(f"{failed} of {len(statuses)} runs failed; see {folder}/runs.csv")
     if failed or unsupported == len(statuses):
         raise typer.Exit(ExitCode.RUNS_FAILED)

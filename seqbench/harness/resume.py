@@ -1,9 +1,8 @@
 """What is left to do of a plan, given what lies in its result folder already.
 
 A finished run counts only for exactly the same settings, code, data and environment, see `Job`;
-so does one that was interrupted and goes on after its last epoch. Whatever does not count is told,
-with what it is that changed. A run is found by the settings in its row, and keeps the id that
-stands there.
+so does one that was interrupted and resumes after its last epoch. Whatever does not count is
+reported with what changed. A run is found by the settings in its row, and keeps the id there.
 """
 
 from collections import Counter
@@ -189,7 +188,7 @@ def _describe_kept(kept: Sequence[Mapping[str, Any]], planned: int) -> list[str]
     notes = [f"{len(kept)} of {planned} runs are finished already"]
     failed = sum(row["status"] not in ENDED_WELL for row in kept)
     if failed:
-        notes.append(f"{failed} of them did not end well; --retry-failed runs those again")
+        notes.append(f"{failed} of them failed; --retry-failed runs those again")
     older = sum(row["schema_version"] < CODE_DIGEST_SCHEMA for row in kept)
     if older:
         notes.append(
@@ -200,12 +199,12 @@ def _describe_kept(kept: Sequence[Mapping[str, Any]], planned: int) -> list[str]
 
 
 def _describe_strangers(run_ids: Sequence[str]) -> list[str]:
-    """Say which runs on their way nobody goes on with."""
+    """Report saved states of runs that are not resumed."""
     if not run_ids:
         return []
     return [
-        f"what was kept of {', '.join(run_ids)} is of a run that is not planned, or of an earlier "
-        f"schema: it is not gone on with, and lies in the earlier result"
+        f"the saved state of {', '.join(run_ids)} is of a run that is not planned, or of an "
+        f"earlier schema: it is not resumed, and is archived with the earlier result"
     ]
 
 
@@ -214,16 +213,16 @@ def _count(number: int) -> str:
 
 
 def _go_on(job: Job, problem: Problem, content: bytes) -> tuple[Job, str]:
-    """Return the job as it goes on from what was kept of it, or as it was; and a word on that."""
+    """Return the job with its saved state, or as it was, and a message on that."""
     spec = job.spec
     name = f"{spec.task} {spec.variant} seed {spec.seed}"
     try:
         saved = load_saved(content)
     except ResultsError as error:
-        return job, f"what was kept of {name} cannot be read and it begins again: {error}"
+        return job, f"the saved state of {name} cannot be read and it starts over: {error}"
     now = job.origin(problem.fingerprint)
     changed = [each for each in now if saved.origin.get(each) != now[each]]
     if changed:
-        return job, f"{name} begins again: its {' and '.join(changed)} changed since"
+        return job, f"{name} starts over: its {' and '.join(changed)} changed since"
     done = len(saved.traces.epochs)
-    return replace(job, saved=saved), f"{name} goes on after epoch {done} of {spec.epochs}"
+    return replace(job, saved=saved), f"{name} resumes after epoch {done} of {spec.epochs}"

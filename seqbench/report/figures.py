@@ -1,7 +1,7 @@
 """Which figures a report has, each with its caption, by file name; of many groups, which are drawn.
 
 A figure of hundreds of groups shows nothing, so the most telling ones of each task and device are
-drawn, and the caption says which these are. All of them stand in the tables.
+drawn, and the caption says which these are. All of them are in the tables.
 """
 
 from collections.abc import Callable
@@ -17,7 +17,7 @@ from seqbench.report import curves, plots, speed_plots
 from seqbench.report.variant_styles import Palette, style_labels
 
 MOST_BEST, MOST_QUICK = 15, 5
-"""Of each task and device so many groups of the best scores are drawn, and so many quick ones."""
+"""Groups drawn of each task and device: those with the best scores, and the fastest others."""
 
 MOST_TASKS = 12
 

@@ -18,7 +18,7 @@ from seqbench.formatting import (
 from seqbench.report.speed_findings import name_recipe
 
 MOST_PLACES = 4
-"""So many tasks, with their devices, at most stand in one sentence."""
+"""The most tasks, with their devices, in one sentence."""
 
 
 def summarise(analysis: Analysis) -> list[str]:

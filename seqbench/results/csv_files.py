@@ -180,7 +180,7 @@ def _turn(path: Path, header: list[str], rows: Rows) -> dict[str, list[str]]:
     for line, cells in rows:
         if len(cells) != len(header):
             raise ResultsError(
-                f"{path}, line {line}: {len(cells)} cells where {len(header)} belong; is it torn?"
+                f"{path}, line {line}: {len(cells)} cells where {len(header)} belong; truncated?"
             )
     return {name: [cells[place] for _, cells in rows] for place, name in enumerate(header)}
 

@@ -77,7 +77,7 @@ def list_results(root: Path) -> list[Path]:
 
 
 def read_run_ids(folder: Path) -> list[str]:
-    """Return the ids of the runs that stand in a folder, which may not be there.
+    """Return the ids of the runs in a folder, which may not be there.
 
     Raises
     ------
@@ -178,8 +178,8 @@ def _check_environments(folder: Path, runs: pd.DataFrame, environment: Mapping[s
     if own is not None and len(strange):
         raise ResultsError(
             f"{folder / RUNS}, line {strange[0] + 2}: a row of environment "
-            f"{runs['environment_id'][strange[0]]} in a result of {own}; results of unlike "
-            f"machines do not go into one folder by hand, see `seqbench pool`"
+            f"{runs['environment_id'][strange[0]]} in a result of {own}; results of "
+            f"different machines cannot be mixed by hand, see `seqbench pool`"
         )
 
 
@@ -190,7 +190,7 @@ def _name_place(folder: Path, fault: Fault) -> str:
 
 @contextmanager
 def _explained(path: Path) -> Iterator[None]:
-    """Say of what cannot be looked at what it is."""
+    """Turn an error of the system into one that names the path."""
     try:
         yield
     except OSError as error:

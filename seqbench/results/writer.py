@@ -99,7 +99,7 @@ class ResultWriter:
 
     @property
     def statuses(self) -> list[str]:
-        """How the runs ended that stand in the folder by now."""
+        """The status of each run in the folder by now."""
         return list(self._statuses.values())
 
     def resume(
@@ -271,13 +271,14 @@ class ResultWriter:
 
 @contextmanager
 def _explained(folder: Path) -> Iterator[None]:
-    """Say of a failed write what it was and how to mend it."""
+    """Turn a failed write into an error that says how to fix it."""
     try:
         yield
     except OSError as error:
         raise ResultsError(
             f"{error.filename or folder} cannot be written: {error.strerror}. What was written "
-            f"before is kept; make room or give permission, or choose another --results folder."
+            f"before is kept; free disk space, grant permission, or choose another --results "
+            f"folder."
         ) from error
 
 

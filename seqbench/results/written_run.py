@@ -18,7 +18,7 @@ _KEPT = (
     *("run_id", "suite", "spec", "metric", "metric_unit", "higher_is_better", "baseline_score"),
     *("started_at", "environment_id", "data_fingerprint", "changed_data", "code_version", "commit"),
 )
-"""What a run was, whatever came of it."""
+"""What a run was, however it ended."""
 
 
 def format_run(run: RunRecord, left: Mapping[str, Sequence[object]]) -> dict[str, list[str]]:

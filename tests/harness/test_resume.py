@@ -113,7 +113,7 @@ def test_an_interrupted_run_goes_on_after_its_last_epoch(bench: Bench, make_job:
     left = bench.run(jobs)
     assert left.notes == [
         "1 of 3 runs are finished already",
-        "row-digits gru seed 0 goes on after epoch 2 of 3",
+        "row-digits gru seed 0 resumes after epoch 2 of 3",
     ]
     results = load_results(bench.folder)
     assert results.runs["variant"].tolist() == ["rnn", "gru", "lstm"]
@@ -124,7 +124,7 @@ def test_an_interrupted_run_goes_on_after_its_last_epoch(bench: Bench, make_job:
 def test_the_first_run_too_goes_on(bench: Bench, make_job: MakeJob) -> None:
     jobs = [make_job(epochs=3)]
     bench.run(jobs, interrupt=("rnn", 1))
-    assert bench.run(jobs).notes == ["row-digits rnn seed 0 goes on after epoch 1 of 3"]
+    assert bench.run(jobs).notes == ["row-digits rnn seed 0 resumes after epoch 1 of 3"]
     assert not (bench.folder.parent / ".earlier").exists()
 
 
@@ -221,7 +221,7 @@ def test_a_run_goes_on_in_an_environment_that_is_the_same(bench: Bench, make_job
     bench.run([make_job(epochs=3)], interrupt=("rnn", 1))
     later = replace(make_job(epochs=3), environment_id="xyz")
     left = bench.run([later], environment={**ENVIRONMENT, "environment_id": "xyz"})
-    assert left.notes == ["row-digits rnn seed 0 goes on after epoch 1 of 3"]
+    assert left.notes == ["row-digits rnn seed 0 resumes after epoch 1 of 3"]
     assert load_results(bench.folder).runs["environment_id"].tolist() == ["abc"]
 
 
@@ -264,7 +264,7 @@ def test_what_is_not_gone_on_with_is_told_and_kept_aside(bench: Bench, make_job:
     bench.run([make_job(), make_job(variant="gru", epochs=3)], interrupt=("gru", 1))
     left = bench.run([make_job(), make_job(seed=1)])
     run_id = make_job(variant="gru", epochs=3).spec.run_id
-    assert left.notes[1].startswith(f"what was kept of {run_id} is of a run that is not planned")
+    assert left.notes[1].startswith(f"the saved state of {run_id} is of a run that is not planned")
     (aside,) = (bench.folder.parent / ".earlier").iterdir()
     assert [path.name for path in (aside / ".unfinished").iterdir()] == [run_id]
 
@@ -319,11 +319,11 @@ def test_what_is_void_stays_until_a_run_has_ended(
     bench.run(jobs, interrupt=("rnn", 1), environment=environment)
     assert load_results(bench.folder).runs.equals(before.runs)
     left = bench.run(jobs, interrupt=("rnn", 2), environment=environment)
-    assert "row-digits rnn seed 0 goes on after epoch 1 of 3" in left.notes
+    assert "row-digits rnn seed 0 resumes after epoch 1 of 3" in left.notes
     assert load_results(bench.folder).runs.equals(before.runs)
     assert not (bench.folder.parent / ".earlier").exists()
     left = bench.run(jobs, interrupt=("gru", 1), environment=environment)
-    assert "row-digits rnn seed 0 goes on after epoch 2 of 3" in left.notes
+    assert "row-digits rnn seed 0 resumes after epoch 2 of 3" in left.notes
     assert load_results(bench.folder).runs["variant"].tolist() == ["rnn"]
     left = bench.run(jobs, environment=environment)
     assert left.notes[0] == "1 of 2 runs are finished already"
@@ -344,7 +344,7 @@ def test_failed_runs_wait_to_be_asked_for(
     assert load_results(bench.folder).runs["status"].tolist() == ["ok", "failed"]
     left = bench.run(jobs)
     assert left.jobs == []
-    assert "1 of them did not end well; --retry-failed runs those again" in left.notes
+    assert "1 of them failed; --retry-failed runs those again" in left.notes
     left = bench.run(jobs, retry_failed=True)
     assert [job.spec.variant for job in left.jobs] == ["gru"]
     assert load_results(bench.folder).runs["status"].tolist() == ["ok", "ok"]
@@ -381,8 +381,8 @@ def test_a_run_on_its_way_that_does_not_count_begins_again(
         kept.write_bytes(kept.read_bytes()[:-100])
     left = bench.run([make_job(epochs=3, code="2" if change == "code" else "1")])
     told = {
-        "code": "row-digits rnn seed 0 begins again: its code changed since",
-        "damage": "what was kept of row-digits rnn seed 0 cannot be read and it begins again",
+        "code": "row-digits rnn seed 0 starts over: its code changed since",
+        "damage": "the saved state of row-digits rnn seed 0 cannot be read and it starts over",
     }
     assert left.notes[0].startswith(told[change])
     assert left.jobs[0].saved is None

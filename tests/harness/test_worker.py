@@ -89,7 +89,7 @@ def test_bad_runs_end_alone_and_are_taken_up_again_when_asked_for(
     process = start(tmp_path, *words, "--timeout", "20", limit=12 << 30)
     _, errors = process.communicate(timeout=300)
     assert process.returncode == ExitCode.RUNS_FAILED, errors
-    assert "4 of 6 runs did not end well" in errors
+    assert "4 of 6 runs failed" in errors
     runs = load_results(tmp_path / "results" / "local" / "a").runs.set_index("variant")
     assert runs["status"].to_dict() == {
         "rnn": "ok",
@@ -146,7 +146,7 @@ def test_a_worker_that_is_killed_is_a_row(tmp_path: Path, slow_run: subprocess.P
     assert row["status"] == "crashed"
     assert row["error"].startswith("its process was killed by SIGKILL")
     assert len(results.epochs) >= 1, "its epochs are kept"
-    assert "1 of 1 runs did not end well" in errors
+    assert "1 of 1 runs failed" in errors
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -101,7 +101,7 @@ def test_all_that_is_finished_counts_and_keeps_its_id(older: Path, problem: Prob
     assert [job.spec.variant for job in left.jobs] == ["lstm", "lstm"]
     assert left.notes[0] == "4 of 6 runs are finished already"
     assert left.notes[1].startswith("4 of them are of an earlier schema, whose digest of the code")
-    assert left.notes[2].startswith(f"what was kept of {UNFINISHED} is of a run that is not")
+    assert left.notes[2].startswith(f"the saved state of {UNFINISHED} is of a run that is not")
     stored = json.loads((older / "environment.json").read_text())["environment_id"]
     assert {job.environment_id for job in left.jobs} == {stored}
     assert left.earlier is not None

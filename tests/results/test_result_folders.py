@@ -198,7 +198,7 @@ def test_a_full_disk_keeps_what_was_good(small_disk: Path, make_run: MakeRun) ->
         with pytest.raises(ResultsError, match=r"cannot be written: No space left on device"):
             writer.add(*make_run(seed=1), checkpoint=b"x" * 100_000)
         assert not list((small_disk / "a").rglob("*.tmp"))
-        with pytest.raises(ResultsError, match=r"make room or give permission"):
+        with pytest.raises(ResultsError, match=r"free disk space, grant permission"):
             writer.keep("b", b"x" * 100_000)
     assert load_results(small_disk / "a").runs["seed"].tolist() == [0]
 
