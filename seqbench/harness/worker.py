@@ -37,6 +37,7 @@ _LONGEST_WAIT_S = 86_400  # that the system takes at once
 _ENVIRONMENT = {
     "PYTHONHASHSEED": "0",  # sets of strings in one order, every time
     "PYTHONSAFEPATH": "1",  # or a file of the user's, socket.py, would shadow Python's own
+    "TORCHINDUCTOR_DETERMINISTIC": "1",  # torch.compile of a plugin chooses nothing by timing it
 }
 """What a worker is started with, unless the user sets them."""
 

@@ -1,5 +1,6 @@
 """The worker's side: a process that loads the data, and executes the requested runs."""
 
+import gc
 import os
 import queue
 import threading
@@ -53,6 +54,8 @@ def serve(
     except BaseException as error:  # a task of the user's may raise anything
         connection.send(UsageError(f"a task cannot be used: {describe_error(error)}"))
         return
+    gc.collect()
+    gc.freeze()  # or each epoch's collection, off the clock, goes over all that was imported
     connection.send(answer)
 
     def epoch_finished(record: EpochRecord, saved: bytes) -> None:

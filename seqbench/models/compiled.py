@@ -67,9 +67,12 @@ def compile_step(kind: str) -> Step:
     A backward pass may be requested again, as it is where its time is measured apart from the
     forward pass's; by default torch.compile lets it overwrite what the forward pass kept.
     """
-    from torch._functorch import config  # what it loads is for this implementation alone
+    # what they load is for this implementation alone
+    from torch._functorch import config
+    from torch._inductor import config as inductor
 
     config.donated_buffer = False
+    inductor.deterministic = True  # it chooses nothing by timing it
     compiled: Step = torch.compile(STEPS[kind], dynamic=True)
     return compiled
 

@@ -44,5 +44,5 @@ def _matmul(size: int, device: str, dtype: torch.dtype) -> Limit:
 
 def _copy(device: str) -> Limit:
     numbers = COPIED_BYTES[device] // 4
-    source, target = torch.rand(numbers, device=device), torch.empty(numbers, device=device)
+    source, target = torch.ones(numbers, device=device), torch.empty(numbers, device=device)
     return Limit("copy", lambda: target.copy_(source), None, 2 * COPIED_BYTES[device])

@@ -39,7 +39,7 @@ class Determinism:
                     self.operators.append(found[1])
 
             warnings.showwarning = note
-            torch.use_deterministic_algorithms(True, warn_only=True)
+            torch.set_deterministic_debug_mode("warn")  # the other function imports the compiler
             # every number is written before it is read here, and filling them first takes time
             settings.fill_uninitialized_memory = False
             try:
