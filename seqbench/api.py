@@ -178,14 +178,14 @@ def load_data(
     UsageError
         If the task is not registered, or its data is not there and cannot be downloaded.
     """
-    from seqbench.harness import runner
+    from seqbench.harness import problems
     from seqbench.harness.plugins import load_plugins
     from seqbench.tasks.data_folder import locate_data
     from seqbench.tasks.task import build_task
 
     load_plugins(())
     folder = locate_data(None if data is None else Path(data))
-    return runner.load_data(task, build_task(task, length), folder)
+    return problems.load_data(task, build_task(task, length), folder)
 
 
 def _list_axes(settings: dict[str, Any]) -> dict[str, tuple[Any, ...]]:

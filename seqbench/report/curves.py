@@ -19,7 +19,7 @@ MOST_TOGETHER = 8
 CURVE_AXES = {"epoch": "epoch", "train_time_s": "training time, s (mean over seeds)"}
 """What learning curves go over, and how that is called."""
 
-_COLUMNS, _PANEL_WIDTH = 5, 22  # panels side by side, characters of a panel's name
+_COLUMNS, _PANEL_WIDTH = 5, 20  # panels side by side, characters of a panel's name
 _FEW_EPOCHS = 12  # each of which gets a marker
 _WIDE = 10  # ratio of training times from which on their axis is logarithmic
 

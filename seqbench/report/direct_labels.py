@@ -99,13 +99,16 @@ def number_names(ax: Axes, names: Sequence[str]) -> list[str]:
     """
     if not needs_key(names):
         return list(names)
-    numbers = [str(place) for place in range(1, len(names) + 1)]
-    key = [
+    key = _format_key(names)
+    ax.annotate(key, (1.02, 1), xycoords="axes fraction", va="top", fontsize=_KEY_SIZE)
+    return [str(place) for place in range(1, len(names) + 1)]
+
+
+def _format_key(names: Sequence[str]) -> str:
+    return "\n".join(
         fill(f"{number}  {plain(name)}", _KEY_WIDTH, subsequent_indent="     ")
-        for number, name in zip(numbers, names, strict=True)
-    ]
-    ax.annotate("\n".join(key), (1.02, 1), xycoords="axes fraction", va="top", fontsize=_KEY_SIZE)
-    return numbers
+        for number, name in enumerate(names, 1)
+    )
 
 
 def needs_key(names: Sequence[str]) -> bool:
@@ -116,8 +119,7 @@ def needs_key(names: Sequence[str]) -> bool:
 def point_chart_height(names: Sequence[str]) -> float:
     """Return the height in inches of a chart with room for the names of its points."""
     if needs_key(names):
-        lines = sum(len(name) // _KEY_WIDTH + 1.2 for name in names)
-        return max(4.6, 1.0 + 0.15 * lines)
+        return max(4.6, 1.0 + 0.15 * (_format_key(names).count("\n") + 1))
     return 4.6 + 0.07 * max(0, len(names) - 8)
 
 

@@ -19,6 +19,9 @@ from seqbench.report.variant_styles import Palette, style_labels
 MOST_BEST, MOST_QUICK = 15, 5
 """Groups drawn of each task and device: those with the best scores, and the fastest others."""
 
+MOST_MEASURED = 40
+"""Groups drawn of measured speed: those with the fastest training steps."""
+
 MOST_TASKS = 12
 
 Captioned = tuple[Figure, str]
@@ -140,7 +143,7 @@ _MEASURED = ("speed", "profiles")
 _CHOSEN_TRAINED = (
     f"{MOST_BEST} groups with the best mean scores and the {MOST_QUICK} fastest of the others"
 )
-_CHOSEN_MEASURED = f"{MOST_BEST + MOST_QUICK} groups with the fastest training steps"
+_CHOSEN_MEASURED = f"{MOST_MEASURED} groups with the fastest training steps"
 
 
 def draw_figures(analysis: Analysis, palette: Palette | None = None) -> dict[str, Captioned]:
@@ -202,7 +205,7 @@ def choose_measured(phases: pd.DataFrame) -> pd.DataFrame:
     if phases.empty:
         return phases
     place = phases.groupby(["task", "device"]).cumcount()
-    return _of_first_tasks(phases[place < MOST_BEST + MOST_QUICK])
+    return _of_first_tasks(phases[place < MOST_MEASURED])
 
 
 def _of_first_tasks(groups: pd.DataFrame) -> pd.DataFrame:

@@ -8,6 +8,7 @@ from urllib.parse import quote
 from seqbench.printable import join_lines
 from seqbench.report.markdown import escape
 from seqbench.results.atomic_files import replace_file
+from seqbench.results.local import LOCAL
 
 PAGE = "README.md"
 _MARK = "<!-- Made by `seqbench report`; edits are lost. -->"
@@ -19,7 +20,7 @@ _LINK = re.compile(r"!?\[((?:\\.|[^\]\\])*)\]\([^)]*\)")
 def write_index(reports: Path) -> Path | None:
     """Write the index of the reports in a folder; None if a page of someone else is in its place.
 
-    A report is a folder with a ``README.md``.
+    A report is a folder with a ``README.md``; ``local`` has an index of its own.
     """
     page = reports / PAGE
     if page.exists() and not page.read_text(encoding="utf-8", errors="replace").startswith(_MARK):
@@ -33,7 +34,8 @@ def write_index(reports: Path) -> Path | None:
 
 def _list(reports: Path) -> Iterator[tuple[str, str]]:
     """Yield the names of the reports, in order, and what each found."""
-    for page in sorted(reports.glob(f"*/{PAGE}")):
+    pages = [each for each in reports.glob(f"*/{PAGE}") if each.parent.name != LOCAL]
+    for page in sorted(pages):
         yield page.parent.name, find_finding(page.read_text(encoding="utf-8", errors="replace"))
 
 

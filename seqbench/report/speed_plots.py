@@ -71,7 +71,7 @@ def plot_latency(speed: pd.DataFrame, palette: Palette) -> Figure:
             ax.plot(values, [place] * len(values), color=color, lw=1.5)
             for value, mark in zip(values, _MARKS.values(), strict=True):
                 ax.plot(value, place, mark, ms=7, color=color)
-        name = "latency of one example, ms; circle p50, diamond p95, arrow p99"
+        name = "circle p50, diamond p95, arrow p99\nlatency of one example, ms"
         log_axis(ax.xaxis, name, 1000 * pd.concat([rows[each] for each in _MARKS]))
         name_rows(ax, list(rows["label"]))
         ax.set_title(title_of(part), loc="left")
@@ -149,15 +149,8 @@ def plot_profiles(profiles: pd.DataFrame) -> Figure:
         ax.grid(visible=False, axis="y")
         ax.set_xticks(range(0, 101, 20))
         ax.set_xlabel("share of a training step's time, % (right: % of peak throughput)")
-        ax.set_title(title_of(part), loc="left", pad=26)
-        ax.legend(
-            loc="lower left",
-            bbox_to_anchor=(0, 1),
-            ncols=len(KINDS),
-            frameon=False,
-            fontsize=10,
-            borderaxespad=0.2,
-        )
+        ax.set_title(title_of(part), loc="left")
+        figure.legend(loc="outside upper right", ncols=len(KINDS), frameon=False, fontsize=10)
 
     return draw_parts(profiles, draw, row_chart_height)
 

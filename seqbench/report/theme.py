@@ -85,7 +85,8 @@ def draw_parts(
     parts = [part for _, part in frame.groupby(["task", "device"], sort=False)]
     heights = [height(part) for part in parts]
     with themed():
-        figure = Figure(figsize=(WIDTH, sum(heights)), layout="constrained")
+        size = (WIDTH, sum(heights))
+        figure = Figure(figsize=size, dpi=_DOTS_PER_INCH, layout="constrained")
         rows = figure.subfigures(len(parts), squeeze=False, height_ratios=heights)
         finishes: list[Finish] = []
         for row, part in zip(rows[:, 0], parts, strict=True):

@@ -91,3 +91,17 @@ def test_long_names_become_numbers_with_a_key(tmp_path: Path, make_run: MakeRun)
     joined = " ".join(key.get_text().split())
     assert "1 rnn learning_rate=0.001 hidden_size=1" in joined
     assert "18 rnn learning_rate=0.01 hidden_size=9" in joined
+
+
+def test_nothing_of_long_names_is_cut_off(tmp_path: Path, make_run: MakeRun) -> None:
+    rates = [0.1 / 3**power for power in range(13)]
+    with ResultWriter(tmp_path / "a", {}) as writer:
+        for place, rate in enumerate(rates):
+            score, variant = 0.9 + 0.001 * place, "bizoo-peephole-lstm"
+            writer.add(*make_run(score, 1.0 + place, variant=variant, learning_rate=rate, epochs=3))
+    for name, (figure, _) in draw_figures(analyse(load_results(tmp_path / "a"))).items():
+        figure.draw_without_rendering()
+        width, height = figure.bbox.size
+        for ax in figure.axes:
+            left, low, right, high = ax.get_tightbbox().extents
+            assert (left >= 0, low >= 0, right <= width, high <= height) == (True,) * 4, name
