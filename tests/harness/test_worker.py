@@ -164,8 +164,7 @@ def test_two_at_once_the_second_says_who_is_there_or_waits(
     assert f"process {slow_run.pid} (seqbench run --task row-digits" in second.stderr
     assert "--wait waits" in second.stderr
     worker = find_worker(slow_run)
-    words = ("--variant", "rnn", "--epochs", "1", "--name", "a", "--wait")
-    with start(tmp_path, *words) as third:
+    with start(tmp_path, *words, "--wait") as third:
         wait_for(lambda: "; waiting for it" in third.read_screen(), third)
         assert f"process {slow_run.pid} " in third.read_screen()
         slow_run.kill()
