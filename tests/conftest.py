@@ -93,6 +93,13 @@ def _nothing_is_compiled() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _short_collections(_nothing_is_compiled: None) -> None:
+    """Keep what was imported since out of them too: a run begins with several."""
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.fixture(autouse=True)
 def _small_limits(monkeypatch: pytest.MonkeyPatch) -> None:
     """Measure the machine's limits on little matrices: every run does."""
@@ -110,7 +117,7 @@ def tiny_data(tiny_task: TinyTask, tmp_path: Path) -> TaskData:
     return tiny_task.load(tmp_path)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_spec() -> Callable[..., RunSpec]:
     def make(**changes: Any) -> RunSpec:
         settings: dict[str, Any] = {
@@ -128,7 +135,7 @@ def make_spec() -> Callable[..., RunSpec]:
     return make
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_run(
     make_spec: Callable[..., RunSpec],
 ) -> Callable[..., tuple[RunRecord, list[EpochRecord]]]:
@@ -196,7 +203,7 @@ def result_folder(
     return folder
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def write_result(
     make_run: Callable[..., tuple[RunRecord, list[EpochRecord]]],
 ) -> Callable[..., Path]:

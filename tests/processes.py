@@ -1,8 +1,8 @@
 """Commands in processes of their own, forked from one that has imported what takes seconds.
 
 It has other people's packages only: each command, and each process that a command starts with
-`multiprocessing`, imports seqbench anew. Where the start of an interpreter is the thing tested, or
-a signal, or memory, a test starts one.
+`multiprocessing`, imports seqbench anew. Where the start of an interpreter is the thing tested, a
+test starts one.
 """
 
 import atexit
@@ -10,19 +10,22 @@ import gc
 import json
 import multiprocessing.util
 import os
+import resource
 import runpy
+import signal
 import socket
 import subprocess
 import sys
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from functools import cache
 from importlib import import_module
 from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryFile
 from types import ModuleType
-from typing import IO, Any, NoReturn
+from typing import IO, Any, NoReturn, Self
 
 PACKAGES = (
     "torch",
@@ -70,24 +73,101 @@ def run_seqbench(
     """
     asked: dict[str, Any] = {
         "program": str(program) if program else None,
-        "words": list(map(str, words)),
-        "cwd": str(cwd),
-        "env": {**os.environ, "COLUMNS": "200", **(env or {})},
-        "path": [str(cwd), *([str(path)] if path else [])],
+        "env": env or {},
+        "path": [str(path)] if path else [],
         "strict": strict,
     }
-    with TemporaryFile() as said, TemporaryFile() as err:
-        connection, screen = _start_forker(), said.fileno() if out is None else out
-        socket.send_fds(connection, [_pack(asked)], [screen, err.fileno()])
-        code = int(connection.recv(16))
-        return subprocess.CompletedProcess(asked["words"], code, _read(said), _read(err))
+    with Command(words, cwd, out=out, **asked) as command:
+        said, err = command.communicate()
+        return subprocess.CompletedProcess(list(map(str, words)), command.wait(), said, err)
+
+
+class Command:
+    """``python -m seqbench`` that goes on beside the test, with what a `subprocess.Popen` has.
+
+    Parameters
+    ----------
+    words, cwd
+        Of the command; where it runs.
+    memory
+        Limit to its address space, in bytes.
+    out
+        What stands for the screen, a descriptor; None to capture that too.
+    more
+        See `run_seqbench`.
+    """
+
+    def __init__(
+        self,
+        words: Sequence[object],
+        cwd: Path,
+        *,
+        memory: int | None = None,
+        out: int | None = None,
+        **more: Any,
+    ) -> None:
+        asked: dict[str, Any] = {"program": None, "strict": False, "memory": memory, **more}
+        asked["words"], asked["cwd"] = list(map(str, words)), str(cwd)
+        asked["env"] = {**os.environ, "COLUMNS": "200", **asked.get("env", {})}
+        asked["path"] = [str(cwd), *asked.get("path", [])]
+        self._said, self._err = TemporaryFile(), TemporaryFile()  # noqa: SIM115
+        self._watcher, theirs = socket.socketpair()
+        screen = self._said.fileno() if out is None else out
+        with theirs:
+            files = [screen, self._err.fileno(), theirs.fileno()]
+            socket.send_fds(_start_forker(), [_pack(asked)], files)
+        self.pid = self._receive(600)  # on a machine with much else to do
+        self.returncode: int | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.kill()
+        self.wait()
+        for each in (self._watcher, self._said, self._err):
+            each.close()
+
+    def _receive(self, within_s: float) -> int:
+        self._watcher.settimeout(within_s)
+        return int(self._watcher.recv(16))
+
+    def poll(self) -> int | None:
+        """Return the exit status, None while it goes on."""
+        if self.returncode is None:
+            with suppress(BlockingIOError):
+                self.returncode = self._receive(0)
+        return self.returncode
+
+    def wait(self, timeout: float = 600) -> int:
+        """Return the exit status when it has ended."""
+        if self.returncode is None:
+            self.returncode = self._receive(timeout)
+        return self.returncode
+
+    def communicate(self, timeout: float = 600) -> tuple[str, str]:
+        """Return what it has said, to the screen and as errors, when it has ended."""
+        self.wait(timeout)
+        return self.read_screen(), _read(self._err)
+
+    def read_screen(self) -> str:
+        """Return what it has said to the screen so far."""
+        return _read(self._said)
+
+    def send_signal(self, number: int) -> None:
+        """Send a signal to it if it goes on."""
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        """Kill it if it goes on."""
+        self.send_signal(signal.SIGKILL)
 
 
 @cache
 def _start_forker() -> socket.socket:
     """Start the process that forks; return what it is asked through."""
     ours, theirs = socket.socketpair()
-    ours.settimeout(600)  # on a machine with much else to do
     code = f"from tests.processes import serve; serve({theirs.fileno()})"
     process = subprocess.Popen(
         [sys.executable, "-c", code],
@@ -110,8 +190,8 @@ def _pack(asked: Mapping[str, Any]) -> bytes:
 
 
 def _read(file: IO[bytes]) -> str:
-    file.seek(0)
-    return file.read().decode()
+    """Return the whole of a file, whose place in it a process that writes may share."""
+    return os.pread(file.fileno(), os.fstat(file.fileno()).st_size, 0).decode()
 
 
 def serve(place: int) -> None:
@@ -121,17 +201,37 @@ def serve(place: int) -> None:
     gc.freeze()
     with socket.socket(fileno=place) as asker:
         while True:
-            message, files, _, _ = socket.recv_fds(asker, 1 << 20, 2)
+            message, files, _, _ = socket.recv_fds(asker, 1 << 20, 3)
+            _let_go(os.WNOHANG if message else 0)
             if not message:
                 return
-            process = os.fork()
-            if process == 0:
+            if os.fork() == 0:
                 asker.close()
-                _become(json.loads(message), *files)
+                _watch(json.loads(message), *files)
             for each in files:
                 os.close(each)
-            code = os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
-            asker.send(str(code).encode())
+
+
+def _let_go(how: int) -> None:
+    """Wait for the processes that watch and have ended, or for all of them."""
+    with suppress(ChildProcessError):
+        while os.waitpid(-1, how)[0]:
+            pass
+
+
+def _watch(asked: Mapping[str, Any], out: int, err: int, reply: int) -> NoReturn:
+    """Start what was asked for; reply with its number, and with its exit status when it ends."""
+    process = os.fork()
+    if process == 0:
+        os.close(reply)
+        _become(asked, out, err)
+    os.write(reply, str(process).encode())
+    for each in (out, err):
+        os.close(each)
+    code = os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
+    with suppress(BrokenPipeError):
+        os.write(reply, str(code).encode())
+    os._exit(0)
 
 
 def _become(asked: Mapping[str, Any], out: int, err: int) -> NoReturn:
@@ -144,6 +244,10 @@ def _become(asked: Mapping[str, Any], out: int, err: int) -> NoReturn:
     os.chdir(asked["cwd"])
     os.environ.clear()
     os.environ.update(asked["env"])
+    # a shell that starts jobs in the background has them ignore the signal
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    if asked["memory"] is not None:
+        resource.setrlimit(resource.RLIMIT_AS, (asked["memory"], asked["memory"]))
     sys.path[:] = [*asked["path"], *filter(None, sys.path)]
     if asked["strict"]:
         sys.warnoptions[:] = ["error"]

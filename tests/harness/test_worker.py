@@ -1,7 +1,5 @@
 """Runs in processes of their own: real crashes, hangs, kills and shortages, and what they leave."""
 
-import os
-import resource
 import signal
 import subprocess
 import sys
@@ -14,7 +12,7 @@ import pytest
 
 from seqbench.errors import ExitCode
 from seqbench.results.reader import load_results
-from tests.processes import run_seqbench
+from tests.processes import SMALL_LIMITS, Command, run_seqbench
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals as Unix has them")
 
@@ -54,24 +52,9 @@ FAST = ("--task", "row-digits", "--hidden-size", "4", "--threads", "1", "--devic
 BAD = ("breaking", "crashing", "hungry", "hanging")
 
 
-def start(folder: Path, *words: str, limit: int | None = None) -> subprocess.Popen[str]:
+def start(folder: Path, *words: str, memory: int | None = None) -> Command:
     """Start ``seqbench run`` in a folder, perhaps with a limit to its address space."""
-
-    def restrict() -> None:
-        # a shell that starts jobs in the background has them ignore the signal
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-        if limit is not None:
-            resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
-
-    return subprocess.Popen(
-        [sys.executable, "-m", "seqbench", "run", *FAST, *words],
-        cwd=folder,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=os.environ | {"COLUMNS": "200", "SEQBENCH_DATA": str(folder / "none")},
-        preexec_fn=restrict,
-    )
+    return Command(["run", *FAST, *words], folder, memory=memory)
 
 
 @pytest.fixture
@@ -86,8 +69,8 @@ def test_bad_runs_end_alone_and_are_taken_up_again_when_asked_for(
 ) -> None:
     words = ["--plugin", plugin, "--variant", ",".join(("rnn", *BAD, "gru")), "--epochs", "1"]
     words += ["--batch-size", "32", "--name", "a"]
-    process = start(tmp_path, *words, "--timeout", "20", limit=12 << 30)
-    _, errors = process.communicate(timeout=300)
+    with start(tmp_path, *words, "--timeout", "10", memory=12 << 30) as process:
+        _, errors = process.communicate(timeout=300)
     assert process.returncode == ExitCode.RUNS_FAILED, errors
     assert "4 of 6 runs failed" in errors
     runs = load_results(tmp_path / "results" / "local" / "a").runs.set_index("variant")
@@ -102,18 +85,17 @@ def test_bad_runs_end_alone_and_are_taken_up_again_when_asked_for(
     assert runs.loc["breaking", "error"].startswith("ZeroDivisionError: ")
     assert runs.loc["crashing", "error"] == "its process was killed by SIGSEGV"
     assert "allocate memory" in runs.loc["hungry", "error"]
-    assert runs.loc["hanging", "error"] == "it exceeded the timeout of 20 s"
+    assert runs.loc["hanging", "error"] == "it exceeded the timeout of 10 s"
 
     mended = tmp_path / plugin
     mended.write_text(PLUGIN.replace("1 // 0", "1 // 1"))
     words[words.index("--variant") + 1] = "rnn,breaking,gru"
-    again = start(tmp_path, *words, "--retry-failed")
-    told, errors = again.communicate(timeout=120)
-    assert again.returncode == ExitCode.OK, errors
-    assert "2 of 3 runs are finished already" in told, told
+    again = run_seqbench("run", *FAST, *words, "--retry-failed", cwd=tmp_path)
+    assert again.returncode == ExitCode.OK, again.stderr
+    assert "2 of 3 runs are finished already" in again.stdout, again.stdout
 
 
-def wait_for(condition: Callable[[], bool], process: subprocess.Popen[str]) -> None:
+def wait_for(condition: Callable[[], bool], process: Command) -> None:
     end = time.monotonic() + 120
     while not condition():
         assert process.poll() is None, process.communicate()
@@ -122,22 +104,20 @@ def wait_for(condition: Callable[[], bool], process: subprocess.Popen[str]) -> N
 
 
 @pytest.fixture
-def slow_run(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
+def slow_run(tmp_path: Path) -> Iterator[Command]:
     """Yield a command that is training: at least one epoch of it is kept."""
-    process = start(tmp_path, "--variant", "rnn", "--epochs", "2000", "--name", "a")
-    wait_for(lambda: any((tmp_path / "results/local/a/.unfinished").glob("[!.]*")), process)
-    yield process
-    process.kill()
-    process.communicate()
+    with start(tmp_path, "--variant", "rnn", "--epochs", "2000", "--name", "a") as process:
+        wait_for(lambda: any((tmp_path / "results/local/a/.unfinished").glob("[!.]*")), process)
+        yield process
 
 
-def find_worker(process: subprocess.Popen[str]) -> psutil.Process:
+def find_worker(process: Command) -> psutil.Process:
     children = psutil.Process(process.pid).children()
-    (worker,) = (each for each in children if "spawn_main" in " ".join(each.cmdline()))
+    (worker,) = (each for each in children if "resource_tracker" not in " ".join(each.cmdline()))
     return worker
 
 
-def test_a_worker_that_is_killed_is_a_row(tmp_path: Path, slow_run: subprocess.Popen[str]) -> None:
+def test_a_worker_that_is_killed_is_a_row(tmp_path: Path, slow_run: Command) -> None:
     find_worker(slow_run).send_signal(signal.SIGKILL)
     _, errors = slow_run.communicate(timeout=60)
     assert slow_run.returncode == ExitCode.RUNS_FAILED
@@ -151,7 +131,7 @@ def test_a_worker_that_is_killed_is_a_row(tmp_path: Path, slow_run: subprocess.P
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interruption_ends_both_processes_and_says_how_to_go_on(
-    tmp_path: Path, slow_run: subprocess.Popen[str], number: signal.Signals
+    tmp_path: Path, slow_run: Command, number: signal.Signals
 ) -> None:
     worker = find_worker(slow_run)
     slow_run.send_signal(number)
@@ -165,17 +145,17 @@ def test_an_interruption_ends_both_processes_and_says_how_to_go_on(
 
 
 def test_a_stopped_worker_times_out(tmp_path: Path) -> None:
-    words = ("--variant", "rnn", "--epochs", "2000", "--name", "a", "--timeout", "12")
-    process = start(tmp_path, *words)
-    wait_for(lambda: any((tmp_path / "results/local/a/.unfinished").glob("[!.]*")), process)
-    find_worker(process).send_signal(signal.SIGSTOP)
-    process.communicate(timeout=60)
+    words = ("--variant", "rnn", "--epochs", "2000", "--name", "a", "--timeout", "10")
+    with start(tmp_path, *words) as process:
+        wait_for(lambda: any((tmp_path / "results/local/a/.unfinished").glob("[!.]*")), process)
+        find_worker(process).send_signal(signal.SIGSTOP)
+        process.communicate(timeout=60)
     assert process.returncode == ExitCode.RUNS_FAILED
     assert load_results(tmp_path / "results" / "local" / "a").runs["status"].tolist() == ["timeout"]
 
 
 def test_two_at_once_the_second_says_who_is_there_or_waits(
-    tmp_path: Path, slow_run: subprocess.Popen[str]
+    tmp_path: Path, slow_run: Command
 ) -> None:
     """And a worker does not outlive the first, when that is killed."""
     words = ("--variant", "rnn", "--epochs", "1", "--name", "a")
@@ -184,15 +164,13 @@ def test_two_at_once_the_second_says_who_is_there_or_waits(
     assert f"process {slow_run.pid} (seqbench run --task row-digits" in second.stderr
     assert "--wait waits" in second.stderr
     worker = find_worker(slow_run)
-    third = start(tmp_path, "--variant", "rnn", "--epochs", "1", "--name", "a", "--wait")
-    assert third.stdout is not None
-    waits = third.stdout.readline()
-    assert f"process {slow_run.pid} " in waits
-    assert "; waiting for it" in waits
-    slow_run.kill()
-    psutil.wait_procs([worker], timeout=30)
-    assert not worker.is_running() or worker.status() == psutil.STATUS_ZOMBIE
-    _, errors = third.communicate(timeout=60)
+    with start(tmp_path, *words, "--wait") as third:
+        wait_for(lambda: "; waiting for it" in third.read_screen(), third)
+        assert f"process {slow_run.pid} " in third.read_screen()
+        slow_run.kill()
+        psutil.wait_procs([worker], timeout=30)
+        assert not worker.is_running() or worker.status() == psutil.STATUS_ZOMBIE
+        _, errors = third.communicate(timeout=60)
     assert third.returncode == ExitCode.OK, errors
     assert load_results(tmp_path / "results" / "local" / "a").runs["epochs"].tolist() == [1]
 
@@ -278,6 +256,27 @@ def test_a_trivial_answer_without_a_score_is_bad_use(tmp_path: Path, task: str, 
     assert "Traceback" not in done.stderr
 
 
+INSTALLED = f"""
+from seqbench.cli import main
+from seqbench.timing import peak
+
+vars(peak).update({SMALL_LIMITS})  # in workers too: each imports what was started
+if __name__ == "__main__":
+    main()
+"""
+
+
+def run_anew(
+    folder: Path, *words: str, program: str | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run ``seqbench run`` as a shell would, in an interpreter of its own; its workers too."""
+    if program is None:
+        program = str(folder / "installed")
+        Path(program).write_text(INSTALLED)
+    command = [sys.executable, program, "run", *FAST, *words]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300)
+
+
 HASHED = """
 from pathlib import Path
 
@@ -296,9 +295,8 @@ with Path("hashes").open("a") as file:
 def test_strings_hash_alike_in_every_worker(tmp_path: Path) -> None:
     (tmp_path / "hashed.py").write_text(HASHED)
     words = ["--plugin", "hashed.py", "--variant", "hashed,hashed-too", "--epochs", "1"]
-    process = start(tmp_path, *words, "--seeds", "1")
-    _, errors = process.communicate(timeout=120)
-    assert process.returncode == ExitCode.OK, errors
+    done = run_anew(tmp_path, *words, "--seeds", "1")
+    assert done.returncode == ExitCode.OK, done.stderr
     hashes = (tmp_path / "hashes").read_text().split()
     assert sorted(hashes.count(each) for each in set(hashes)) == [1, 2], "the command's is another"
 
@@ -312,12 +310,9 @@ def test_files_of_ones_own_stand_in_for_none_of_pythons(tmp_path: Path, by: str)
         (tmp_path / f"{name}.py").write_text("raise RuntimeError('this is not the one')\n")
     script = tmp_path / "bin" / "installed"
     script.parent.mkdir()
-    script.write_text("from seqbench.cli import main\nif __name__ == '__main__':\n    main()\n")
-    called = ["-m", "seqbench"] if by == "module" else [str(script)]
-    words = ["run", *FAST, "--variant", "rnn", "--epochs", "1"]
-    done = subprocess.run(
-        [sys.executable, *called, *words], cwd=tmp_path, capture_output=True, text=True, timeout=120
-    )
+    script.write_text(INSTALLED)
+    program = "-mseqbench" if by == "module" else str(script)
+    done = run_anew(tmp_path, "--variant", "rnn", "--epochs", "1", program=program)
     assert done.returncode == ExitCode.OK, done.stderr
     assert "Traceback" not in done.stderr
 
@@ -407,11 +402,13 @@ def test_what_a_plugin_patches_reaches_no_other(tmp_path: Path) -> None:
     """Neither optimiser, hook nor device, when it is imported nor when its variant is built."""
     (tmp_path / "patching.py").write_text(PATCHING)
     words = ["--epochs", "1", "--batch-size", "32", "--seeds", "1", "--name", "a", "--restart"]
-    losses = []
-    for more in (["rnn,gru"], ["rnn,patching,gru", "--plugin", "patching.py"]):
-        process = start(tmp_path, *words, "--variant", *more)
-        _, errors = process.communicate(timeout=300)
+
+    def read_losses(done: subprocess.CompletedProcess[str]) -> list[float]:
         epochs = load_results(tmp_path / "results" / "local" / "a").epochs
-        losses.append(epochs[epochs["variant"] != "patching"]["train_loss"].tolist())
-        assert len(losses[-1]) == 2, errors
-    assert losses[0] == losses[1]
+        losses: list[float] = epochs[epochs["variant"] != "patching"]["train_loss"].tolist()
+        assert len(losses) == 2, done.stderr
+        return losses
+
+    plain = read_losses(run_seqbench("run", *FAST, *words, "--variant", "rnn,gru", cwd=tmp_path))
+    words += ["--variant", "rnn,patching,gru", "--plugin", "patching.py"]
+    assert read_losses(run_anew(tmp_path, *words)) == plain

@@ -29,10 +29,10 @@ WriteResult = Callable[..., Path]
 NOISE = np.random.default_rng(0).standard_normal(40)
 
 
-@pytest.fixture
-def nights(tmp_path: Path, write_result: WriteResult) -> Path:
+@pytest.fixture(scope="module")
+def nights(tmp_path_factory: pytest.TempPathFactory, write_result: WriteResult) -> Path:
     """Return a folder of 28 results whose epoch time rises by a quarter on the 15th."""
-    folder = tmp_path / "nights"
+    folder = tmp_path_factory.mktemp("made") / "nights"
     for day in range(1, 29):
         seconds = 0.5 * np.exp(0.02 * NOISE[day]) * (1.25 if day >= 15 else 1.0)
         score = 0.9 + 0.001 * NOISE[-day]

@@ -143,7 +143,7 @@ class Killing:
         path.with_name(f".{path.name}.tmp").replace(path)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=12)
 @given(kills=st.lists(st.integers(0, 12_000), max_size=6))
 def test_kills_at_any_byte_lose_and_double_nothing(
     make_run: MakeRun, tmp_path_factory: pytest.TempPathFactory, kills: list[int]

@@ -95,7 +95,7 @@ def check(record: object, row: dict[str, Any], left_out: Sequence[str] = ()) -> 
             assert same(row[name], value), f"{name}: {value!r} came back as {row[name]!r}"
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=20)
 @given(data=st.data())
 def test_any_record_that_is_accepted_reads_back_and_any_other_ends_its_run(
     tmp_path_factory: pytest.TempPathFactory, make_run: MakeRun, data: st.DataObject

@@ -187,7 +187,7 @@ def test_a_row_says_deterministic_only_of_runs_that_repeat(
 ) -> None:
     spec = shared(variant=variant, epochs=3)
     runs = []
-    for _ in range(3):
+    for _ in range(2):
         ended = Run(Job(spec=spec, suite="a", environment_id="b"), tiny_task, tiny_data).execute()
         assert ended.record.status == "ok", ended.record.error
         assert ended.record.shares == 1
@@ -198,7 +198,7 @@ def test_a_row_says_deterministic_only_of_runs_that_repeat(
             assert "differ in" in str(ended.record.nondeterminism)
         else:
             assert ended.record.deterministic, ended.record.nondeterminism
-    assert variant == "timed" or runs[0] == runs[1] == runs[2]
+    assert variant == "timed" or runs[0] == runs[1]
 
 
 def test_a_model_that_keeps_state_is_tried_for_longer(
