@@ -16,7 +16,6 @@ from scipy import stats as scipy_stats
 
 from seqbench.analysis import differences, speed, stats
 from seqbench.analysis.analysis import analyse
-from seqbench.report import figures
 from seqbench.report.figures import (
     FIGURES,
     MOST_BEST,
@@ -27,7 +26,7 @@ from seqbench.report.figures import (
     draw_figures,
 )
 from seqbench.report.page import write_report
-from seqbench.results.reader import Results, load_results
+from seqbench.results.reader import load_results
 from seqbench.results.records import EpochRecord, RunRecord
 from seqbench.results.writer import ResultWriter
 
@@ -246,24 +245,10 @@ def check_page(page: Path) -> None:
     assert len(code.splitlines()) in (2, 4)
 
 
-@pytest.fixture
-def draw_scores(monkeypatch: pytest.MonkeyPatch) -> Callable[[Results], Figure]:
-    """Return what draws the figure of a result's final scores, as a report would, and no other."""
-
-    def draw(results: Results) -> Figure:
-        with monkeypatch.context() as patch:
-            for name in ("SCORE_FIGURES", "SPEED_FIGURES", "PROFILE_FIGURES"):
-                some = {key: each for key, each in FIGURES.items() if key == "final_score"}
-                patch.setattr(figures, name, some if name == "SCORE_FIGURES" else {})
-            return draw_figures(analyse(results))["final_score"][0]
-
-    return draw
-
-
 def test_of_many_groups_the_best_and_the_quick_are_drawn_and_it_is_said(
     tmp_path: Path,
     make_run: MakeRun,
-    draw_scores: Callable[[Results], Figure],
+    draw: Callable[..., dict[str, Figure]],
     request: pytest.FixtureRequest,
 ) -> None:
     random = np.random.RandomState(0)
@@ -282,7 +267,7 @@ def test_of_many_groups_the_best_and_the_quick_are_drawn_and_it_is_said(
     best = set(np.argsort(-scores)[:MOST_BEST].tolist())
     others = [place for place in np.argsort(times).tolist() if place not in best]
     assert chosen == best | set(others[:MOST_QUICK])
-    names = draw_scores(results).axes[0].get_yticklabels()
+    names = draw(results, "final_score")["final_score"].axes[0].get_yticklabels()
     assert len(names) == MOST_BEST + MOST_QUICK
     request.getfixturevalue("nothing_drawn")
     left_out = count - MOST_BEST - MOST_QUICK
@@ -303,12 +288,12 @@ def test_of_few_groups_all_are_drawn(result_folder: Path) -> None:
 
 
 def test_of_many_tasks_the_first_are_drawn(
-    tmp_path: Path, make_run: MakeRun, draw_scores: Callable[[Results], Figure]
+    tmp_path: Path, make_run: MakeRun, draw: Callable[..., dict[str, Figure]]
 ) -> None:
     with ResultWriter(tmp_path / "a", {}) as writer:
         for length in range(1, MOST_TASKS + 4):
             writer.add(*make_run(0.9, task="adding", length=length))
-    figure = draw_scores(load_results(tmp_path / "a"))
+    figure = draw(load_results(tmp_path / "a"), "final_score")["final_score"]
     titles = [ax.get_title(loc="left") for ax in figure.axes]
     assert titles == [f"adding T={length}, cpu" for length in range(1, MOST_TASKS + 1)]
 
