@@ -203,7 +203,7 @@ def result_folder(tmp_path: Path, sample_folder: Path) -> Path:
     return shutil.copytree(sample_folder, tmp_path / "results" / "sample")
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def write_result(
     make_run: Callable[..., tuple[RunRecord, list[EpochRecord]]],
 ) -> Callable[..., Path]:

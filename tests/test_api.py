@@ -268,7 +268,6 @@ def test_a_variant_of_a_notebook_is_run_again_since_it_may_have_changed(tmp_path
 
     It is typed again in the same process, as a cell is executed again, and in another one.
     """
-
     script = tmp_path / "typed.py"
 
     def train(text: str, scale: float) -> list[str]:
