@@ -190,17 +190,24 @@ def make_run(
     return make
 
 
-@pytest.fixture
-def result_folder(
-    tmp_path: Path, make_run: Callable[..., tuple[RunRecord, list[EpochRecord]]]
+@pytest.fixture(scope="session")
+def sample_folder(
+    tmp_path_factory: pytest.TempPathFactory,
+    make_run: Callable[..., tuple[RunRecord, list[EpochRecord]]],
 ) -> Path:
-    """Return a result of two variants with three seeds."""
-    folder = tmp_path / "results" / "sample"
+    """Return a result of two variants with three seeds, to be read only."""
+    folder = tmp_path_factory.mktemp("results") / "sample"
     with ResultWriter(folder, {"environment_id": "abc", "command": "seqbench run"}) as writer:
         for seed in range(3):
             writer.add(*make_run(0.90 + 0.01 * seed, 0.5, variant="rnn", seed=seed))
             writer.add(*make_run(0.95 + 0.01 * seed, 1.5, variant="lstm", seed=seed))
     return folder
+
+
+@pytest.fixture
+def result_folder(tmp_path: Path, sample_folder: Path) -> Path:
+    """Return a copy of that result."""
+    return shutil.copytree(sample_folder, tmp_path / "results" / "sample")
 
 
 @pytest.fixture(scope="session")

@@ -36,6 +36,8 @@ PACKAGES = (
     "scipy.stats",
     "matplotlib.pyplot",
     "seaborn",
+    "sklearn.datasets",
+    "sklearn.model_selection",
     "typer",
     "rich.progress",
     "jinja2",

@@ -7,6 +7,7 @@ The unit of evidence of a time is the run too: epochs of one run share a process
 memory, so they are correlated and are no independent measurements.
 """
 
+from collections.abc import Sequence
 from dataclasses import fields
 from typing import Any
 
@@ -123,17 +124,27 @@ def summarise_times(runs: pd.DataFrame) -> dict[str, Any]:
         for a single time; ``train_samples_per_s`` and ``eval_samples_per_s``: examples over the
         median times; ``peak_fraction``: median over the runs.
     """
-    times = runs["epoch_time_s"]
-    middle, least, most = times.median(), times.min(), times.max()
-    return {
-        "epoch_time_s": middle,
-        "epoch_time_min_s": least,
-        "epoch_time_max_s": most,
-        "unstable": bool(most - least > UNSTABLE_WIDTH * middle) if times.count() > 1 else None,
-        "train_samples_per_s": 1 / (1 / runs["train_samples_per_s"]).median(),
-        "eval_samples_per_s": 1 / (1 / runs["eval_samples_per_s"]).median(),
-        "peak_fraction": runs["peak_fraction"].median(),
-    }
+    times: dict[str, Any] = _time_groups(runs, [np.zeros(len(runs))]).iloc[0].to_dict()
+    return times
+
+
+def _time_groups(runs: pd.DataFrame, keys: Sequence[Any]) -> pd.DataFrame:
+    """Return what `summarise_times` says of each group, in order of appearance."""
+    rates = ["train_samples_per_s", "eval_samples_per_s"]
+    groups = runs.groupby(keys, sort=False)
+    times = groups["epoch_time_s"].agg(["median", "min", "max", "count"])
+    unstable = times["max"] - times["min"] > UNSTABLE_WIDTH * times["median"]
+    middle = 1 / (1 / runs[rates]).groupby(keys, sort=False).median()
+    return pd.DataFrame(
+        {
+            "epoch_time_s": times["median"],
+            "epoch_time_min_s": times["min"],
+            "epoch_time_max_s": times["max"],
+            "unstable": unstable.astype(object).where(times["count"] > 1, None),
+            **{rate: middle[rate] for rate in rates},
+            "peak_fraction": groups["peak_fraction"].median(),
+        }
+    )
 
 
 def summarise_groups(runs: pd.DataFrame, epochs: pd.DataFrame) -> pd.DataFrame:
@@ -180,26 +191,37 @@ def summarise_finished(finished: pd.DataFrame, epochs: pd.DataFrame) -> pd.DataF
             From `summarise_memory`.
     """
     contended = name_epochs(finished, epochs).groupby(GROUP)["contended"].mean().to_dict()
-    scores = finished.groupby(["task", "device"])["final_score"]
+    by_problem = finished.groupby(["task", "device"])["final_score"]
     finished = finished[[*GROUP, *_KEPT, *_SUMMARISED]].assign(  # few columns are cut up faster
-        resolution=scores.transform(lambda each: float(find_resolution(each)))
+        resolution=by_problem.transform(lambda each: float(find_resolution(each)))
     )
+    keys, groups = [finished[key] for key in GROUP], finished.groupby(GROUP, sort=False)
+    memory = finished["peak_memory_bytes"].astype(float).groupby(keys, sort=False)
+    measured = pd.concat(
+        [
+            groups["best_score"].agg(["max", "min"]),
+            _time_groups(finished, keys),
+            memory.agg(["median", "min", "max"]).set_axis(MEMORY, axis=1),
+        ],
+        axis=1,
+    ).to_dict("records")
+    firsts = finished.drop_duplicates(GROUP).itertuples(index=False, name=None)
     rows = []
-    for keys, group in finished.groupby(GROUP, sort=False):
-        first = group.iloc[0]
-        best = group["best_score"].agg("max" if first["higher_is_better"] else "min")
+    of_groups = zip(firsts, measured, groups["final_score"], strict=True)
+    for cells, found, (names, scores) in of_groups:
+        first = dict(zip(finished, cells, strict=True))
+        best = {True: found.pop("max"), False: found.pop("min")}
         rows.append(
             {
-                **dict(zip(GROUP, keys, strict=True)),
-                **first[_KEPT],
+                **{name: first[name] for name in (*GROUP, *_KEPT)},
                 "parameters": None if pd.isna(first["parameters"]) else int(first["parameters"]),
                 "epochs": int(first["epochs"]),
-                "seeds": len(group),
-                **_summarise_scores(group),
-                "best_score": best,
-                **summarise_times(group),
-                "contended": contended.get(keys, np.nan),
-                **summarise_memory(group),
+                "seeds": len(scores),
+                **_summarise_scores(scores, first["resolution"], first["metric"]),
+                "best_score": best[bool(first["higher_is_better"])],
+                **{name: found[name] for name in found if name not in MEMORY},
+                "contended": contended.get(names, np.nan),
+                **{name: found[name] for name in MEMORY},
             }
         )
     summary = pd.DataFrame(rows)
@@ -209,10 +231,9 @@ def summarise_finished(finished: pd.DataFrame, epochs: pd.DataFrame) -> pd.DataF
     return summary
 
 
-def _summarise_scores(group: pd.DataFrame) -> dict[str, Any]:
+def _summarise_scores(scores: pd.Series, resolution: float, name: str) -> dict[str, Any]:
     """Return the mean score of a group and its intervals, cut to what the metric can be."""
-    scores, resolution = group["final_score"], group["resolution"].iloc[0]
-    metric = find_metric(group["metric"].iloc[0])
+    metric = find_metric(name)
     low, high = mean_interval(scores, resolution=resolution)
     both = [low, high, *next_interval(scores, resolution=resolution)]
     ends = np.clip(both, metric.low, metric.high)

@@ -41,10 +41,13 @@ def format_frame(record_type: type, frame: "pd.DataFrame") -> list[str]:
 
 def list_values(column: Column, values: "pd.Series") -> list[Any]:
     """Return the values of a frame's column, None for those that are not known."""
-    if column.optional:
-        values = values.astype(object).where(values.notna(), None)
     known: list[Any] = values.tolist()
-    return known
+    if not column.optional:
+        return known
+    return [
+        None if missing else value
+        for value, missing in zip(known, values.isna().tolist(), strict=True)
+    ]
 
 
 def _format_lines(values: Mapping[Column, Sequence[Value]]) -> list[str]:

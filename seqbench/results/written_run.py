@@ -40,12 +40,14 @@ def format_run(run: RunRecord, left: Mapping[str, Sequence[object]]) -> dict[str
     lines, frames = {}, {}
     for name, kind in FILES.items():
         lines[name] = format_records(kind, records.get(name, ()))
+        if not lines[name] and name != EPOCHS:  # nothing to check, and digested as no rows
+            continue
         try:
             frames[name] = parse_csv(Path(name), format_header(kind) + "".join(lines[name]), kind)
         except ResultsError as error:
             raise ValueError(str(error)) from error
     for name in PARTS:
-        if not (frames[name]["run_id"] == run.run_id).all():
+        if name in frames and not (frames[name]["run_id"] == run.run_id).all():
             raise ValueError(f"{name} has rows of another run")
     if fault := find_inconsistency(frames[RUNS], frames[EPOCHS]):
         _, column, told = fault

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 import re
 import shutil
 import signal
@@ -58,7 +57,7 @@ def test_a_run_of_ones_own_is_a_grid_of_the_options(tmp_path: Path) -> None:
         "run", "--task", "row-digits", "--variant", "rnn,gru", "--hidden-size", "2,3",
         "--readout", "final", "--seeds", "7,", "--epochs", "1", "--learning-rate", "0.01",
         "--dropout", "0.1", "--name", "mine", "--save-checkpoints", "--device", "cpu",
-        cwd=tmp_path,
+        "--train-examples", "64", "--threads", "1", cwd=tmp_path,
     )  # fmt: skip
     assert done.returncode == ExitCode.OK, done.stderr
     runs = load_results(tmp_path / "results" / "local" / "mine").runs
@@ -184,23 +183,23 @@ def test_a_cell_that_does_not_go_together_is_a_row_and_the_others_are_done(tmp_p
 
 
 def test_missing_data_is_one_message_and_nothing_is_written(tmp_path: Path) -> None:
-    block = (
-        "import socket; socket.getaddrinfo = lambda *a, **k: (_ for _ in ()).throw(OSError('x'))"
+    script = tmp_path / "offline.py"
+    script.write_text(
+        "import socket, sys\n"
+        "socket.getaddrinfo = lambda *a, **k: (_ for _ in ()).throw(OSError('x'))\n"
+        "if __name__ == '__main__':\n"
+        "    from seqbench.cli import main\n"
+        "    main()\n"
     )
-    code = f"{block}; import sys; sys.argv = ['seqbench', 'run', '--suite', 'notebook']; "
-    code += "from seqbench.cli import main; main()"
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        env=os.environ | {"SEQBENCH_DATA": str(tmp_path / "empty")},
-    )
+    (tmp_path / "empty").mkdir()
+    (where := tmp_path / "here").mkdir()
+    data = {"SEQBENCH_DATA": str(tmp_path / "empty")}
+    done = run_seqbench("run", "--suite", "notebook", cwd=where, program=script, env=data)
     assert done.returncode == ExitCode.BAD_USE
     assert "MNIST was not found and could not be downloaded" in done.stderr
     assert "quick, which needs no data" in done.stderr
     assert "Traceback" not in done.stderr
-    assert list(tmp_path.iterdir()) == []
+    assert not [*where.iterdir(), *(tmp_path / "empty").iterdir()]
 
 
 def test_results_that_cannot_be_read_end_with_3(result_folder: Path, tmp_path: Path) -> None:
@@ -213,7 +212,8 @@ def test_results_that_cannot_be_read_end_with_3(result_folder: Path, tmp_path: P
 def test_a_run_that_diverges_ends_with_1_and_still_has_a_report(tmp_path: Path) -> None:
     done = seqbench(
         "run", "--report", "--variant", "rnn", "--seeds", "1", "--learning-rate", "1e38,0.001",
-        "--epochs", "2", "--hidden-size", "4", cwd=tmp_path,
+        "--epochs", "2", "--hidden-size", "4", "--train-examples", "200", "--threads", "1",
+        cwd=tmp_path,
     )  # fmt: skip
     assert done.returncode == ExitCode.RUNS_FAILED, done.stdout + done.stderr
     assert "1 of 2 runs failed" in done.stderr
@@ -281,9 +281,7 @@ def test_a_seventh_variant_is_one_new_file(tmp_path: Path) -> None:
     (package / "models" / "seventh.py").write_text(example)
 
     def run(*words: str) -> str:
-        done = subprocess.run(
-            [sys.executable, "-m", "seqbench", *words], cwd=tmp_path, capture_output=True, text=True
-        )
+        done = run_seqbench(*words, cwd=tmp_path)
         assert done.returncode == ExitCode.OK, done.stderr
         return done.stdout
 
@@ -329,7 +327,7 @@ def test_measuring_alone_leaves_samples_and_a_report_of_speed(tmp_path: Path) ->
     done = seqbench(
         "run", "--task", "row-digits", "--variant", "rnn,mingru", "--implementation", "native,scan",
         "--measure", "--report", "--name", "speed", "--epochs", "0", "--hidden-size", "4",
-        cwd=tmp_path,
+        "--threads", "1", cwd=tmp_path,
     )  # fmt: skip
     assert done.returncode == ExitCode.OK, done.stderr
     assert "2 of 4 runs are unsupported" in done.stderr

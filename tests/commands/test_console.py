@@ -76,12 +76,16 @@ def test_controls_in_a_result_do_not_reach_the_terminal(result_folder: Path) -> 
 
 @pytest.mark.parametrize(
     "variables",
-    [{"FORCE_COLOR": "1"}, {"TTY_COMPATIBLE": "1", "TTY_INTERACTIVE": "1"}, {"NO_COLOR": "1"}],
+    [
+        {"FORCE_COLOR": "1", "TTY_COMPATIBLE": "1", "TTY_INTERACTIVE": "1"},
+        pytest.param({"NO_COLOR": "1"}, marks=pytest.mark.exhaustive),
+    ],
 )
 def test_a_log_has_neither_colours_nor_bars(variables: dict[str, str], tmp_path: Path) -> None:
     done = run_seqbench("env", cwd=tmp_path, env=variables)
     assert json.loads(done.stdout)["software"]["torch"]["version"]
     words = ("run", "--seeds", "1", "--epochs", "1", "--hidden-size", "2", "--variant", "rnn")
+    words += ("--train-examples", "64", "--threads", "1")
     done = run_seqbench(*words, cwd=tmp_path, env=variables)
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("[1/1] row-digits rnn seed 0 on cpu: accuracy")
@@ -119,6 +123,7 @@ def test_a_reader_that_has_gone_ends_a_command_without_a_word(
 
 def test_a_run_whose_reader_has_gone_keeps_what_is_finished(tmp_path: Path) -> None:
     words = ("run", "--seeds", "2", "--epochs", "1", "--hidden-size", "2", "--variant", "rnn")
+    words += ("--train-examples", "64", "--threads", "1")
     reading, writing = os.pipe()
     os.close(reading)
     done = run_seqbench(*words, cwd=tmp_path, out=writing)
@@ -148,6 +153,7 @@ def test_output_that_cannot_be_written_is_one_message(
 @pytest.mark.skipif(not FULL.exists(), reason="needs /dev/full")
 def test_a_full_disk_under_a_log_costs_no_run(tmp_path: Path) -> None:
     words = ("run", "--seeds", "2", "--epochs", "1", "--hidden-size", "2", "--variant", "rnn")
+    words += ("--train-examples", "64", "--threads", "1")
     with FULL.open("wb") as full:
         done = run_seqbench(*words, cwd=tmp_path, out=full.fileno())
     assert done.returncode == ExitCode.RESULTS_UNREADABLE

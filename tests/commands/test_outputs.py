@@ -146,15 +146,28 @@ def test_the_gate_refuses_before_it_measures(
     assert done.stdout == ""
 
 
-@pytest.mark.parametrize("option", ["--summary", "--evidence", "GITHUB_STEP_SUMMARY"])
-def test_a_disk_that_is_full_by_then_does_not_change_the_verdict(gate: Gate, option: str) -> None:
+@pytest.mark.parametrize(
+    "option",
+    [
+        "GITHUB_STEP_SUMMARY",
+        pytest.param("--summary", marks=pytest.mark.exhaustive),
+        pytest.param("--evidence", marks=pytest.mark.exhaustive),
+    ],
+)
+def test_a_disk_that_is_full_by_then_does_not_change_the_verdict(
+    gate: Gate, tmp_path: Path, option: str
+) -> None:
     if not FULL.exists():
         pytest.skip("the system has no /dev/full")
-    full = str(FULL)
-    done = gate(option, full) if option.startswith("--") else gate(GITHUB_STEP_SUMMARY=full)
+    places = {name: tmp_path / name for name in ("--summary", "GITHUB_STEP_SUMMARY", "--evidence")}
+    places[option] = FULL
+    variables = {"GITHUB_STEP_SUMMARY": str(places.pop("GITHUB_STEP_SUMMARY"))}
+    done = gate(*(str(each) for pair in places.items() for each in pair), **variables)
     assert done.returncode == ExitCode.REGRESSION_FOUND, done.stderr
     assert "### Regression" in done.stdout
-    assert "/dev/full cannot be written" in done.stderr
+    assert f"/dev/full cannot be written: No space left on device; {option}" in done.stderr
+    for place in {*places.values(), Path(variables["GITHUB_STEP_SUMMARY"])} - {FULL}:
+        assert place.read_text(), "the others are written"
 
 
 @pytest.mark.parametrize("screen", ["full", "closed"])
@@ -163,22 +176,24 @@ def test_a_screen_that_takes_nothing_does_not_lose_the_files(
 ) -> None:
     if not FULL.exists():
         pytest.skip("the system has no /dev/full")
+    reading, writing = os.pipe()
+    os.close(reading)
     with FULL.open("wb") as full:
-        process = subprocess.Popen(
-            [sys.executable, str(OWN_CLOCK), *COMMAND, "--summary", str(tmp_path / "gate.md")],
+        done = run_seqbench(
+            *(*COMMAND, "--summary", tmp_path / "gate.md"),
             cwd=project,
-            stdout=full if screen == "full" else subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            program=OWN_CLOCK,
+            out=full.fileno() if screen == "full" else writing,
         )
-    if process.stdout is not None:
-        process.stdout.close()
-    _, said = process.communicate(timeout=120)
-    assert process.returncode == ExitCode.REGRESSION_FOUND, said
-    assert b"Traceback" not in said
+    os.close(writing)
+    assert done.returncode == ExitCode.REGRESSION_FOUND, done.stderr
+    assert "Traceback" not in done.stderr
     assert (tmp_path / "gate.md").read_text().startswith("### Regression")
 
 
-@pytest.mark.parametrize("encoding", ["ascii", "cp1252"])
+@pytest.mark.parametrize(
+    "encoding", ["ascii", pytest.param("cp1252", marks=pytest.mark.exhaustive)]
+)
 def test_a_screen_of_another_encoding_says_what_it_can(
     project: Path, encoding: str, tmp_path: Path
 ) -> None:

@@ -1,6 +1,7 @@
 """Commands on stored results: a bad one stops no other, and an edit can be accepted."""
 
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -57,12 +58,19 @@ def damage(folder: Path) -> None:
 NAMES = "abcdefgh"
 
 
-@pytest.fixture
-def several(tmp_path: Path, write_result: Callable[..., Path]) -> Path:
+@pytest.fixture(scope="module")
+def damaged(tmp_path_factory: pytest.TempPathFactory, write_result: Callable[..., Path]) -> Path:
     """Return a folder of results of which the first and the last can be read."""
+    folder = tmp_path_factory.mktemp("results")
     for day, name in enumerate(NAMES, 1):
-        damage(write_result(tmp_path / "results" / name, day))
-    return tmp_path / "results"
+        damage(write_result(folder / name, day))
+    return folder
+
+
+@pytest.fixture
+def several(tmp_path: Path, damaged: Path) -> Path:
+    """Return a copy of it."""
+    return shutil.copytree(damaged, tmp_path / "results")
 
 
 def test_a_result_that_cannot_be_read_stops_no_report_of_others(

@@ -3,11 +3,14 @@
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from seqbench.analysis.analysis import analyse
 from seqbench.report.beside import Beside
 from seqbench.report.page import write_report
 from seqbench.results.reader import Results, load_results
 
+pytestmark = pytest.mark.usefixtures("nothing_drawn")
 FOLDER = Path(__file__).parents[2] / "results" / "quick"
 
 

@@ -9,12 +9,11 @@ import pytest
 from matplotlib.figure import Figure
 from matplotlib.text import Annotation
 
-from seqbench.analysis.analysis import analyse
-from seqbench.report.figures import draw_figures
 from seqbench.results.reader import Results, load_results
 from seqbench.results.records import EpochRecord, RunRecord
 from seqbench.results.writer import ResultWriter
 
+Draw = Callable[..., dict[str, Figure]]
 MakeRun = Callable[..., tuple[RunRecord, list[EpochRecord]]]
 NAMES = [
     *("rnn", "birnn", "gru", "bigru", "lstm", "bilstm", "rnn-relu", "irnn", "rnn-orthogonal"),
@@ -48,9 +47,9 @@ def names_of(figure: Figure) -> list[Annotation]:
     ("count", "name"), [(6, "score_by_epoch"), (20, "score_against_throughput")]
 )
 def test_names_lie_apart_and_within_the_figure(
-    make_results: Callable[[int], Results], count: int, name: str
+    make_results: Callable[[int], Results], draw: Draw, count: int, name: str
 ) -> None:
-    figure = draw_figures(analyse(make_results(count)))[name][0]
+    figure = draw(make_results(count), name)[name]
     labels = names_of(figure)
     assert sorted(label.get_text() for label in labels) == sorted(NAMES[:count])
     boxes = {label.get_text(): Annotation.get_window_extent(label) for label in labels}
@@ -64,11 +63,12 @@ def test_names_lie_apart_and_within_the_figure(
 
 
 def test_of_many_groups_each_has_a_panel_and_no_legend(
-    make_results: Callable[[int], Results],
+    make_results: Callable[[int], Results], draw: Draw
 ) -> None:
-    figures = draw_figures(analyse(make_results(20)))
-    for name in ("score_by_epoch", "score_by_time"):
-        panels = figures[name][0].axes
+    figures = draw(make_results(20), "score_by_epoch", "score_by_time")
+    assert set(figures) == {"score_by_epoch", "score_by_time"}
+    for figure in figures.values():
+        panels = figure.axes
         assert [ax.get_title(loc="left") for ax in panels] == NAMES
         assert all(ax.get_legend() is None for ax in panels)
         for ax in panels:
@@ -79,13 +79,16 @@ def test_of_many_groups_each_has_a_panel_and_no_legend(
             assert (ax.get_xlim(), ax.get_ylim()) == (panels[0].get_xlim(), panels[0].get_ylim())
 
 
-def test_long_names_become_numbers_with_a_key(tmp_path: Path, make_run: MakeRun) -> None:
+def test_long_names_become_numbers_with_a_key(
+    tmp_path: Path, make_run: MakeRun, draw: Draw
+) -> None:
     with ResultWriter(tmp_path / "a", {}) as writer:
         for size in range(1, 10):
             for rate in (0.001, 0.01):
                 run = make_run(0.9, 1 + size, hidden_size=size, learning_rate=rate)
                 writer.add(*run)
-    figure = draw_figures(analyse(load_results(tmp_path / "a")))["score_against_throughput"][0]
+    name = "score_against_throughput"
+    figure = draw(load_results(tmp_path / "a"), name)[name]
     key, *numbers = names_of(figure)
     assert {text.get_text() for text in numbers} == {str(number) for number in range(1, 19)}
     joined = " ".join(key.get_text().split())

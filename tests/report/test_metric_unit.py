@@ -6,9 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from matplotlib.figure import Figure
 
-from seqbench.analysis.analysis import analyse
-from seqbench.report.figures import draw_figures
 from seqbench.report.page import write_report
 from seqbench.results.reader import Results, load_results
 from seqbench.results.records import EpochRecord, RunRecord
@@ -36,6 +35,7 @@ def gather(tmp_path: Path, make_run: MakeRun) -> Callable[..., Results]:
     return make
 
 
+@pytest.mark.usefixtures("nothing_drawn")
 def test_tables_and_sentences_have_the_unit(gather: Callable[..., Results], tmp_path: Path) -> None:
     text = write_report(gather("°C"), tmp_path / "report").read_text()
     assert "**gru** has the best mean mae on `row-digits` (cpu): 0.110 ± 0.010 °C (" in text
@@ -46,15 +46,18 @@ def test_tables_and_sentences_have_the_unit(gather: Callable[..., Results], tmp_
 
 
 @pytest.mark.parametrize("unit", ["°C", "$", "€/$", "m s⁻¹", "100 $ / $"])
-def test_axes_have_the_unit(gather: Callable[..., Results], unit: str) -> None:
-    figures = draw_figures(analyse(gather(unit)))
-    shown = figures["score_against_throughput"][0]
+def test_axes_have_the_unit(
+    gather: Callable[..., Results], draw: Callable[..., dict[str, Figure]], unit: str
+) -> None:
+    figures = draw(gather(unit), "score_against_throughput", "final_score")
+    shown = figures["score_against_throughput"]
     shown.draw_without_rendering()  # a formula that is none would fail
     label = shown.axes[0].yaxis.label
     assert label.get_text().replace("\\", "") == f"test mae, {unit}"
-    assert f"test mae, {unit}" in figures["final_score"][0].axes[0].get_xlabel().replace("\\", "")
+    assert f"test mae, {unit}" in figures["final_score"].axes[0].get_xlabel().replace("\\", "")
 
 
+@pytest.mark.usefixtures("nothing_drawn")
 @pytest.mark.parametrize(("unit", "metric"), [(None, "mae"), (None, "wer")])
 def test_without_a_unit_nothing_is_said_of_one(
     gather: Callable[..., Results], tmp_path: Path, unit: str | None, metric: str

@@ -1,47 +1,21 @@
-"""The report: the same bytes for the same CSV, made without torch, and true to its numbers."""
+"""The report's page: true to its numbers."""
 
 import json
 import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from subprocess import CompletedProcess
 from typing import Any
 
 import pytest
-from matplotlib.image import imread
 
-from seqbench.errors import ExitCode
 from seqbench.report.page import write_report
 from seqbench.results.reader import Results, load_results
 from seqbench.results.records import EpochRecord, RunRecord
 from seqbench.results.writer import ResultWriter
 
 MakeRun = Callable[..., tuple[RunRecord, list[EpochRecord]]]
-
-RunWithoutTorch = Callable[..., CompletedProcess[str]]
-
-
-def test_the_same_csv_gives_the_same_bytes(result_folder: Path, tmp_path: Path) -> None:
-    contents = []
-    for name in ("first", "second"):
-        page = write_report(load_results(result_folder), tmp_path / name)
-        contents.append({path.name: path.read_bytes() for path in page.parent.iterdir()})
-    assert contents[0] == contents[1]
-
-
-def test_the_page_shows_every_figure_and_every_figure_is_drawn(
-    result_folder: Path, tmp_path: Path
-) -> None:
-    page = write_report(load_results(result_folder), tmp_path / "report")
-    linked = re.findall(r"!\[[^]]+\]\(([^)]+)\)", page.read_text())
-    assert len(linked) == len(set(linked)) == 7
-    assert {path.name for path in page.parent.iterdir()} == {"README.md", *linked}
-    for name in linked:
-        image = imread(page.parent / name)
-        assert image.shape[0] > 150
-        assert image.shape[1] > 600
-        assert len({tuple(pixel) for pixel in image.reshape(-1, image.shape[2])[::7]}) > 5
+pytestmark = pytest.mark.usefixtures("nothing_drawn")
 
 
 def test_one_epoch_has_no_learning_curve(tmp_path: Path, make_run: MakeRun) -> None:
@@ -237,14 +211,6 @@ def test_what_a_setting_gains_is_a_finding(tmp_path: Path, make_run: MakeRun) ->
     assert "No significant difference (n = 3): `mean`." in text
 
 
-def test_reports_are_made_without_torch(
-    result_folder: Path, tmp_path: Path, run_without_torch: RunWithoutTorch
-) -> None:
-    done = run_without_torch(tmp_path, "report", str(result_folder), "--reports", "out")
-    assert done.returncode == 0, done.stderr
-    assert (tmp_path / "out" / "sample" / "README.md").is_file()
-
-
 def test_the_environment_of_the_result_is_shown_not_todays(
     result_folder: Path, tmp_path: Path
 ) -> None:
@@ -258,43 +224,3 @@ def test_the_environment_of_the_result_is_shown_not_todays(
     text = write_report(load_results(result_folder), tmp_path / "report").read_text()
     for shown in ("Imaginary 9000", "2.0 GiB", "--epochs 7", "git checkout 0123456789", "changes"):
         assert shown in text
-
-
-@pytest.mark.parametrize(
-    "variables",
-    [
-        {"MPLBACKEND": "nosuch", "MPLCONFIGDIR": "config", "SOURCE_DATE_EPOCH": "nosuch"},
-        {"MPLBACKEND": "tkagg", "MATPLOTLIBRC": "config/matplotlibrc"},
-        {"MPLCONFIGDIR": "/dev/null/none", "XDG_CACHE_HOME": "/dev/null/none"},
-    ],
-)
-def test_a_users_own_matplotlib_changes_no_report(
-    variables: dict[str, str],
-    result_folder: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    run_without_torch: RunWithoutTorch,
-) -> None:
-    plain = write_report(load_results(result_folder), tmp_path / "plain").parent
-    style = tmp_path / "config" / "stylelib"
-    style.mkdir(parents=True)
-    (style / "seaborn-v0_8-whitegrid.mplstyle").write_text("axes.facecolor: red\n")
-    settings = "backend: tkagg\ntext.usetex: True\nsavefig.bbox: tight\nfont.size: 30\n"
-    (style.parent / "matplotlibrc").write_text(settings)
-    for name, value in variables.items():
-        monkeypatch.setenv(name, value)
-    done = run_without_torch(tmp_path, "report", str(result_folder), "--reports", "out")
-    assert done.returncode == 0, done.stderr
-    assert "Traceback" not in done.stderr
-    for path in plain.iterdir():
-        assert (tmp_path / "out" / "sample" / path.name).read_bytes() == path.read_bytes()
-
-
-def test_a_matplotlibrc_that_is_no_text_is_named(
-    result_folder: Path, tmp_path: Path, run_without_torch: RunWithoutTorch
-) -> None:
-    (tmp_path / "matplotlibrc").write_bytes(b"\xff\xfe\x00")
-    done = run_without_torch(tmp_path, "report", str(result_folder), "--reports", "out")
-    assert done.returncode == ExitCode.BAD_USE
-    assert "error: matplotlib cannot be imported: a matplotlibrc is not UTF-8" in done.stderr
-    assert "Traceback" not in done.stderr

@@ -56,6 +56,7 @@ def call(place: Path, *words: str) -> tuple[int, str]:
         (("pdf", "svg", "png"), "svg", ["pdf", "png"]),
     ],
 )
+@pytest.mark.usefixtures("final_scores_only")
 def test_figures_have_the_formats_asked_for_and_the_page_shows_or_links_them(
     results: Results, tmp_path: Path, formats: tuple[str, ...], image: str, linked: list[str]
 ) -> None:
@@ -77,6 +78,7 @@ def test_figures_have_the_formats_asked_for_and_the_page_shows_or_links_them(
         assert contents[0][name].startswith(starts[name.partition(".")[2]])
 
 
+@pytest.mark.usefixtures("final_scores_only")
 def test_a_pdf_does_not_depend_on_a_date_in_the_environment(
     results: Results, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -85,13 +87,14 @@ def test_a_pdf_does_not_depend_on_a_date_in_the_environment(
     assert b"CreationDate" not in (page.parent / "final_score.pdf").read_bytes()
 
 
-@pytest.mark.usefixtures("results")
+@pytest.mark.usefixtures("results", "nothing_drawn")
 def test_an_unknown_format_is_named(tmp_path: Path) -> None:
     code, output = call(tmp_path, "--format", "gif")
     assert code == ExitCode.BAD_USE
     assert "format must be one of png, svg, pdf, not 'gif'" in output
 
 
+@pytest.mark.usefixtures("nothing_drawn")
 def test_labels_stand_everywhere_and_colours_stay(results: Results, tmp_path: Path) -> None:
     asked = Publication(labels={"gru": "My GRU", "rnn": "Elman 50 %"}, latex=True)
     page = write_report(results, tmp_path / "report", asked)
@@ -133,14 +136,14 @@ def test_a_group_with_settings_keeps_them_or_gets_a_label_of_its_own(
         (["gru=a\x1b[2J"], "the label of 'gru' must be printable text"),
     ],
 )
-@pytest.mark.usefixtures("results")
+@pytest.mark.usefixtures("results", "nothing_drawn")
 def test_labels_that_cannot_be_are_refused(tmp_path: Path, labels: list[str], message: str) -> None:
     code, output = call(tmp_path, *(word for each in labels for word in ("--label", each)))
     assert code == ExitCode.BAD_USE
     assert message in output
 
 
-@pytest.mark.usefixtures("results")
+@pytest.mark.usefixtures("results", "final_scores_only")
 def test_in_python_plots_take_labels(tmp_path: Path) -> None:
     result = seqbench.load(tmp_path / "results" / "a_b")
     labels = {"gru": "GRU"}
@@ -155,7 +158,7 @@ def test_in_python_plots_take_labels(tmp_path: Path) -> None:
     assert {"table.tex", "final_score.svg"} <= {path.name for path in page.parent.iterdir()}
 
 
-@pytest.mark.usefixtures("results")
+@pytest.mark.usefixtures("results", "nothing_drawn")
 def test_the_headline_table_in_latex(tmp_path: Path) -> None:
     assert call(tmp_path, "--latex")[0] == 0
     table = tmp_path / "reports" / "a_b" / "table.tex"
@@ -246,7 +249,7 @@ def test_several_tasks_are_parts_of_one_table() -> None:
     assert r"\textbf{y} & \textbf{2} \\" in text
 
 
-@pytest.mark.usefixtures("results")
+@pytest.mark.usefixtures("results", "nothing_drawn")
 def test_the_index_has_a_line_of_each_report(tmp_path: Path) -> None:
     reports = tmp_path / "reports"
     pages = {
@@ -273,7 +276,7 @@ def test_the_index_has_a_line_of_each_report(tmp_path: Path) -> None:
     assert index.read_bytes() == once
 
 
-@pytest.mark.usefixtures("results")
+@pytest.mark.usefixtures("results", "nothing_drawn")
 def test_a_page_of_someone_else_is_not_replaced_by_the_index(tmp_path: Path) -> None:
     mine = tmp_path / "reports" / "README.md"
     mine.parent.mkdir()
@@ -284,6 +287,7 @@ def test_a_page_of_someone_else_is_not_replaced_by_the_index(tmp_path: Path) -> 
     assert mine.read_text() == "# My project\n"
 
 
+@pytest.mark.usefixtures("nothing_drawn")
 def test_no_table_of_a_report_has_more_than_eight_columns(results: Results, tmp_path: Path) -> None:
     from seqbench.report import tables
 
@@ -295,6 +299,7 @@ def test_no_table_of_a_report_has_more_than_eight_columns(results: Results, tmp_
             assert line.count("|") - 1 <= tables.MOST_COLUMNS
 
 
+@pytest.mark.usefixtures("nothing_drawn")
 def test_a_summary_has_three_sentences_a_figure_and_a_table(
     results: Results, tmp_path: Path
 ) -> None:

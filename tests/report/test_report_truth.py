@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from markdown_it import MarkdownIt
-from matplotlib import rc_context
+from matplotlib.figure import Figure
 from scipy import stats as scipy_stats
 
 from seqbench.analysis import differences, speed, stats
@@ -26,7 +26,6 @@ from seqbench.report.figures import (
     draw_figures,
 )
 from seqbench.report.page import write_report
-from seqbench.report.theme import themed
 from seqbench.results.reader import load_results
 from seqbench.results.records import EpochRecord, RunRecord
 from seqbench.results.writer import ResultWriter
@@ -43,7 +42,7 @@ HOSTILE = (
 
 
 @pytest.fixture
-def report(tmp_path: Path, make_run: MakeRun) -> Callable[..., str]:
+def report(tmp_path: Path, make_run: MakeRun, nothing_drawn: None) -> Callable[..., str]:
     """Return a maker of a report's text, from the runs' arguments and their rows' changes."""
 
     def make(
@@ -217,6 +216,7 @@ def test_no_environment_breaks_a_page_or_out_of_it(
     "name",
     ["<img src=x onerror=alert(1)>", "a --> b", "# [x](y) `z`", "a\nb\x1b[2J", "*_|_*", "\udcff"],
 )
+@pytest.mark.usefixtures("nothing_drawn")
 def test_no_folders_name_breaks_a_page_or_out_of_it(
     result_folder: Path, tmp_path: Path, name: str
 ) -> None:
@@ -245,70 +245,41 @@ def check_page(page: Path) -> None:
     assert len(code.splitlines()) in (2, 4)
 
 
-CONFIGURATIONS: list[Any] = [
-    {"text.usetex": True},
-    {"savefig.bbox": "tight", "savefig.pad_inches": 3, "savefig.transparent": True},
-    {"savefig.dpi": 20, "figure.dpi": 300, "savefig.facecolor": "red", "savefig.format": "svg"},
-    {"font.size": 30, "font.family": "monospace", "axes.titlesize": 40},
-    {"axes.prop_cycle": "cycler('color', ['r'])", "lines.linewidth": 9, "axes.facecolor": "black"},
-    {"figure.constrained_layout.use": False, "figure.autolayout": True, "axes.grid": False},
-    {"axes.unicode_minus": False, "axes.formatter.use_locale": True, "path.simplify": False},
-    {"xtick.labelsize": 2, "ytick.major.size": 40, "legend.frameon": True, "image.cmap": "gray"},
-]
-
-
-@pytest.mark.parametrize("configuration", CONFIGURATIONS)
-def test_figures_do_not_depend_on_matplotlibs_configuration(
-    result_folder: Path, tmp_path: Path, configuration: Any
-) -> None:
-    results = load_results(result_folder)
-    plain = write_report(results, tmp_path / "plain").parent
-    with rc_context(configuration):
-        configured = write_report(results, tmp_path / "configured").parent
-    assert {path.name: path.read_bytes() for path in configured.iterdir()} == {
-        path.name: path.read_bytes() for path in plain.iterdir()
-    }
-
-
-def test_the_theme_leaves_nothing_behind() -> None:
-    with rc_context({"text.usetex": True}):
-        with themed():
-            pass
-        from matplotlib import rcParams
-
-        assert rcParams["text.usetex"]
-
-
 def test_of_many_groups_the_best_and_the_quick_are_drawn_and_it_is_said(
-    tmp_path: Path, make_run: MakeRun
+    tmp_path: Path,
+    make_run: MakeRun,
+    draw: Callable[..., dict[str, Figure]],
+    request: pytest.FixtureRequest,
 ) -> None:
     random = np.random.RandomState(0)
-    count = 3 * (MOST_BEST + MOST_QUICK)
+    count = MOST_BEST + 3 * MOST_QUICK
     scores, times = random.permutation(count) / count, 1 + random.permutation(count)
     with ResultWriter(tmp_path / "a", {}) as writer:
         for place in range(count):
             for seed in range(2):
                 score = scores[place] * 0.9 + 0.01 * seed
                 writer.add(*make_run(score, float(times[place]), hidden_size=place + 1, seed=seed))
-    analysis = analyse(load_results(tmp_path / "a"))
+    results = load_results(tmp_path / "a")
+    analysis = analyse(results)
     chosen = {
         int(label.partition("=")[2]) - 1 for label in choose_trained(analysis.summary)["label"]
     }
     best = set(np.argsort(-scores)[:MOST_BEST].tolist())
     others = [place for place in np.argsort(times).tolist() if place not in best]
     assert chosen == best | set(others[:MOST_QUICK])
-    figures = draw_figures(analysis)
+    names = draw(results, "final_score")["final_score"].axes[0].get_yticklabels()
+    assert len(names) == MOST_BEST + MOST_QUICK
+    request.getfixturevalue("nothing_drawn")
     left_out = count - MOST_BEST - MOST_QUICK
-    for figure, caption in figures.values():
+    for figure, caption in draw_figures(analysis).values():
         assert f"{left_out} more groups are in the tables" in caption
         assert max(figure.get_size_inches()) < 30
-    names = figures["final_score"][0].axes[0].get_yticklabels()
-    assert len(names) == MOST_BEST + MOST_QUICK
-    page = write_report(load_results(tmp_path / "a"), tmp_path / "report").read_text()
+    page = write_report(results, tmp_path / "report").read_text()
     assert len(rows(page, "Scores")) == 2 + count + 1
     assert max(map(len, bullets(page))) < 2000
 
 
+@pytest.mark.usefixtures("nothing_drawn")
 def test_of_few_groups_all_are_drawn(result_folder: Path) -> None:
     analysis = analyse(load_results(result_folder))
     assert len(choose_trained(analysis.summary)) == len(analysis.summary) == 2
@@ -316,14 +287,18 @@ def test_of_few_groups_all_are_drawn(result_folder: Path) -> None:
     assert not [caption for _, caption in draw_figures(analysis).values() if "Drawn" in caption]
 
 
-def test_of_many_tasks_the_first_are_drawn(tmp_path: Path, make_run: MakeRun) -> None:
+def test_of_many_tasks_the_first_are_drawn(
+    tmp_path: Path, make_run: MakeRun, draw: Callable[..., dict[str, Figure]]
+) -> None:
     with ResultWriter(tmp_path / "a", {}) as writer:
-        for length in range(1, 3 * MOST_TASKS):
+        for length in range(1, MOST_TASKS + 4):
             writer.add(*make_run(0.9, task="adding", length=length))
-    figures = draw_figures(analyse(load_results(tmp_path / "a")))
-    assert len(figures["final_score"][0].axes) == MOST_TASKS
+    figure = draw(load_results(tmp_path / "a"), "final_score")["final_score"]
+    titles = [ax.get_title(loc="left") for ax in figure.axes]
+    assert titles == [f"adding T={length}, cpu" for length in range(1, MOST_TASKS + 1)]
 
 
+@pytest.mark.usefixtures("nothing_drawn")
 def test_every_frame_of_a_report_is_made_once(
     result_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
