@@ -150,7 +150,7 @@ def label_points(
     lines = ax.transData.transform(np.reshape(ends, (-1, 2))).reshape(-1, 4) + unit * np.array(
         [-1, 0, 1, 0]
     )
-    whole = ax.get_window_extent().padded(-2 * unit).extents
+    whole = np.asarray(ax.get_window_extent().padded(-2 * unit).extents)
     taken = np.empty((0, 4))
     for index in sorted(range(len(places)), key=lambda index: tuple(places[index])):
         text = ax.annotate(
@@ -165,7 +165,7 @@ def label_points(
             path_effects=[withStroke(linewidth=2.5, foreground="white")],
             arrowprops={"arrowstyle": "-", "color": styles[index].color, "lw": 1, "shrinkB": 4},
         )
-        size = text.get_window_extent().size
+        size = np.asarray(text.get_window_extent().size)
         offsets, radii = _list_places(size / unit)
         middles = places[index] + offsets * unit
         boxes = np.hstack([middles - size / 2, middles + size / 2])

@@ -9,6 +9,7 @@ import pytest
 from matplotlib.figure import Figure
 from matplotlib.text import Annotation
 
+from seqbench.report.figures import SCORE_FIGURES
 from seqbench.results.reader import Results, load_results
 from seqbench.results.records import EpochRecord, RunRecord
 from seqbench.results.writer import ResultWriter
@@ -96,13 +97,13 @@ def test_long_names_become_numbers_with_a_key(
     assert "18 rnn learning_rate=0.01 hidden_size=9" in joined
 
 
-def test_nothing_of_long_names_is_cut_off(tmp_path: Path, make_run: MakeRun) -> None:
+def test_nothing_of_long_names_is_cut_off(tmp_path: Path, make_run: MakeRun, draw: Draw) -> None:
     rates = [0.1 / 3**power for power in range(13)]
     with ResultWriter(tmp_path / "a", {}) as writer:
         for place, rate in enumerate(rates):
             score, variant = 0.9 + 0.001 * place, "bizoo-peephole-lstm"
             writer.add(*make_run(score, 1.0 + place, variant=variant, learning_rate=rate, epochs=3))
-    for name, (figure, _) in draw_figures(analyse(load_results(tmp_path / "a"))).items():
+    for name, figure in draw(load_results(tmp_path / "a"), *SCORE_FIGURES).items():
         figure.draw_without_rendering()
         width, height = figure.bbox.size
         for ax in figure.axes:

@@ -262,6 +262,8 @@ def test_the_index_has_a_line_of_each_report(tmp_path: Path) -> None:
         (reports / name).mkdir(parents=True)
         if text:
             (reports / name / "README.md").write_text(text)
+    (reports / "local").mkdir()
+    (reports / "local" / "README.md").write_text("# Reports\n\n- [mine](mine/README.md): 1\n")
     assert call(tmp_path)[0] == 0
     index = reports / "README.md"
     once = index.read_bytes()
