@@ -28,6 +28,8 @@ sys.exit(console.end_output(None))
 """
 """What `main` does around a command, without the seconds that torch takes to be imported."""
 
+SMALL = ("--train-examples", "64", "--threads", "1")
+
 
 def python(*words: str, cwd: Path, **variables: str) -> subprocess.CompletedProcess[bytes]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith("LC_")}
@@ -85,10 +87,9 @@ def test_a_log_has_neither_colours_nor_bars(variables: dict[str, str], tmp_path:
     done = run_seqbench("env", cwd=tmp_path, env=variables)
     assert json.loads(done.stdout)["software"]["torch"]["version"]
     words = ("run", "--seeds", "1", "--epochs", "1", "--hidden-size", "2", "--variant", "rnn")
-    more = ("--train-examples", "64", "--threads", "1")
-    done = run_seqbench(*words, *more, cwd=tmp_path, env=variables)
+    done = run_seqbench(*words, *SMALL, cwd=tmp_path, env=variables)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith("[1/1] row-digits rnn seed 0 on cpu: accuracy")
+    assert done.stdout.startswith("[1/1] row-digits n=64 rnn seed 0 on cpu: accuracy")
     assert "\x1b" not in done.stdout + done.stderr
 
 
@@ -123,10 +124,9 @@ def test_a_reader_that_has_gone_ends_a_command_without_a_word(
 
 def test_a_run_whose_reader_has_gone_keeps_what_is_finished(tmp_path: Path) -> None:
     words = ("run", "--seeds", "2", "--epochs", "1", "--hidden-size", "2", "--variant", "rnn")
-    more = ("--train-examples", "64", "--threads", "1")
     reading, writing = os.pipe()
     os.close(reading)
-    done = run_seqbench(*words, *more, cwd=tmp_path, out=writing)
+    done = run_seqbench(*words, *SMALL, cwd=tmp_path, out=writing)
     os.close(writing)
     assert done.returncode == ExitCode.OUTPUT_CLOSED
     assert done.stderr == ""
@@ -153,9 +153,8 @@ def test_output_that_cannot_be_written_is_one_message(
 @pytest.mark.skipif(not FULL.exists(), reason="needs /dev/full")
 def test_a_full_disk_under_a_log_costs_no_run(tmp_path: Path) -> None:
     words = ("run", "--seeds", "2", "--epochs", "1", "--hidden-size", "2", "--variant", "rnn")
-    more = ("--train-examples", "64", "--threads", "1")
     with FULL.open("wb") as full:
-        done = run_seqbench(*words, *more, cwd=tmp_path, out=full.fileno())
+        done = run_seqbench(*words, *SMALL, cwd=tmp_path, out=full.fileno())
     assert done.returncode == ExitCode.RESULTS_UNREADABLE
     assert "Traceback" not in done.stderr
     assert len(load_results(tmp_path / "results" / "local" / "quick").runs) == 2
@@ -164,7 +163,7 @@ def test_a_full_disk_under_a_log_costs_no_run(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (("report", "a" * 300), "File name too long"),
+        (("report", "a" * 300), "there is no result aaaa"),
         (("report", "sample", "--reports", "file"), "Not a directory"),
         (("report", "sample", "--reports", "/proc/nothing"), "No such file or directory"),
         (("pool", "a" * 201, "sample", "sample"), "200 characters at most"),

@@ -107,5 +107,7 @@ def test_nothing_of_long_names_is_cut_off(tmp_path: Path, make_run: MakeRun, dra
         figure.draw_without_rendering()
         width, height = figure.bbox.size
         for ax in figure.axes:
-            left, low, right, high = ax.get_tightbbox().extents
+            box = ax.get_tightbbox()
+            assert box
+            left, low, right, high = box.extents
             assert (left >= 0, low >= 0, right <= width, high <= height) == (True,) * 4, name
