@@ -52,11 +52,11 @@ def report(
 
     wanted = (format_ or ["png"], label or [], latex)
 
+    check_folder("--reports", reports)
     found = [*list_results(results), *list_results(results / LOCAL)]
     folders = [find_folder(each, results) for each in names] if names else found
     if not folders:
         raise UsageError(f"there are no results in {results}; `seqbench run` makes some")
-    check_folder("--reports", reports)
     unread = 0
     roots = set()
     for folder in folders:
