@@ -45,6 +45,7 @@ def test_groups_are_summed_up_by_hand(gather: Gather) -> None:
     assert summary.loc["rnn", "seeds"] == 2
     assert summary.loc["lstm", "seeds"] == 1
     assert summary.loc["rnn", "score"] == pytest.approx(0.85)
+    assert summary.loc["rnn", "best_score"] == pytest.approx(0.9)
     assert summary.loc["rnn", "score_high"] == 1.0, "no accuracy is above 1"
     assert summary.loc["rnn", "score_low"] == pytest.approx(max(0, 0.85 - 12.706 * 0.05), abs=1e-4)
     assert pd.isna(summary.loc["lstm", "score_low"])
