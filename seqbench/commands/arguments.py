@@ -121,7 +121,7 @@ def find_folder(name: str, results: Path, *, deleted: bool = False) -> Path:
             complain(f"{name} is {published}; {LOCAL}/{name} is {local}")
         if deleted or published.exists():
             return published
-    raise ResultsError(f"there is no result {name}: neither {published} nor {local} is a folder")
+    raise ResultsError(f"there is no result {name}: no folder {name}, {published} or {local}")
 
 
 def choose_root(results: Path | None, *, publish: bool) -> Path:

@@ -134,7 +134,7 @@ def test_an_unknown_name_is_told_with_both_places(
     code, _, complained = seqbench(*words)
     assert code == ExitCode.RESULTS_UNREADABLE
     told = " ".join(complained.split())
-    assert "no result none: neither results/none nor results/local/none is a folder" in told
+    assert "no result none: no folder none, results/none or results/local/none" in told
 
 
 def test_the_history_of_local_results_is_local(

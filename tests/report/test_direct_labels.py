@@ -7,9 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
-from matplotlib.text import Annotation
+from matplotlib.image import imread
+from matplotlib.text import Annotation, Text
 
+from seqbench.report.direct_labels import label_points
 from seqbench.report.figures import SCORE_FIGURES
+from seqbench.report.theme import save_figure
+from seqbench.report.variant_styles import style_labels
 from seqbench.results.reader import Results, load_results
 from seqbench.results.records import EpochRecord, RunRecord
 from seqbench.results.writer import ResultWriter
@@ -98,7 +102,7 @@ def test_long_names_become_numbers_with_a_key(
 
 
 def test_nothing_of_long_names_is_cut_off(tmp_path: Path, make_run: MakeRun, draw: Draw) -> None:
-    rates = [0.1 / 3**power for power in range(13)]
+    rates = [0.1 / 3**power for power in range(20)]
     with ResultWriter(tmp_path / "a", {}) as writer:
         for place, rate in enumerate(rates):
             score, variant = 0.9 + 0.001 * place, "bizoo-peephole-lstm"
@@ -111,3 +115,19 @@ def test_nothing_of_long_names_is_cut_off(tmp_path: Path, make_run: MakeRun, dra
             assert box
             left, low, right, high = box.extents
             assert (left >= 0, low >= 0, right <= width, high <= height) == (True,) * 4, name
+        save_figure(figure, tmp_path / f"{name}.png")
+        image = imread(tmp_path / f"{name}.png")[..., :3]
+        edges = (image[0], image[-1], image[:, 0], image[:, -1])
+        assert [float(edge.min()) for edge in edges] == [1.0] * 4, name
+
+
+def test_names_of_points_that_crowd_lie_apart() -> None:
+    figure = Figure(figsize=(6, 4))
+    ax = figure.subplots()
+    names = [f"variant-{place}" for place in range(9)]
+    points = [(0.001 * place, 0.001 * (place * 4 % 9)) for place in range(9)]
+    ax.set(xlim=(-1, 1), ylim=(-1, 1))
+    label_points(ax, points, names, list(style_labels(names).values()))
+    boxes = [Text.get_window_extent(text) for text in names_of(figure)]  # without the line
+    assert len(boxes) == 9
+    assert not any(one.overlaps(other) for one, other in combinations(boxes, 2))

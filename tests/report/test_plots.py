@@ -5,7 +5,11 @@ import pandas as pd
 import pytest
 
 from seqbench.report.curves import plot_learning_curves
-from seqbench.report.plots import plot_final_scores, plot_score_against_throughput
+from seqbench.report.plots import (
+    plot_epoch_time,
+    plot_final_scores,
+    plot_score_against_throughput,
+)
 from seqbench.report.variant_styles import style_labels
 
 
@@ -83,3 +87,28 @@ def test_every_run_is_a_dot_and_every_mean_a_line() -> None:
     assert drawn == [[0.95, 0.95], [0.95], [0.8, 0.8], [0.7, 0.9]]
     assert [text.get_text() for text in axes.get_yticklabels()] == ["gru", "rnn"]
     assert axes.get_xlabel().startswith("test accuracy, %")
+
+
+def test_each_bar_and_each_dot_lies_on_the_row_of_its_group() -> None:
+    medians = {"gru": 3.0, "rnn": 1.0, "lstm": 2.0}
+    shared = {"task": "a", "device": "cpu"}
+    summary = pd.DataFrame(
+        [shared | {"label": name, "epoch_time_s": time} for name, time in medians.items()]
+    )
+    epochs = pd.DataFrame(
+        [
+            shared | {"label": name, "epoch_time_s": time + shift}
+            for shift in (-0.25, 0.0, 0.25)
+            for name, time in medians.items()
+        ]
+    )
+    (ax,) = plot_epoch_time(epochs, summary, style_labels(medians)).axes
+    rows = [text.get_text() for text in ax.get_yticklabels()]
+    assert rows == ["rnn", "lstm", "gru"]
+    boxes = [bar.get_extents().transformed(ax.transData.inverted()) for bar in ax.patches]
+    bars = {rows[round((box.y0 + box.y1) / 2)]: box.x1 for box in boxes}
+    assert bars == pytest.approx(medians)
+    (dots,) = ax.lines
+    drawn = [(rows[round(float(y))], x) for x, y in np.asarray(dots.get_xydata()).tolist()]
+    wanted = [(name, time + shift) for name, time in medians.items() for shift in (-0.25, 0, 0.25)]
+    assert sorted(drawn) == sorted(wanted)

@@ -8,6 +8,7 @@ import torch
 
 from seqbench.harness.job import Job
 from seqbench.harness.run import Run
+from seqbench.models.compiled import compile_step
 from seqbench.models.model import VARIANTS
 from seqbench.models.native import NativeEncoder
 from seqbench.models.readout import Encoding
@@ -75,3 +76,10 @@ def test_a_row_says_whether_its_run_was_deterministic(
     ]
     assert [row.deterministic for row in rows] == [True, False]
     assert [row.nondeterministic_operators for row in rows] == [None, "scatter_add_cuda_kernel"]
+
+
+def test_compiled_steps_are_chosen_without_timing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("torch._inductor.config.deterministic", False)
+    compile_step.cache_clear()
+    compile_step("GRU")
+    assert torch._inductor.config.deterministic
