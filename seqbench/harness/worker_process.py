@@ -54,8 +54,6 @@ def serve(
     except BaseException as error:  # a task of the user's may raise anything
         connection.send(UsageError(f"a task cannot be used: {describe_error(error)}"))
         return
-    gc.collect()
-    gc.freeze()  # or each epoch's collection, off the clock, goes over all that was imported
     connection.send(answer)
 
     def epoch_finished(record: EpochRecord, saved: bytes) -> None:
@@ -63,6 +61,8 @@ def serve(
         asked()
 
     while True:
+        gc.collect()
+        gc.freeze()  # or the collections of a run go over all that was imported so far
         job: Job = asked()
         key = problem_of(job.spec)
         connection.send(Run(job, *problems[key], answer[key]).execute(epoch_finished))

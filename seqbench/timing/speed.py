@@ -17,8 +17,9 @@ from seqbench.models.products import TRAINING_PASSES, count_bytes, count_flops
 from seqbench.results.records import Load, ProfileRecord, TimingRecord
 from seqbench.spec import RunSpec
 from seqbench.tasks.task import Task, TaskData
+from seqbench.timing import peak
 from seqbench.timing.contention import LoadWatch
-from seqbench.timing.peak import list_limits
+from seqbench.timing.peak import Limit
 from seqbench.timing.profiler import profile_steps
 from seqbench.timing.sampler import Sample, Sampler, Sampling
 from seqbench.training.clock import SampleClock
@@ -84,14 +85,23 @@ class Measuring:
         """Return samples of the hardware peaks, with the run's threads and precision."""
         sampler = Sampler(self.clock, sampling, self.watch)
         records: list[TimingRecord] = []
+
+        def sample(limit: Limit) -> float:
+            """Record samples; return the seconds of the fastest call."""
+            taken = sampler.sample(limit.work)
+            start = sum(record.phase == limit.phase for record in records)
+            records.extend(
+                self._record(limit.phase, start + i, each, 0, limit.flops, limit.bytes)
+                for i, each in enumerate(taken)
+            )
+            return min(each.seconds / each.calls for each in taken)
+
         device, precision = self.spec.device, self.spec.precision
         with Sharing(self.spec.threads, 1).active(), products_in(precision, device):
-            for limit in list_limits(device, precision):
-                start = sum(record.phase == limit.phase for record in records)
-                records += [
-                    self._record(limit.phase, start + i, each, 0, limit.flops, limit.bytes)
-                    for i, each in enumerate(sampler.sample(limit.work))
-                ]
+            for size in peak.MATRIX_SIZES[device]:
+                if sample(peak.multiply(size, device, precision)) >= peak.SATURATED_S:
+                    break
+            sample(peak.copy(device))
         return records
 
     def measure_speed(self, sampling: Sampling) -> list[TimingRecord]:

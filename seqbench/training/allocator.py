@@ -25,12 +25,16 @@ def keep_freed_memory() -> None:
 
 @contextmanager
 def no_garbage_collection() -> Iterator[None]:
-    """Collect garbage now, and then not until the end: Python's collector comes when it likes."""
+    """Collect garbage now, and then not until the end: Python's collector comes when it likes.
+
+    Within another such context it does nothing.
+    """
+    if not gc.isenabled():
+        yield
+        return
     gc.collect()
-    enabled = gc.isenabled()
     gc.disable()
     try:
         yield
     finally:
-        if enabled:
-            gc.enable()
+        gc.enable()

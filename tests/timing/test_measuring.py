@@ -70,6 +70,31 @@ def test_the_limits_are_measured_in_the_runs_precision(
         assert {each.bytes for each in records if each.phase == "copy"} == {2 * 4096}
 
 
+@pytest.mark.parametrize(("seconds", "sizes"), [(0.004, {16, 32}), (0.006, {16})])
+def test_a_larger_product_is_measured_only_while_they_are_short(
+    seconds: float,
+    sizes: set[int],
+    make_spec: MakeSpec,
+    tiny_task: Task,
+    tiny_data: TaskData,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now = [0.0]
+    multiply = torch.mm
+
+    def slow_multiply(*matrices: torch.Tensor, out: torch.Tensor) -> torch.Tensor:
+        now[0] += seconds
+        return multiply(*matrices, out=out)
+
+    monkeypatch.setattr(torch, "mm", slow_multiply)
+    monkeypatch.setattr(torch.Tensor, "copy_", lambda *_: now.__setitem__(0, now[0] + seconds))
+    quiet = LoadWatch(1, lambda: Counters(now[0], 0.0, {}))
+    clock = SampleClock("cpu", now=lambda: now[0])
+    records = Measuring(make_spec(), tiny_task, tiny_data, clock=clock, watch=quiet)
+    products = {each.flops for each in records.measure_limits() if each.phase == "matmul"}
+    assert products == {2 * n**3 for n in sizes}
+
+
 def test_a_known_step_gives_a_known_rate(
     make_spec: MakeSpec, tiny_task: Task, tiny_data: TaskData, monkeypatch: pytest.MonkeyPatch
 ) -> None:
