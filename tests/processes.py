@@ -49,6 +49,11 @@ SMALL_LIMITS = {"MATRIX_SIZES": {"cpu": (16, 32)}, "COPIED_BYTES": {"cpu": 1 << 
 """Of `timing.peak`: every run measures the machine's limits, here on little matrices."""
 
 
+def measure_small_limits() -> None:
+    """Have this process measure the machine's limits on little matrices."""
+    vars(import_module("seqbench.timing.peak")).update(SMALL_LIMITS)
+
+
 def run_seqbench(
     *words: object,
     cwd: Path,
@@ -200,6 +205,7 @@ def serve(place: int) -> None:
     """Import, then answer until nobody asks any more."""
     for name in PACKAGES:
         import_module(name)
+    import_module("torch").set_num_threads(1)  # tests beside each other leave no core idle
     gc.freeze()
     with socket.socket(fileno=place) as asker:
         while True:
@@ -270,6 +276,7 @@ def _become(asked: Mapping[str, Any], out: int, err: int) -> NoReturn:
     program = asked["program"]
     sys.argv = [program or "seqbench", *asked["words"]]
     if program:
+        measure_small_limits()
         _end_as(lambda: runpy.run_path(program, run_name="__main__"))
     _end_as(lambda: runpy.run_module("seqbench", run_name="__main__", alter_sys=True))
 
@@ -287,7 +294,7 @@ def _become_python(
     told = list(map(os.fsdecode, words))
     place = told.index("-c")
     sys.argv = ["-c", *told[place + 2 :]]
-    vars(import_module("seqbench.timing.peak")).update(SMALL_LIMITS)
+    measure_small_limits()
     _end_as(lambda: exec(told[place + 1], {}))
 
 

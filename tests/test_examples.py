@@ -1,8 +1,6 @@
 """The example: run as a person runs it, and looked at."""
 
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pandas as pd
@@ -11,13 +9,14 @@ import torch
 from PIL import Image
 
 import seqbench
+from tests.processes import run_seqbench
 
 EXAMPLE = Path(__file__).parents[1] / "examples" / "example.py"
 
 
 def test_the_example_draws_and_predicts(tmp_path: Path) -> None:
-    command = [sys.executable, "-W", "error::UserWarning", str(EXAMPLE)]
-    done = subprocess.run(command, cwd=tmp_path, check=True, capture_output=True, text=True)
+    done = run_seqbench(cwd=tmp_path, program=EXAMPLE, strict=True)
+    assert done.returncode == 0, done.stderr
     assert done.stderr == ""
     runs = pd.read_csv(tmp_path / "results/local/example/runs.csv")
     assert set(runs["status"]) == {"ok"}

@@ -3,6 +3,7 @@
 `python tests/test_tutorial.py` executes it and writes its outputs back.
 """
 
+import os
 import re
 import tempfile
 from pathlib import Path
@@ -12,7 +13,8 @@ import pytest
 from nbclient import NotebookClient
 from nbformat import NotebookNode
 
-NOTEBOOK = Path(__file__).parents[1] / "docs" / "tutorial.ipynb"
+ROOT = Path(__file__).parents[1]
+NOTEBOOK = ROOT / "docs" / "tutorial.ipynb"
 VARIES = "machine-dependent"
 """Tag of a cell whose output is not compared."""
 
@@ -53,7 +55,19 @@ def compare_texts(found: str, expected: str) -> None:
 
 @pytest.fixture(scope="module")
 def executed(tmp_path_factory: pytest.TempPathFactory) -> NotebookNode:
-    return execute(tmp_path_factory.mktemp("tutorial"))
+    """Return it as executed on one thread, where a run measures the machine's limits shortly."""
+    folder = tmp_path_factory.mktemp("tutorial")
+    startup = folder / "ipython" / "profile_default" / "startup"
+    startup.mkdir(parents=True)
+    (startup / "limits.py").write_text(
+        "from tests.processes import measure_small_limits\nmeasure_small_limits()\n"
+    )
+    environment = {"IPYTHONDIR": str(folder / "ipython"), "OMP_NUM_THREADS": "1"}
+    environment["PYTHONPATH"] = os.pathsep.join(filter(None, [str(ROOT), os.getenv("PYTHONPATH")]))
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in environment.items():
+            patch.setenv(name, value)
+        return execute(folder)
 
 
 def list_code(notebook: NotebookNode) -> list[NotebookNode]:

@@ -32,6 +32,7 @@ from seqbench.spec import RunSpec
 from seqbench.tasks.task import Task, TaskData, cut_training, fingerprint
 from seqbench.timing.contention import LoadWatch
 from seqbench.timing.speed import Measuring, forget_compiled
+from seqbench.training.allocator import imports_frozen
 from seqbench.training.checkpoint import dump_checkpoint
 from seqbench.training.determinism import Determinism
 from seqbench.training.equivalence import check_equivalence
@@ -75,7 +76,7 @@ class Run:
         """Run to the end, to a loss that is not finite, or to an error; record which it was."""
         status, error = "ok", None
         try:
-            with settings_kept(), self.determinism.active():
+            with settings_kept(), imports_frozen(), self.determinism.active():
                 if not self._go(epoch_finished):
                     status = "diverged"
                     error = f"a loss was not finite in epoch {len(self.traces.epochs)}"

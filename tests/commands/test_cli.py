@@ -16,7 +16,7 @@ import seqbench as seqbench_package
 from seqbench.cli import main
 from seqbench.errors import ExitCode
 from seqbench.results.reader import load_results
-from tests.processes import run_seqbench
+from tests.processes import Command, run_seqbench
 
 FAST = ("--hidden-size", "4", "--epochs", "1", "--threads", "1")
 
@@ -223,22 +223,15 @@ def test_a_run_that_diverges_ends_with_1_and_still_has_a_report(tmp_path: Path) 
 
 
 def test_ctrl_c_keeps_the_finished_runs_and_ends_with_130(tmp_path: Path) -> None:
-    process = subprocess.Popen(
-        [sys.executable, "-m", "seqbench", "run", "--epochs", "2", "--seeds", "1000"],
-        cwd=tmp_path,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        # a shell that starts jobs in the background has them ignore the signal
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
-    )
-    assert process.stdout is not None
-    finished = [process.stdout.readline() for _ in range(2)]
-    assert all(line.startswith("[") for line in finished)
-    time.sleep(0.05)
-    process.send_signal(signal.SIGINT)
-    _, told = process.communicate(timeout=60)
-    assert process.returncode == ExitCode.INTERRUPTED
+    words = ("run", "--variant", "rnn", "--train-examples", "64", "--seeds", "1000", *FAST)
+    with Command(words, tmp_path) as process:
+        while len(finished := process.read_screen().splitlines()) < 2:
+            assert process.poll() is None, finished
+            time.sleep(0.02)
+        assert all(line.startswith("[") for line in finished)
+        process.send_signal(signal.SIGINT)
+        _, told = process.communicate(timeout=60)
+        assert process.returncode == ExitCode.INTERRUPTED
     assert "runs are finished and kept in results/local/quick" in told
     assert "Traceback" not in told
     assert len(load_results(tmp_path / "results" / "local" / "quick").runs) >= 2
