@@ -1,8 +1,9 @@
 """Result folders, written: records to CSV, by one writer. See `reader` for what lies in one."""
 
 import json
+import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -89,7 +90,7 @@ class ResultWriter:
 
     def __exit__(self, kind: type[BaseException] | None, *error: object) -> None:
         try:
-            if self._pending:
+            if self._pending or (self._in_place and self._list_outdated()):
                 self._put(self._export)
         except ResultsError:  # nothing is lost: the files of the runs are there
             if kind is None:
@@ -186,7 +187,8 @@ class ResultWriter:
                 self._lines[name][run.run_id] = rows
             if 2 * self._pending >= number:
                 self._export(folder)
-            self._drop_unfinished(folder)
+            else:
+                self._drop_unfinished(folder)
 
         self._unfinished.pop(run.run_id, None)
         self._put(write)
@@ -256,17 +258,20 @@ class ResultWriter:
             replace_file(folder / name, (format_header(record_type) + "".join(lines)).encode())
         for path in list_finished(folder):
             path.unlink()
-        with suppress(OSError):  # it never was
-            (folder / FINISHED).rmdir()
+        _remove_if_empty(folder / FINISHED)
         self._pending = 0
+        self._drop_unfinished(folder)
 
     def _drop_unfinished(self, folder: Path) -> None:
         """Remove what was kept of runs that are finished by now, also what a kill left of it."""
-        for path in (folder / UNFINISHED).glob("[!.]*"):
-            if path.name in self._lines[RUNS]:
-                path.unlink()
-        with suppress(OSError):  # others are in it, or it never was
-            (folder / UNFINISHED).rmdir()
+        for path in self._list_outdated(folder):
+            path.unlink()
+        _remove_if_empty(folder / UNFINISHED)
+
+    def _list_outdated(self, folder: Path | None = None) -> list[Path]:
+        """Return what is kept of runs that are finished."""
+        kept = ((folder or self.folder) / UNFINISHED).glob("[!.]*")
+        return [path for path in kept if path.name in self._lines[RUNS]]
 
 
 @contextmanager
@@ -285,6 +290,12 @@ def _explained(folder: Path) -> Iterator[None]:
 def _write_into(folder: Path, name: str, content: bytes) -> None:
     folder.mkdir(exist_ok=True)
     replace_file(folder / name, content)
+
+
+def _remove_if_empty(folder: Path) -> None:
+    """Remove a folder in which there is nothing, or what a kill left half written."""
+    if not any(folder.glob("[!.]*")):
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _holds_runs(folder: Path) -> bool:

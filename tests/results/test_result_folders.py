@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import pkgutil
 import re
 import subprocess
 from collections.abc import Callable, Iterator
@@ -13,13 +14,13 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from seqbench.columns import columns, flatten
 from seqbench.errors import ExitCode, ResultsError, UsageError
-from seqbench.results.reader import Results, load_results, load_unfinished
-from seqbench.results.records import EPOCHS, RUNS, SCHEMA_VERSION, EpochRecord, RunRecord
+from seqbench.results.reader import UNFINISHED, Results, load_results, load_unfinished
+from seqbench.results.records import EPOCHS, FILES, RUNS, SCHEMA_VERSION, EpochRecord, RunRecord
 from seqbench.results.writer import ResultWriter
 
 MakeRun = Callable[..., tuple[RunRecord, list[EpochRecord]]]
@@ -144,6 +145,7 @@ class Killing:
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=12)
+@example(kills=[8295, 11111, 6990, 8924, 3614])
 @given(kills=st.lists(st.integers(0, 12_000), max_size=6))
 def test_kills_at_any_byte_lose_and_double_nothing(
     make_run: MakeRun, tmp_path_factory: pytest.TempPathFactory, kills: list[int]
@@ -176,6 +178,44 @@ def test_kills_at_any_byte_lose_and_double_nothing(
     assert results.runs["run_id"].tolist() == order
     assert results.epochs["run_id"].tolist() == [run_id for run_id in order for _ in range(2)]
     assert load_unfinished(folder) == {}
+
+
+@pytest.mark.parametrize(
+    ("step", "name"),
+    [("seqbench.results.writer.replace_file", EPOCHS), ("pathlib.Path.unlink", UNFINISHED)],
+)
+def test_what_a_kill_after_the_last_run_leaves_is_removed_by_the_next_writer(
+    step: str, name: str, make_run: MakeRun, tmp_path: Path
+) -> None:
+    """A kill while the CSV files are written, or after it, before what was kept is removed."""
+    do = pkgutil.resolve_name(step)
+    folder = tmp_path / "a"
+    records = [make_run(seed=seed) for seed in range(3)]
+    order = [run.run_id for run, _ in records]
+
+    def die(path: Path, *rest: Any, **more: Any) -> None:
+        if name in (path.name, path.parent.name):
+            raise Killed
+        do(path, *rest, **more)
+
+    with (
+        suppress(Killed),
+        pytest.MonkeyPatch.context() as patch,
+        ResultWriter(folder, {"environment_id": "abc"}) as writer,
+    ):
+        for run, epochs in records:
+            writer.keep(run.run_id, b"x" * 100)
+            if run.run_id == order[-1]:
+                (folder / UNFINISHED / ".half.tmp").write_bytes(b"x")
+                patch.setattr(step, die)
+            writer.add(run, epochs)
+    assert load_unfinished(folder).keys() == {order[-1]}
+    earlier = load_results(folder)
+    assert set(earlier.runs["run_id"]) == set(order)
+    with ResultWriter(folder, {"environment_id": "abc"}) as writer:
+        writer.resume(earlier, order, load_unfinished(folder))
+    assert {path.name for path in folder.iterdir()} == {*FILES, "environment.json"}
+    assert load_results(folder).runs["run_id"].tolist() == order
 
 
 @pytest.fixture
