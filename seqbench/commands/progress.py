@@ -17,7 +17,7 @@ from rich.table import Column
 from rich.text import Text
 
 from seqbench.analysis.stats import name_groups
-from seqbench.columns import flatten
+from seqbench.columns import columns, flatten
 from seqbench.formatting import format_count, format_score, format_seconds
 from seqbench.results.csv_files import make_frame
 from seqbench.results.records import EpochRecord, RunRecord
@@ -128,7 +128,9 @@ def show_progress(
 
 def name_runs(specs: Sequence[RunSpec]) -> Mapping[RunSpec, str]:
     """Return a name for each run: task, variant, seed, and what else tells it from the others."""
-    frame = make_frame(RunSpec, [flatten(spec) for spec in specs])
+    rows = [flatten(spec) for spec in specs]
+    by_column = {each.name: [row[each.name] for row in rows] for each in columns(RunSpec)}
+    frame = make_frame(RunSpec, by_column)
     named = name_groups(frame)
     names = named["task"].astype(str) + " " + named["label"] + " seed " + named["seed"].astype(str)
     return dict(zip(specs, names, strict=True))

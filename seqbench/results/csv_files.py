@@ -96,16 +96,18 @@ def parse_csv(path: Path, text: str, record_type: type) -> pd.DataFrame:
     return make_frame(record_type, values)
 
 
-def make_frame(
-    record_type: type, values: Sequence[Mapping[str, Value]] | Mapping[str, Sequence[Value]]
-) -> pd.DataFrame:
-    """Return a frame with the columns of ``record_type``, each in its type, of rows or columns."""
-    declared = columns(record_type)
-    frame = pd.DataFrame(values, columns=[each.name for each in declared], dtype=object)
-    types = {
-        each.name: _PANDAS_TYPES.get((each.type, each.optional), each.type) for each in declared
-    }
-    return frame.astype(types)
+def make_frame(record_type: type, values: Mapping[str, Sequence[Value]]) -> pd.DataFrame:
+    """Return a frame with the columns of ``record_type``, each in its type; empty of no values."""
+    return pd.DataFrame(
+        {
+            each.name: pd.array(
+                values.get(each.name, ()),
+                dtype=_PANDAS_TYPES.get((each.type, each.optional), each.type),
+            )
+            for each in columns(record_type)
+        },
+        copy=False,
+    )
 
 
 def _split(path: Path, text: str) -> tuple[list[str], Rows]:

@@ -73,7 +73,7 @@ def _parse(folder: Path, name: str, texts: Iterable[Mapping[str, str]]) -> pd.Da
         parse_csv(folder / name, f"{header}\n{''.join(rows)}", FILES[name])
         for header, rows in lines.items()
     ]
-    return pd.concat(frames, ignore_index=True) if frames else make_frame(FILES[name], [])
+    return pd.concat(frames, ignore_index=True) if frames else make_frame(FILES[name], {})
 
 
 def add_finished(

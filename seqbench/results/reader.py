@@ -54,7 +54,7 @@ class Results:
     ) -> "Results":
         """Return a result of frames by the name of their file; one that is not there is empty."""
         all_frames = {
-            _field_of(file): frames[file] if file in frames else make_frame(kind, [])
+            _field_of(file): frames[file] if file in frames else make_frame(kind, {})
             for file, kind in FILES.items()
         }
         return cls(name=name, environment=environment, **all_frames)
