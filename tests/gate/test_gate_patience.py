@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import pytest
 
-from seqbench.gate import processes, sides
+from seqbench.gate import pairs, processes, sides
 from seqbench.gate.processes import EndedError, ForeignVersionError, LateError, Side, VersionError
 from seqbench.gate.rules import Rules
 from seqbench.gate.running import Outcome, run_gate
@@ -15,6 +15,7 @@ from seqbench.gate.sides import ORDERS, Sides, allow
 from seqbench.gate.verdicts import Verdict
 from seqbench.gate.versions import Version, check_out_versions
 from tests.gate.test_gate_cases import VERSION
+from tests.processes import FORKING
 from tests.repositories import OWN_CLOCK, Repository
 
 WORKS = """
@@ -156,10 +157,12 @@ TRAIN = "def train(variant, seed):\n"
 HANG = "    if variant == 'gated':\n        import time; time.sleep(1000)\n"
 
 
-def measure(repository: Repository, monkeypatch: pytest.MonkeyPatch, budget_s: float) -> Outcome:
+def measure(repository: Repository, monkeypatch: pytest.MonkeyPatch) -> Outcome:
     monkeypatch.setattr(processes, "AGENT", OWN_CLOCK.with_name("agent.py"))
+    monkeypatch.setattr(processes, "subprocess", FORKING)
+    monkeypatch.setattr(pairs, "_LOOK_S", 0.0)
     monkeypatch.setattr(sides, "LEAST_PATIENCE_S", 1.0)
-    rules = Rules(budget_s=budget_s, error_rate=0.9)
+    rules = Rules(budget_s=12.0, error_rates={"elman": 0.9, "gated": 0.9})
     with check_out_versions(repository.folder, "main~1", "main") as versions:
         return run_gate(versions, Path("benchmarks/gate.py"), rules)
 
@@ -170,7 +173,7 @@ def test_a_head_that_hangs_fails_and_starves_nobody(
 ) -> None:
     repository = Repository(tmp_path / "mini")
     repository.replace("Hang", "mini/harness.py", where, where + HANG)
-    elman, gated = measure(repository, monkeypatch, 40.0).cases
+    elman, gated = measure(repository, monkeypatch).cases
     assert elman.score is not None
     assert (elman.time.verdict, elman.score.verdict) == (Verdict.SAME, Verdict.EQUAL)
     assert gated.time.verdict == Verdict.FAILED
@@ -183,7 +186,7 @@ def test_a_base_whose_training_takes_longer_than_its_share_is_undecided(
     repository = Repository(tmp_path / "mini")
     repository.replace("Train long", "mini/harness.py", TRAIN, TRAIN + HANG)
     repository.replace("Train shortly", "mini/harness.py", HANG, "")
-    elman, gated = measure(repository, monkeypatch, 30.0).cases
+    elman, gated = measure(repository, monkeypatch).cases
     assert elman.score is not None
     assert gated.score is not None
     assert (elman.score.verdict, gated.score.verdict) == (Verdict.EQUAL, Verdict.INCONCLUSIVE)
