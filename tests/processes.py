@@ -110,7 +110,7 @@ class Forked:
 
     def _receive(self, within_s: float) -> int:
         self._watcher.settimeout(within_s)
-        return int(self._watcher.recv(16))
+        return int(self._watcher.recv(16, socket.MSG_WAITALL))
 
     def poll(self) -> int | None:
         """Return the exit status, None while it goes on."""
@@ -257,39 +257,39 @@ def serve(place: int, light_place: int | None = None) -> None:
     for name in LIGHT_PACKAGES if light_place is None else PACKAGES:
         import_module(name)
     gc.freeze()
+    replies: dict[int, int] = {}
+
+    def tell_ends(how: int = os.WNOHANG) -> None:
+        """Reply with the exit statuses of those that have ended, or of all when they end."""
+        with suppress(ChildProcessError):
+            while (ended := os.waitpid(-1, how))[0]:
+                _tell(replies[ended[0]], os.waitstatus_to_exitcode(ended[1]))
+                os.close(replies.pop(ended[0]))
+
+    signal.signal(signal.SIGCHLD, lambda *_: tell_ends())
     with socket.socket(fileno=place) as asker:
         while True:
             message, files, _, _ = socket.recv_fds(asker, 1 << 20, 4)
-            _let_go(os.WNOHANG if message else 0)
+            signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGCHLD])
             if not message:
-                return
-            if os.fork() == 0:
-                asker.close()
-                _watch(json.loads(message), *files)
-            for each in files:
+                return tell_ends(how=0)
+            process = os.fork()
+            if process == 0:
+                signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+                signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGCHLD])
+                for each in (asker.detach(), files[0], *replies.values()):
+                    os.close(each)
+                _become(json.loads(message), *files[1:])
+            replies[process] = files[0]
+            _tell(files[0], process)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGCHLD])
+            for each in files[1:]:
                 os.close(each)
 
 
-def _let_go(how: int) -> None:
-    """Wait for the processes that watch and have ended, or for all of them."""
-    with suppress(ChildProcessError):
-        while os.waitpid(-1, how)[0]:
-            pass
-
-
-def _watch(asked: Mapping[str, Any], reply: int, *files: int) -> NoReturn:
-    """Start what was asked for; reply with its number, and with its exit status when it ends."""
-    process = os.fork()
-    if process == 0:
-        os.close(reply)
-        _become(asked, *files)
-    os.write(reply, str(process).encode())
-    for each in files:
-        os.close(each)
-    code = os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
+def _tell(reply: int, number: int) -> None:
     with suppress(BrokenPipeError):
-        os.write(reply, str(code).encode())
-    os._exit(0)
+        os.write(reply, b"%16d" % number)
 
 
 def _become(asked: Mapping[str, Any], out: int, err: int, *others: int) -> NoReturn:

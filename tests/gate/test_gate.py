@@ -298,21 +298,21 @@ def test_a_benchmark_that_fails_on_the_heads_side_ends_no_other(
     repository: Repository, fault: str, told: str
 ) -> None:
     step = "def step(variant):\n    global now\n"
-    change = f"{step}    if variant == 'gated':\n        {fault}\n"
+    change = f"{step}    if variant == 'elman':\n        {fault}\n"  # the first of both
     repository.replace("Broken gate", "mini/harness.py", step, change)
     done = gate(repository, "--base", "main~1", *SOON)
     assert done.returncode == ExitCode.RUNS_FAILED, done.stderr
     assert (
-        "### Failed: gated failed on the head's side; elman the same; elman with equal scores."
+        "### Failed: elman failed on the head's side; gated the same; gated with equal scores."
         in done.stdout
     )
     assert told in done.stdout
-    assert rows_of(done.stdout)["gated"][0] == "**failed**"
+    assert rows_of(done.stdout)["elman"][0] == "**failed**"
 
     back = gate(repository, "--base", "main", "--head", "main~1", *SOON)
     assert back.returncode == ExitCode.GATE_UNDECIDED, back.stderr
-    assert "### Undecided: gated not comparable; elman the same" in back.stdout
-    assert rows_of(back.stdout)["gated"][0] == "not comparable"
+    assert "### Undecided: elman not comparable; gated the same" in back.stdout
+    assert rows_of(back.stdout)["elman"][0] == "not comparable"
     assert "the base fails in it" in back.stdout
 
 

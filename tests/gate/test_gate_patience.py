@@ -10,7 +10,7 @@ import pytest
 from seqbench.gate import pairs, processes, sides
 from seqbench.gate.processes import EndedError, ForeignVersionError, LateError, Side, VersionError
 from seqbench.gate.rules import Rules
-from seqbench.gate.running import Outcome, run_gate
+from seqbench.gate.running import FIRST_READINGS, FIRST_SEEDS, Outcome, run_gate
 from seqbench.gate.sides import ORDERS, Sides, allow
 from seqbench.gate.verdicts import Verdict
 from seqbench.gate.versions import Version, check_out_versions
@@ -72,6 +72,19 @@ def test_a_python_that_cannot_be_run_is_told(tmp_path: Path) -> None:
     version = Version("main", "c" * 40, "", False, tmp_path, python="/etc/passwd")
     with pytest.raises(VersionError, match="/etc/passwd cannot be run: Permission denied"):
         Side("base", version, Path("works.py"))
+
+
+def test_processes_that_a_version_starts_import_its_code_too(tmp_path: Path) -> None:
+    (tmp_path / "src").mkdir()
+    (tmp_path / "src" / "inside.py").write_text("print('inside was imported')")
+    start = "raise ValueError(subprocess.check_output([sys.executable, '-c', 'import inside']))"
+    (tmp_path / "works.py").write_text(f"import subprocess, sys\n{start}\n")
+    one = Side("head", Version("main", "c" * 40, "", False, tmp_path), Path("works.py"))
+    try:
+        with pytest.raises(VersionError, match="inside was imported"):
+            one.ask("load")
+    finally:
+        one.end()
 
 
 class Asked:
@@ -176,6 +189,10 @@ def test_a_head_that_hangs_fails_and_starves_nobody(
     elman, gated = measure(repository, monkeypatch).cases
     assert elman.score is not None
     assert (elman.time.verdict, elman.score.verdict) == (Verdict.SAME, Verdict.EQUAL)
+    assert (elman.score.count, len(elman.base_bytes)) == (
+        FIRST_SEEDS,
+        FIRST_READINGS * elman.has_memory,
+    )
     assert gated.time.verdict == Verdict.FAILED
     assert "no response within" in gated.failure
 
