@@ -1,8 +1,9 @@
 """Commands in processes of their own, forked from one that has imported what takes seconds.
 
 It has other people's packages only: each command, and each process that a command starts with
-`multiprocessing`, imports seqbench anew. Where the start of an interpreter is the thing tested, a
-test starts one.
+`multiprocessing`, imports seqbench anew. The gate's agents are forked from another one, which has
+imported only what they import: without torch, a process is forked ten times as fast. Where the
+start of an interpreter is the thing tested, a test starts one.
 """
 
 import atexit
@@ -24,7 +25,7 @@ from importlib import import_module
 from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryFile
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import IO, Any, NoReturn, Self
 
 PACKAGES = (
@@ -44,6 +45,8 @@ PACKAGES = (
     "psutil",
 )
 
+LIGHT_PACKAGES = ("seqbench.gate.agent", "seqbench.gate.benchmark", "random")
+"""What an agent of the gate imports, and the project whose work it measures."""
 
 SMALL_LIMITS = {"MATRIX_SIZES": {"cpu": (16, 32)}, "COPIED_BYTES": {"cpu": 1 << 12}}
 """Of `timing.peak`: every run measures the machine's limits, here on little matrices."""
@@ -89,8 +92,56 @@ def run_seqbench(
         return subprocess.CompletedProcess(list(map(str, words)), command.wait(), said, err)
 
 
-class Command:
-    """``python -m seqbench`` that goes on beside the test, with what a `subprocess.Popen` has.
+class Forked:
+    """A process that was forked for this one, with what a `subprocess.Popen` has.
+
+    Parameters
+    ----------
+    forker
+        What is asked for it.
+    asked
+        What it is to do: see `_become`.
+    files
+        Descriptors for its screen, for its errors, and others that it gets.
+    """
+
+    def __init__(self, forker: socket.socket, asked: Mapping[str, Any], *files: int) -> None:
+        self._watcher, theirs = socket.socketpair()
+        with theirs:
+            message = json.dumps({**asked, "descriptors": files[2:]}).encode()
+            socket.send_fds(forker, [message], [theirs.fileno(), *files])
+        self.pid = self._receive(600)  # on a machine with much else to do
+        self.returncode: int | None = None
+
+    def _receive(self, within_s: float) -> int:
+        self._watcher.settimeout(within_s)
+        return int(self._watcher.recv(16, socket.MSG_WAITALL))
+
+    def poll(self) -> int | None:
+        """Return the exit status, None while it goes on."""
+        with suppress(BlockingIOError):
+            self.wait(0)
+        return self.returncode
+
+    def wait(self, timeout: float = 600) -> int:
+        """Return the exit status when it has ended."""
+        if self.returncode is None:
+            self.returncode = self._receive(timeout)
+            self._watcher.close()
+        return self.returncode
+
+    def send_signal(self, number: int) -> None:
+        """Send a signal to it if it goes on."""
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        """Kill it if it goes on."""
+        self.send_signal(signal.SIGKILL)
+
+
+class Command(Forked):
+    """``python -m seqbench`` that goes on beside the test.
 
     Parameters
     ----------
@@ -118,13 +169,8 @@ class Command:
         asked["env"] = {**os.environ, "COLUMNS": "200", **asked.get("env", {})}
         asked["path"] = [str(cwd), *asked.get("path", [])]
         self._said, self._err = TemporaryFile(), TemporaryFile()  # noqa: SIM115
-        self._watcher, theirs = socket.socketpair()
         screen = self._said.fileno() if out is None else out
-        with theirs:
-            files = [screen, self._err.fileno(), theirs.fileno()]
-            socket.send_fds(_start_forker(), [_pack(asked)], files)
-        self.pid = self._receive(600)  # on a machine with much else to do
-        self.returncode: int | None = None
+        super().__init__(_start_forker(), asked, screen, self._err.fileno())
 
     def __enter__(self) -> Self:
         return self
@@ -132,25 +178,8 @@ class Command:
     def __exit__(self, *error: object) -> None:
         self.kill()
         self.wait()
-        for each in (self._watcher, self._said, self._err):
+        for each in (self._said, self._err):
             each.close()
-
-    def _receive(self, within_s: float) -> int:
-        self._watcher.settimeout(within_s)
-        return int(self._watcher.recv(16))
-
-    def poll(self) -> int | None:
-        """Return the exit status, None while it goes on."""
-        if self.returncode is None:
-            with suppress(BlockingIOError):
-                self.returncode = self._receive(0)
-        return self.returncode
-
-    def wait(self, timeout: float = 600) -> int:
-        """Return the exit status when it has ended."""
-        if self.returncode is None:
-            self.returncode = self._receive(timeout)
-        return self.returncode
 
     def communicate(self, timeout: float = 600) -> tuple[str, str]:
         """Return what it has said, to the screen and as errors, when it has ended."""
@@ -161,26 +190,55 @@ class Command:
         """Return what it has said to the screen so far."""
         return _read(self._said)
 
-    def send_signal(self, number: int) -> None:
-        """Send a signal to it if it goes on."""
-        if self.poll() is None:
-            os.kill(self.pid, number)
 
-    def kill(self) -> None:
-        """Kill it if it goes on."""
-        self.send_signal(signal.SIGKILL)
+def start_agent(
+    command: Sequence[str],
+    cwd: Path,
+    env: Mapping[str, str],
+    pass_fds: Sequence[int],
+    stdin: int,
+    stdout: IO[bytes],
+    stderr: IO[bytes],
+) -> "Forked | subprocess.Popen[bytes]":
+    """Start an agent of the gate, as `subprocess.Popen` would; forked if it is this Python's."""
+    python, program, *words = command
+    if python != sys.executable:
+        files: dict[str, Any] = {"stdin": stdin, "stdout": stdout, "stderr": stderr}
+        return subprocess.Popen(command, cwd=cwd, env=env, pass_fds=pass_fds, **files)
+    inherited = filter(None, env.get("PYTHONPATH", "").split(os.pathsep))
+    asked = {
+        "program": program,
+        "words": words,
+        "cwd": str(cwd),
+        "env": dict(env),
+        "path": [str(Path(program).parent), *inherited],
+        "strict": False,
+        "memory": None,
+    }
+    return Forked(_start_light_forker(), asked, stdout.fileno(), stderr.fileno(), *pass_fds)
+
+
+FORKING = SimpleNamespace(**vars(subprocess) | {"Popen": start_agent})
+"""What stands for the gate's `subprocess`, so that its agents are forked."""
+
+_light_forker: list[socket.socket] = []
+"""What is asked for agents, in a process that was forked for a test."""
+
+
+def _start_light_forker() -> socket.socket:
+    return _light_forker[0] if _light_forker else _start_forker(light=True)
 
 
 @cache
-def _start_forker() -> socket.socket:
+def _start_forker(light: bool = False) -> socket.socket:
     """Start the process that forks; return what it is asked through."""
     ours, theirs = socket.socketpair()
-    code = f"from tests.processes import serve; serve({theirs.fileno()})"
+    places = [theirs.fileno(), *([] if light else [_start_light_forker().fileno()])]
     process = subprocess.Popen(
-        [sys.executable, "-c", code],
+        [sys.executable, "-c", f"from tests.processes import serve; serve(*{places})"],
         cwd=Path(__file__).parents[1],
         env=os.environ | {"MPLBACKEND": "agg"},
-        pass_fds=[theirs.fileno()],
+        pass_fds=places,
     )
     theirs.close()
 
@@ -192,61 +250,61 @@ def _start_forker() -> socket.socket:
     return ours
 
 
-def _pack(asked: Mapping[str, Any]) -> bytes:
-    return json.dumps(asked).encode()
-
-
 def _read(file: IO[bytes]) -> str:
     """Return the whole of a file, whose place in it a process that writes may share."""
     return os.pread(file.fileno(), os.fstat(file.fileno()).st_size, 0).decode()
 
 
-def serve(place: int) -> None:
+def serve(place: int, light_place: int | None = None) -> None:
     """Import, then answer until nobody asks any more."""
-    for name in PACKAGES:
+    if light_place is not None:
+        _light_forker.append(socket.socket(fileno=light_place))
+    for name in LIGHT_PACKAGES if light_place is None else PACKAGES:
         import_module(name)
     import_module("torch").set_num_threads(1)  # tests beside each other leave no core idle
     gc.freeze()
+    replies: dict[int, int] = {}
+
+    def tell_ends(how: int = os.WNOHANG) -> None:
+        """Reply with the exit statuses of those that have ended, or of all when they end."""
+        with suppress(ChildProcessError):
+            while (ended := os.waitpid(-1, how))[0]:
+                _tell(replies[ended[0]], os.waitstatus_to_exitcode(ended[1]))
+                os.close(replies.pop(ended[0]))
+
+    signal.signal(signal.SIGCHLD, lambda *_: tell_ends())
     with socket.socket(fileno=place) as asker:
         while True:
-            message, files, _, _ = socket.recv_fds(asker, 1 << 20, 3)
-            _let_go(os.WNOHANG if message else 0)
+            message, files, _, _ = socket.recv_fds(asker, 1 << 20, 4)
+            signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGCHLD])
             if not message:
-                return
-            if os.fork() == 0:
-                asker.close()
-                _watch(json.loads(message), *files)
-            for each in files:
+                return tell_ends(how=0)
+            process = os.fork()
+            if process == 0:
+                signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+                signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGCHLD])
+                for each in (asker.detach(), files[0], *replies.values()):
+                    os.close(each)
+                _become(json.loads(message), *files[1:])
+            replies[process] = files[0]
+            _tell(files[0], process)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGCHLD])
+            for each in files[1:]:
                 os.close(each)
 
 
-def _let_go(how: int) -> None:
-    """Wait for the processes that watch and have ended, or for all of them."""
-    with suppress(ChildProcessError):
-        while os.waitpid(-1, how)[0]:
-            pass
-
-
-def _watch(asked: Mapping[str, Any], out: int, err: int, reply: int) -> NoReturn:
-    """Start what was asked for; reply with its number, and with its exit status when it ends."""
-    process = os.fork()
-    if process == 0:
-        os.close(reply)
-        _become(asked, out, err)
-    os.write(reply, str(process).encode())
-    for each in (out, err):
-        os.close(each)
-    code = os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
+def _tell(reply: int, number: int) -> None:
     with suppress(BrokenPipeError):
-        os.write(reply, str(code).encode())
-    os._exit(0)
+        os.write(reply, b"%16d" % number)
 
 
-def _become(asked: Mapping[str, Any], out: int, err: int) -> NoReturn:
+def _become(asked: Mapping[str, Any], out: int, err: int, *others: int) -> NoReturn:
     """Turn this process into the one that was asked for."""
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.dup2(out, 1)
     os.dup2(err, 2)
+    for each, descriptor in zip(others, asked["descriptors"], strict=True):
+        os.dup2(each, descriptor)
     sys.stdout = os.fdopen(1, "w", closefd=False)
     sys.stderr = os.fdopen(2, "w", buffering=1, errors="backslashreplace", closefd=False)
     os.chdir(asked["cwd"])

@@ -56,9 +56,10 @@ def check_origin(root: Path, folders: Sequence[Path], checked: set[tuple[str, st
         place = Path(origin).resolve()
         if not place.is_relative_to(whole):
             installed = package == LENT or is_installed(place) or _belongs(package)
-            named_alike = package in sys.stdlib_module_names  # "types.py" shadows nothing here
-            own = _has_itself(name, folders) or _has_copy(whole, package, place)
-            if not installed or (not named_alike and own):
+            shadows = package not in sys.stdlib_module_names  # "types.py" shadows nothing here
+            if not installed or (
+                shadows and (_has_itself(name, folders) or _has_copy(whole, package, place))
+            ):
                 raise ForeignCodeError(
                     f"{package} was imported from {origin}, not from the version in {root}"
                 )
@@ -161,5 +162,11 @@ def is_installed(place: Path) -> bool:
     """Return whether a file is of the standard library or of an installed package."""
     if _INSTALLED & set(place.parts):
         return True
+    return any(place.is_relative_to(each) for each in _find_installations())
+
+
+@cache
+def _find_installations() -> frozenset[Path]:
+    """Return the folders of the standard library and of installed packages."""
     kinds = ("stdlib", "platstdlib", "purelib", "platlib")
-    return any(place.is_relative_to(Path(sysconfig.get_path(each)).resolve()) for each in kinds)
+    return frozenset(Path(sysconfig.get_path(each)).resolve() for each in kinds)

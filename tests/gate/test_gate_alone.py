@@ -13,7 +13,7 @@ import pytest
 from seqbench.errors import ExitCode
 from seqbench.gate.processes import Side, VersionError
 from seqbench.gate.versions import Version
-from tests.repositories import BENCHMARKS, OWN_CLOCK, Repository
+from tests.repositories import BENCHMARKS, OWN_CLOCK, SOON, Repository
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "gate.md").read_text()
@@ -51,7 +51,7 @@ def test_the_gate_runs_with_the_packages_that_its_page_names(tmp_path: Path) -> 
     repository.replace("Slow", "mini/harness.py", "now += ", "now += 1.2 * ")
     path = os.pathsep.join([str(tmp_path), str(ROOT)])
     done = subprocess.run(
-        [sys.executable, str(OWN_CLOCK), "gate", "--base", "main~1", "--error-rate", "0.9"],
+        [sys.executable, str(OWN_CLOCK), "gate", "--base", "main~1", *SOON],
         cwd=repository.folder,
         capture_output=True,
         text=True,

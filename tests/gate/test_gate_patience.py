@@ -7,14 +7,15 @@ from typing import Any, cast
 
 import pytest
 
-from seqbench.gate import processes, sides
+from seqbench.gate import pairs, processes, sides
 from seqbench.gate.processes import EndedError, ForeignVersionError, LateError, Side, VersionError
 from seqbench.gate.rules import Rules
-from seqbench.gate.running import Outcome, run_gate
+from seqbench.gate.running import FIRST_READINGS, FIRST_SEEDS, Outcome, run_gate
 from seqbench.gate.sides import ORDERS, Sides, allow
 from seqbench.gate.verdicts import Verdict
 from seqbench.gate.versions import Version, check_out_versions
 from tests.gate.test_gate_cases import VERSION
+from tests.processes import FORKING
 from tests.repositories import OWN_CLOCK, Repository
 
 WORKS = """
@@ -71,6 +72,19 @@ def test_a_python_that_cannot_be_run_is_told(tmp_path: Path) -> None:
     version = Version("main", "c" * 40, "", False, tmp_path, python="/etc/passwd")
     with pytest.raises(VersionError, match="/etc/passwd cannot be run: Permission denied"):
         Side("base", version, Path("works.py"))
+
+
+def test_processes_that_a_version_starts_import_its_code_too(tmp_path: Path) -> None:
+    (tmp_path / "src").mkdir()
+    (tmp_path / "src" / "inside.py").write_text("print('inside was imported')")
+    start = "raise ValueError(subprocess.check_output([sys.executable, '-c', 'import inside']))"
+    (tmp_path / "works.py").write_text(f"import subprocess, sys\n{start}\n")
+    one = Side("head", Version("main", "c" * 40, "", False, tmp_path), Path("works.py"))
+    try:
+        with pytest.raises(VersionError, match="inside was imported"):
+            one.ask("load")
+    finally:
+        one.end()
 
 
 class Asked:
@@ -156,10 +170,12 @@ TRAIN = "def train(variant, seed):\n"
 HANG = "    if variant == 'gated':\n        import time; time.sleep(1000)\n"
 
 
-def measure(repository: Repository, monkeypatch: pytest.MonkeyPatch, budget_s: float) -> Outcome:
+def measure(repository: Repository, monkeypatch: pytest.MonkeyPatch) -> Outcome:
     monkeypatch.setattr(processes, "AGENT", OWN_CLOCK.with_name("agent.py"))
+    monkeypatch.setattr(processes, "subprocess", FORKING)
+    monkeypatch.setattr(pairs, "_LOOK_S", 0.0)
     monkeypatch.setattr(sides, "LEAST_PATIENCE_S", 1.0)
-    rules = Rules(budget_s=budget_s, error_rate=0.9)
+    rules = Rules(budget_s=12.0, error_rates={"elman": 0.9, "gated": 0.9})
     with check_out_versions(repository.folder, "main~1", "main") as versions:
         return run_gate(versions, Path("benchmarks/gate.py"), rules)
 
@@ -170,9 +186,13 @@ def test_a_head_that_hangs_fails_and_starves_nobody(
 ) -> None:
     repository = Repository(tmp_path / "mini")
     repository.replace("Hang", "mini/harness.py", where, where + HANG)
-    elman, gated = measure(repository, monkeypatch, 40.0).cases
+    elman, gated = measure(repository, monkeypatch).cases
     assert elman.score is not None
     assert (elman.time.verdict, elman.score.verdict) == (Verdict.SAME, Verdict.EQUAL)
+    assert (elman.score.count, len(elman.base_bytes)) == (
+        FIRST_SEEDS,
+        FIRST_READINGS * elman.has_memory,
+    )
     assert gated.time.verdict == Verdict.FAILED
     assert "no response within" in gated.failure
 
@@ -183,7 +203,7 @@ def test_a_base_whose_training_takes_longer_than_its_share_is_undecided(
     repository = Repository(tmp_path / "mini")
     repository.replace("Train long", "mini/harness.py", TRAIN, TRAIN + HANG)
     repository.replace("Train shortly", "mini/harness.py", HANG, "")
-    elman, gated = measure(repository, monkeypatch, 30.0).cases
+    elman, gated = measure(repository, monkeypatch).cases
     assert elman.score is not None
     assert gated.score is not None
     assert (elman.score.verdict, gated.score.verdict) == (Verdict.EQUAL, Verdict.INCONCLUSIVE)
