@@ -219,4 +219,5 @@ def format_command(request: Request) -> str:
     words += [f"--plugin {quote(plugin.name)}" for plugin in request.plugins]
     words += ["--allow-changed-data"] if request.allow_changed_data else []
     words += ["--data DIR"] if request.data is not None else []
+    words += ["--save-checkpoints"] if request.keep_weights else []
     return " ".join(words + ([f"--name {request.name}"] if request.name else []))

@@ -45,6 +45,8 @@ def report(
 ) -> None:
     """Make reports/NAME/README.md and its figures from results/NAME, and reports/README.md.
 
+    NAME may be local: the report of results/local/NAME goes to reports/local/NAME.
+
     A result that cannot be read does not stop the others. With --label, a name must be that of a
     variant or a group in every result that is named.
     """

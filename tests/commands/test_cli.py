@@ -47,10 +47,6 @@ def test_the_main_job_leaves_csv_figures_and_a_report(tmp_path: Path) -> None:
     assert command == results.environment["command"].replace("0,1", "2")
     assert results.environment["command"] in (report / "README.md").read_text()
 
-    again = seqbench("report", "quick", cwd=tmp_path)
-    assert again.returncode == ExitCode.OK
-    assert again.stdout.split() == ["report:", "reports/local/quick/README.md"]
-
 
 def test_a_run_of_ones_own_is_a_grid_of_the_options(tmp_path: Path) -> None:
     done = seqbench(
@@ -60,7 +56,8 @@ def test_a_run_of_ones_own_is_a_grid_of_the_options(tmp_path: Path) -> None:
         "--train-examples", "64", "--threads", "1", cwd=tmp_path,
     )  # fmt: skip
     assert done.returncode == ExitCode.OK, done.stderr
-    runs = load_results(tmp_path / "results" / "local" / "mine").runs
+    results = load_results(tmp_path / "results" / "local" / "mine")
+    runs = results.runs
     assert list(zip(runs["hidden_size"], runs["variant"], strict=True)) == [
         (2, "rnn"), (2, "gru"), (3, "rnn"), (3, "gru"),
     ]  # fmt: skip
@@ -69,6 +66,7 @@ def test_a_run_of_ones_own_is_a_grid_of_the_options(tmp_path: Path) -> None:
     assert set(runs["suite"]) == {"custom"}
     kept = (tmp_path / "results" / "local" / "mine" / "checkpoints").glob("*.ckpt")
     assert {path.stem for path in kept} == set(runs["run_id"])
+    assert results.environment["command"].endswith(" --save-checkpoints --name mine")
 
 
 @pytest.mark.parametrize(
@@ -259,6 +257,7 @@ def test_only_publish_writes_where_git_looks(tmp_path: Path) -> None:
         assert ("## Beside the published result" in own) is (not more)
         assert published.read_bytes() == page
     looked_up = seqbench("report", "mine", cwd=tmp_path)
+    assert looked_up.stdout.split() == ["report:", "reports/mine/README.md"]
     assert looked_up.stderr == "mine is results/mine; local/mine is results/local/mine\n"
     refused = seqbench("run", *words, "--publish", "--results", "results", cwd=tmp_path)
     assert refused.returncode == ExitCode.BAD_USE
