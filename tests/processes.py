@@ -6,6 +6,9 @@ test starts one.
 """
 
 import atexit
+import compileall
+import ctypes
+import fcntl
 import gc
 import json
 import multiprocessing.util
@@ -16,6 +19,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -23,6 +27,7 @@ from functools import cache
 from importlib import import_module
 from itertools import pairwise
 from pathlib import Path
+from py_compile import PycInvalidationMode
 from tempfile import TemporaryFile
 from types import ModuleType
 from typing import IO, Any, NoReturn, Self
@@ -47,6 +52,8 @@ PACKAGES = (
 
 SMALL_LIMITS = {"MATRIX_SIZES": {"cpu": (16, 32)}, "COPIED_BYTES": {"cpu": 1 << 12}}
 """Of `timing.peak`: every run measures the machine's limits, here on little matrices."""
+
+_ADOPT_ORPHANS = 36  # Linux's PR_SET_CHILD_SUBREAPER
 
 
 def run_seqbench(
@@ -197,7 +204,12 @@ def _read(file: IO[bytes]) -> str:
 
 
 def serve(place: int) -> None:
-    """Import, then answer until nobody asks any more."""
+    """Import, then answer until nobody asks any more.
+
+    Seqbench is compiled here, once: where Python writes no bytecode, each process would do that.
+    """
+    package = Path(__file__).parents[1] / "seqbench"
+    compileall.compile_dir(package, quiet=2, invalidation_mode=PycInvalidationMode.CHECKED_HASH)
     for name in PACKAGES:
         import_module(name)
     gc.freeze()
@@ -255,18 +267,8 @@ def _become(asked: Mapping[str, Any], out: int, err: int) -> NoReturn:
         sys.warnoptions[:] = ["error"]
         warnings.resetwarnings()
         warnings.simplefilter("error")
-    imported = frozenset(sys.modules)
-    start_anew = multiprocessing.util.spawnv_passfds
-
-    def start(program: bytes, words: Sequence[Any], files: Sequence[int]) -> int:
-        if any("resource_tracker" in os.fsdecode(each) for each in words):
-            return int(start_anew(program, words, files))
-        process = os.fork()
-        if process == 0:
-            _become_python(words, imported, files)
-        return process
-
-    vars(multiprocessing.util)["spawnv_passfds"] = start
+    if sys.platform == "linux":
+        _let_workers_be_forked()
     program = asked["program"]
     sys.argv = [program or "seqbench", *asked["words"]]
     if program:
@@ -274,21 +276,77 @@ def _become(asked: Mapping[str, Any], out: int, err: int) -> NoReturn:
     _end_as(lambda: runpy.run_module("seqbench", run_name="__main__", alter_sys=True))
 
 
-def _become_python(
-    words: Sequence[Any], imported: frozenset[str], files: Sequence[int]
-) -> NoReturn:
-    """Run ``python … -c code …`` as if nothing but ``imported`` was, with these files open."""
-    for name in sys.modules.keys() - imported:
-        del sys.modules[name]
-    sys.modules["__main__"] = ModuleType("__main__")
-    bounds = [2, *sorted(set(files)), os.sysconf("SC_OPEN_MAX")]
-    for before, after in pairwise(bounds):
+def _let_workers_be_forked() -> None:
+    """Let processes that `multiprocessing` starts from here be forked, as children of this one.
+
+    They are forked from one that stays as this one is now: what this one imports or patches later,
+    they do not have, as in an interpreter of their own.
+    """
+    start_anew = multiprocessing.util.spawnv_passfds
+    ctypes.CDLL(None).prctl(_ADOPT_ORPHANS, 1)
+    asker, theirs = socket.socketpair()
+    command = os.getpid()
+    if os.fork() == 0:
+        asker.close()
+        _fork_workers(command, theirs)
+    theirs.close()
+
+    def start(program: bytes, words: Sequence[Any], files: Sequence[int]) -> int:
+        told, files = list(map(os.fsdecode, words)), sorted(set(files))
+        if any("resource_tracker" in each for each in told):
+            return int(start_anew(program, words, files))
+        asked = {
+            "words": told,
+            "files": files,
+            "env": dict(os.environ),
+            "cwd": str(Path.cwd()),
+            "ignores": signal.getsignal(signal.SIGINT) == signal.SIG_IGN,
+        }
+        socket.send_fds(asker, [_pack(asked)], files)
+        return int(asker.recv(16))
+
+    vars(multiprocessing.util)["spawnv_passfds"] = start
+
+
+def _fork_workers(command: int, asker: socket.socket) -> NoReturn:
+    """Fork for a command until it is gone; it adopts each worker, whose parent ends at once."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    while True:
+        message, files, _, _ = socket.recv_fds(asker, 1 << 20, 100)
+        if not message:
+            os._exit(0)
+        parent = os.fork()
+        if parent == 0:
+            if os.fork():
+                os._exit(0)
+            while os.getppid() != command:
+                time.sleep(0.001)
+            asker.send(str(os.getpid()).encode())
+            asker.close()
+            _become_python(json.loads(message), files)
+        os.waitpid(parent, 0)
+        for each in files:
+            os.close(each)
+
+
+def _become_python(asked: Mapping[str, Any], files: Sequence[int]) -> NoReturn:
+    """Run ``python … -c code …`` with these files open, under the numbers that it knows."""
+    if not asked["ignores"]:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    os.chdir(asked["cwd"])
+    os.environ.clear()
+    os.environ.update(asked["env"])
+    above = max(asked["files"]) + 1
+    moved = [fcntl.fcntl(each, fcntl.F_DUPFD, above) for each in files]
+    for file, number in zip(moved, asked["files"], strict=True):
+        os.dup2(file, number)
+    for before, after in pairwise([2, *asked["files"], os.sysconf("SC_OPEN_MAX")]):
         os.closerange(before + 1, after)
-    told = list(map(os.fsdecode, words))
-    place = told.index("-c")
-    sys.argv = ["-c", *told[place + 2 :]]
+    sys.modules["__main__"] = ModuleType("__main__")
+    place = asked["words"].index("-c")
+    sys.argv = ["-c", *asked["words"][place + 2 :]]
     vars(import_module("seqbench.timing.peak")).update(SMALL_LIMITS)
-    _end_as(lambda: exec(told[place + 1], {}))
+    _end_as(lambda: exec(asked["words"][place + 1], {}))
 
 
 def _end_as(work: Callable[[], object]) -> NoReturn:
