@@ -91,6 +91,14 @@ def run_seqbench(
         return subprocess.CompletedProcess(list(map(str, words)), command.wait(), said, err)
 
 
+def run_code(folder: Path, code: str) -> None:
+    """Run a program of a few lines, which ends well."""
+    program = folder / "program.py"
+    program.write_text(code)
+    done = run_seqbench(cwd=folder, program=program)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 class Command:
     """``python -m seqbench`` that goes on beside the test, with what a `subprocess.Popen` has.
 
