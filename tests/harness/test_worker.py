@@ -109,17 +109,22 @@ from seqbench.models.native import NativeEncoder
 def counted(sizes):
     with Path("processes").open("a") as file:
         print(os.getpid(), file=file)
-    raise {error}("no more")
+    {statement}
 """
 
 
 @pytest.mark.parametrize(
-    ("error", "status", "workers"), [("MemoryError", "out-of-memory", 2), ("OSError", "failed", 1)]
+    ("statement", "status", "workers"),
+    [
+        ("raise MemoryError", "out-of-memory", 2),
+        ("os._exit(3)", "crashed", 2),
+        ("raise OSError", "failed", 1),
+    ],
 )
-def test_a_worker_whose_memory_ran_out_does_no_other_run(
-    tmp_path: Path, error: str, status: str, workers: int
+def test_a_worker_that_died_or_whose_memory_ran_out_does_no_other_run(
+    tmp_path: Path, statement: str, status: str, workers: int
 ) -> None:
-    (tmp_path / "counted.py").write_text(COUNTED.format(error=error))
+    (tmp_path / "counted.py").write_text(COUNTED.format(statement=statement))
     words = ("--plugin", "counted.py", "--variant", "counted", "--seeds", "2", "--name", "a")
     done = run_seqbench("run", *FAST, *words, cwd=tmp_path)
     assert done.returncode == ExitCode.RUNS_FAILED, done.stderr
