@@ -13,6 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+# torch's threads sleep while they wait for each other: a core that waits is no test's to use
+os.environ.setdefault("GOMP_SPINCOUNT", "0")
+
 import torch
 from hypothesis import settings
 from torch import Tensor

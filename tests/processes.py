@@ -7,6 +7,9 @@ start of an interpreter is the thing tested, a test starts one.
 """
 
 import atexit
+import compileall
+import ctypes
+import fcntl
 import gc
 import json
 import multiprocessing.util
@@ -17,6 +20,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -24,6 +28,7 @@ from functools import cache
 from importlib import import_module
 from itertools import pairwise
 from pathlib import Path
+from py_compile import PycInvalidationMode
 from tempfile import TemporaryFile
 from types import ModuleType, SimpleNamespace
 from typing import IO, Any, NoReturn, Self
@@ -50,6 +55,8 @@ LIGHT_PACKAGES = ("seqbench.gate.agent", "seqbench.gate.benchmark", "random")
 
 SMALL_LIMITS = {"MATRIX_SIZES": {"cpu": (16, 32)}, "COPIED_BYTES": {"cpu": 1 << 12}}
 """Of `timing.peak`: every run measures the machine's limits, here on little matrices."""
+
+_ADOPT_ORPHANS = 36  # Linux's PR_SET_CHILD_SUBREAPER
 
 
 def measure_small_limits() -> None:
@@ -90,6 +97,14 @@ def run_seqbench(
     with Command(words, cwd, out=out, **asked) as command:
         said, err = command.communicate()
         return subprocess.CompletedProcess(list(map(str, words)), command.wait(), said, err)
+
+
+def run_code(folder: Path, code: str) -> None:
+    """Run a program of a few lines, which ends well."""
+    program = folder / "program.py"
+    program.write_text(code)
+    done = run_seqbench(cwd=folder, program=program)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 class Forked:
@@ -256,12 +271,20 @@ def _read(file: IO[bytes]) -> str:
 
 
 def serve(place: int, light_place: int | None = None) -> None:
-    """Import, then answer until nobody asks any more."""
-    if light_place is not None:
+    """Import, then answer until nobody asks any more.
+
+    Seqbench is compiled here, once: where Python writes no bytecode, each process would do that.
+    """
+    if light_place is None:
+        for name in LIGHT_PACKAGES:
+            import_module(name)
+    else:
         _light_forker.append(socket.socket(fileno=light_place))
-    for name in LIGHT_PACKAGES if light_place is None else PACKAGES:
-        import_module(name)
-    import_module("torch").set_num_threads(1)  # tests beside each other leave no core idle
+        package = Path(__file__).parents[1] / "seqbench"
+        compileall.compile_dir(package, quiet=2, invalidation_mode=PycInvalidationMode.CHECKED_HASH)
+        for name in PACKAGES:
+            import_module(name)
+        import_module("torch").set_num_threads(1)  # tests beside each other leave no core idle
     gc.freeze()
     replies: dict[int, int] = {}
 
@@ -319,41 +342,86 @@ def _become(asked: Mapping[str, Any], out: int, err: int, *others: int) -> NoRet
         sys.warnoptions[:] = ["error"]
         warnings.resetwarnings()
         warnings.simplefilter("error")
-    imported = frozenset(sys.modules)
-    start_anew = multiprocessing.util.spawnv_passfds
-
-    def start(program: bytes, words: Sequence[Any], files: Sequence[int]) -> int:
-        if any("resource_tracker" in os.fsdecode(each) for each in words):
-            return int(start_anew(program, words, files))
-        process = os.fork()
-        if process == 0:
-            _become_python(words, imported, files)
-        return process
-
-    vars(multiprocessing.util)["spawnv_passfds"] = start
+    if sys.platform == "linux" and "torch" in sys.modules:
+        _let_workers_be_forked()
     program = asked["program"]
     sys.argv = [program or "seqbench", *asked["words"]]
     if program:
-        measure_small_limits()
         _end_as(lambda: runpy.run_path(program, run_name="__main__"))
     _end_as(lambda: runpy.run_module("seqbench", run_name="__main__", alter_sys=True))
 
 
-def _become_python(
-    words: Sequence[Any], imported: frozenset[str], files: Sequence[int]
-) -> NoReturn:
-    """Run ``python … -c code …`` as if nothing but ``imported`` was, with these files open."""
-    for name in sys.modules.keys() - imported:
-        del sys.modules[name]
-    sys.modules["__main__"] = ModuleType("__main__")
-    bounds = [2, *sorted(set(files)), os.sysconf("SC_OPEN_MAX")]
-    for before, after in pairwise(bounds):
+def _let_workers_be_forked() -> None:
+    """Let processes that `multiprocessing` starts from here be forked, as children of this one.
+
+    They are forked from one that stays as this one is now: what this one imports or patches later,
+    they do not have, as in an interpreter of their own.
+    """
+    start_anew = multiprocessing.util.spawnv_passfds
+    ctypes.CDLL(None).prctl(_ADOPT_ORPHANS, 1)
+    asker, theirs = socket.socketpair()
+    command = os.getpid()
+    if os.fork() == 0:
+        asker.close()
+        _fork_workers(command, theirs)
+    theirs.close()
+
+    def start(program: bytes, words: Sequence[Any], files: Sequence[int]) -> int:
+        told, files = list(map(os.fsdecode, words)), sorted(set(files))
+        if any("resource_tracker" in each for each in told):
+            return int(start_anew(program, words, files))
+        asked = {
+            "words": told,
+            "files": files,
+            "env": dict(os.environ),
+            "cwd": str(Path.cwd()),
+            "ignores": signal.getsignal(signal.SIGINT) == signal.SIG_IGN,
+        }
+        socket.send_fds(asker, [json.dumps(asked).encode()], files)
+        return int(asker.recv(16))
+
+    vars(multiprocessing.util)["spawnv_passfds"] = start
+
+
+def _fork_workers(command: int, asker: socket.socket) -> NoReturn:
+    """Fork for a command until it is gone; it adopts each worker, whose parent ends at once."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    while True:
+        message, files, _, _ = socket.recv_fds(asker, 1 << 20, 100)
+        if not message:
+            os._exit(0)
+        parent = os.fork()
+        if parent == 0:
+            if os.fork():
+                os._exit(0)
+            while os.getppid() != command:
+                time.sleep(0.001)
+            asker.send(str(os.getpid()).encode())
+            asker.close()
+            _become_python(json.loads(message), files)
+        os.waitpid(parent, 0)
+        for each in files:
+            os.close(each)
+
+
+def _become_python(asked: Mapping[str, Any], files: Sequence[int]) -> NoReturn:
+    """Run ``python … -c code …`` with these files open, under the numbers that it knows."""
+    if not asked["ignores"]:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    os.chdir(asked["cwd"])
+    os.environ.clear()
+    os.environ.update(asked["env"])
+    above = max(asked["files"]) + 1
+    moved = [fcntl.fcntl(each, fcntl.F_DUPFD, above) for each in files]
+    for file, number in zip(moved, asked["files"], strict=True):
+        os.dup2(file, number)
+    for before, after in pairwise([2, *asked["files"], os.sysconf("SC_OPEN_MAX")]):
         os.closerange(before + 1, after)
-    told = list(map(os.fsdecode, words))
-    place = told.index("-c")
-    sys.argv = ["-c", *told[place + 2 :]]
+    sys.modules["__main__"] = ModuleType("__main__")
+    place = asked["words"].index("-c")
+    sys.argv = ["-c", *asked["words"][place + 2 :]]
     measure_small_limits()
-    _end_as(lambda: exec(told[place + 1], {}))
+    _end_as(lambda: exec(asked["words"][place + 1], {}))
 
 
 def _end_as(work: Callable[[], object]) -> NoReturn:

@@ -15,7 +15,12 @@ EXAMPLE = Path(__file__).parents[1] / "examples" / "example.py"
 
 
 def test_the_example_draws_and_predicts(tmp_path: Path) -> None:
-    done = run_seqbench(cwd=tmp_path, program=EXAMPLE, strict=True)
+    program = tmp_path / "program.py"
+    program.write_text(
+        "import runpy\nfrom tests.processes import measure_small_limits\n"
+        f"measure_small_limits()\nrunpy.run_path({str(EXAMPLE)!r}, run_name='__main__')\n"
+    )
+    done = run_seqbench(cwd=tmp_path, program=program, strict=True, path=EXAMPLE.parents[1])
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
     runs = pd.read_csv(tmp_path / "results/local/example/runs.csv")

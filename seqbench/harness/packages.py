@@ -7,6 +7,8 @@ plain folder may precede an installed package.
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from email.message import Message
+from email.parser import HeaderParser
 from importlib.metadata import Distribution, PackageNotFoundError, distributions
 from importlib.util import find_spec
 from pathlib import Path
@@ -44,7 +46,7 @@ def find_version(name: str, modules: Iterable[str]) -> str:
     PackageNotFoundError
         If it is not installed.
     """
-    installed = [each.version for each in distributions(name=name) if _version_of(each)]
+    installed = [known for each in distributions(name=name) if (known := _version_of(each))]
     if not installed:
         raise PackageNotFoundError(name)
     places = [place for each in sorted(modules) if (place := _find_place(each))]
@@ -71,9 +73,15 @@ def _list_installed() -> Iterator[tuple[str, set[str]]]:
     """Yield the name and the modules of each distribution on the path."""
     for each in distributions():
         with suppress(Exception):  # what is there may be damaged in any way
-            name = each.metadata["Name"]
+            name = _read_metadata(each)["Name"]
             if name and not name.startswith("~"):  # left over by pip
                 yield name, _list_modules(each)
+
+
+def _read_metadata(found: Distribution) -> "Message[str, str]":
+    """Return the fields of a distribution, without the pages of text that follow them."""
+    text = next(filter(None, map(found.read_text, ("METADATA", "PKG-INFO", ""))), "")
+    return HeaderParser().parsestr(text)
 
 
 def _list_modules(found: Distribution) -> set[str]:
@@ -88,7 +96,7 @@ def _list_modules(found: Distribution) -> set[str]:
 def _version_of(found: Distribution) -> str | None:
     """Return the version of a distribution; None where its metadata are empty or damaged."""
     try:
-        return found.version or None
+        return _read_metadata(found)["Version"] or None
     except Exception:
         return None
 

@@ -39,11 +39,14 @@ def changed(before: dict[str, Any], apply: Change) -> dict[str, Any]:
 GPU = {"name": "H", "memory_bytes": 1, "compute_capability": "9.0", "driver": "1"}
 
 
+@pytest.fixture(scope="module")
+def described() -> dict[str, Any]:
+    return describe_environment()
+
+
 @pytest.fixture
-def here() -> dict[str, Any]:
-    described = describe_environment()
-    described["machine"]["gpus"] = [GPU]
-    return described
+def here(described: dict[str, Any]) -> dict[str, Any]:
+    return changed(described, change("machine.gpus", [GPU]))
 
 
 @pytest.mark.parametrize(

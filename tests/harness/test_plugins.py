@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import math
 import re
 import sys
 from collections.abc import Iterator
@@ -16,6 +15,7 @@ from seqbench.errors import ContractError, ExitCode, PluginError
 from seqbench.harness import plugins
 from seqbench.harness.plan import plan_runs
 from seqbench.harness.plugins import load_plugins
+from seqbench.harness.suites import SUITES
 from seqbench.models.model import VARIANTS
 from seqbench.results.reader import load_results
 from seqbench.tasks.task import TASKS
@@ -46,29 +46,20 @@ def test_a_plugins_members_are_listed_shown_run_and_reported(plugin: Path, tmp_p
 
     done = run_seqbench(
         "run", "--plugin", plugin, "--task", "brighter-half", "--variant", "running-mean,rnn",
-        "--epochs", "2", "--hidden-size", "4", "--name", "mine", "--report", cwd=tmp_path,
+        "--epochs", "2", "--hidden-size", "4", "--data", tmp_path, "--name", "mine", cwd=tmp_path,
     )  # fmt: skip
     assert done.returncode == ExitCode.OK, done.stderr
     results = load_results(tmp_path / "results" / "local" / "mine")
     assert results.runs["variant"].tolist() == ["running-mean", "rnn"]
-    assert "--plugin mine.py" in results.environment["command"]
+    digest = hashlib.sha256(plugin.read_bytes()).hexdigest()
+    assert results.environment["plugins"] == {"mine.py": digest}
+    assert results.environment["command"].endswith("--plugin mine.py --data DIR --name mine")
+    assert str(tmp_path) not in json.dumps(results.environment)
+    reported = run_seqbench("report", "mine", cwd=tmp_path)
+    assert reported.returncode == ExitCode.OK, "a report needs no plugin: it reads the CSV"
     page = (tmp_path / "reports" / "local" / "mine" / "README.md").read_text()
     assert "running-mean" in page
-    again = run_seqbench("report", "mine", cwd=tmp_path)
-    assert again.returncode == ExitCode.OK, "a report needs no plugin: it reads the CSV"
-
-
-def test_a_plugins_variant_joins_the_suites_that_run_every_variant(
-    plugin: Path, tmp_path: Path
-) -> None:
-    done = run_seqbench(
-        "run", "--plugin", plugin, "--epochs", "1", "--hidden-size", "4", "--seeds", "1",
-        cwd=tmp_path,
-    )  # fmt: skip
-    assert done.returncode == ExitCode.OK, done.stderr
-    assert "running-mean" in set(
-        load_results(tmp_path / "results" / "local" / "quick").runs["variant"]
-    )
+    assert f"Plugin `mine.py`: SHA-256 `{digest}`." in page
 
 
 def test_an_installed_package_announces_its_members(tmp_path: Path) -> None:
@@ -204,6 +195,12 @@ def fresh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     for name, module in tuple(sys.modules.items()):
         if str(getattr(module, "__dict__", {}).get("__file__")).startswith(str(tmp_path)):
             del sys.modules[name]
+
+
+@pytest.mark.usefixtures("fresh")
+def test_a_plugins_variant_joins_the_suites_that_run_every_variant(plugin: Path) -> None:
+    load_plugins([plugin])
+    assert "running-mean" in {spec.variant for spec in plan_runs(SUITES["quick"].grids)}
 
 
 @pytest.mark.parametrize(
@@ -439,6 +436,9 @@ def test_a_model_that_heeds_neither_layers_nor_units_is_shown_as_such(
 
 
 def test_the_pages_regression_reads_a_file_of_ones_own(plugin: Path, tmp_path: Path) -> None:
+    refused = run_seqbench("run", "--task", "weather.csv", "--variant", "rnn", cwd=tmp_path)
+    assert refused.returncode == ExitCode.BAD_USE
+    assert "--plugin my_file.py --task its-name" in refused.stderr
     days = [15 + 10 * ((day % 14) / 14) + (day * 37 % 11) / 5 for day in range(401)]
     rows = "".join(f"{day},{celsius}\n" for day, celsius in enumerate(days))
     write(tmp_path / "weather" / "temperatures.csv", "day,celsius\n" + rows)
@@ -459,6 +459,12 @@ def test_the_pages_regression_reads_a_file_of_ones_own(plugin: Path, tmp_path: P
     errors = [abs(one - other) for week in test for one, other in pairwise(week)]
     assert runs.loc["gru", "metric"] == "mean_absolute_error"
     assert runs.loc["gru", "baseline_score"] == pytest.approx(sum(errors) / len(errors), rel=1e-5)
+    assert re.search(r"tomorrow gru seed 0 on cpu: mean_absolute_error [\d.]+ °C, ", done.stdout)
+    assert (runs.loc["gru", "metric_unit"], runs.loc["gru", "higher_is_better"]) == ("°C", False)
+    page = (tmp_path / "reports" / "local" / "days" / "README.md").read_text()
+    assert re.search(r"best mean mean absolute error on `tomorrow` \(cpu\): [\d.]+ °C", page)
+    shown = run_seqbench("show", "tomorrow", "--plugin", plugin, cwd=tmp_path)
+    assert "Metric: mean_absolute_error in °C, lower is better" in shown.stdout
 
 
 BROKEN = '''
@@ -532,39 +538,3 @@ def test_members_without_a_word_of_explanation_are_listed(tmp_path: Path) -> Non
     listed = run_seqbench("list", "--plugin", "mine.py", cwd=tmp_path)
     assert listed.returncode == ExitCode.OK, listed.stderr
     assert "broken-task" in listed.stdout
-
-
-def test_the_report_names_the_plugins_digest(plugin: Path, tmp_path: Path) -> None:
-    done = run_seqbench(
-        "run", "--plugin", plugin, "--task", "brighter-half", "--variant", "running-mean",
-        "--epochs", "1", "--data", tmp_path, "--name", "mine", "--report", cwd=tmp_path,
-    )  # fmt: skip
-    assert done.returncode == ExitCode.OK, done.stderr
-    digest = hashlib.sha256(plugin.read_bytes()).hexdigest()
-    environment = load_results(tmp_path / "results" / "local" / "mine").environment
-    assert environment["plugins"] == {"mine.py": digest}
-    assert environment["command"].endswith("--plugin mine.py --data DIR --name mine")
-    assert str(tmp_path) not in json.dumps(environment)
-    page = (tmp_path / "reports" / "local" / "mine" / "README.md").read_text()
-    assert f"Plugin `mine.py`: SHA-256 `{digest}`." in page
-
-
-def test_a_file_of_ones_own_becomes_a_task(plugin: Path, tmp_path: Path) -> None:
-    """Run the page's example, on a year of made-up days."""
-    days = [f"{day},{10 + 8 * math.sin(day / 58):.2f}" for day in range(365)]
-    (tmp_path / "temperatures.csv").write_text("\n".join(["day,celsius", *days]))
-    refused = run_seqbench("run", "--task", "weather.csv", "--variant", "rnn", cwd=tmp_path)
-    assert refused.returncode == ExitCode.BAD_USE
-    assert "--plugin my_file.py --task its-name" in refused.stderr
-    done = run_seqbench(
-        "run", "--plugin", plugin, "--task", "tomorrow", "--variant", "rnn", "--epochs", "1",
-        "--hidden-size", "4", "--data", tmp_path, "--name", "mine", "--report", cwd=tmp_path,
-    )  # fmt: skip
-    assert done.returncode == ExitCode.OK, done.stderr
-    assert re.search(r"tomorrow rnn seed 0 on cpu: mean_absolute_error [\d.]+ °C, ", done.stdout)
-    (run,) = load_results(tmp_path / "results" / "local" / "mine").runs.to_dict("records")
-    assert (run["metric_unit"], run["higher_is_better"]) == ("°C", False)
-    page = (tmp_path / "reports" / "local" / "mine" / "README.md").read_text()
-    assert re.search(r"best mean mean absolute error on `tomorrow` \(cpu\): [\d.]+ °C", page)
-    shown = run_seqbench("show", "tomorrow", "--plugin", plugin, cwd=tmp_path)
-    assert "Metric: mean_absolute_error in °C, lower is better" in shown.stdout

@@ -69,7 +69,7 @@ def test_bad_runs_end_alone_and_are_taken_up_again_when_asked_for(
 ) -> None:
     words = ["--plugin", plugin, "--variant", ",".join(("rnn", *BAD, "gru")), "--epochs", "1"]
     words += ["--batch-size", "32", "--name", "a"]
-    with start(tmp_path, *words, "--timeout", "10", memory=12 << 30) as process:
+    with start(tmp_path, *words, "--timeout", "4", memory=12 << 30) as process:
         _, errors = process.communicate(timeout=300)
     assert process.returncode == ExitCode.RUNS_FAILED, errors
     assert "4 of 6 runs failed" in errors
@@ -85,7 +85,7 @@ def test_bad_runs_end_alone_and_are_taken_up_again_when_asked_for(
     assert runs.loc["breaking", "error"].startswith("ZeroDivisionError: ")
     assert runs.loc["crashing", "error"] == "its process was killed by SIGSEGV"
     assert "allocate memory" in runs.loc["hungry", "error"]
-    assert runs.loc["hanging", "error"] == "it exceeded the timeout of 10 s"
+    assert runs.loc["hanging", "error"] == "it exceeded the timeout of 4 s"
 
     mended = tmp_path / plugin
     mended.write_text(PLUGIN.replace("1 // 0", "1 // 1"))
@@ -93,6 +93,44 @@ def test_bad_runs_end_alone_and_are_taken_up_again_when_asked_for(
     again = run_seqbench("run", *FAST, *words, "--retry-failed", cwd=tmp_path)
     assert again.returncode == ExitCode.OK, again.stderr
     assert "2 of 3 runs are finished already" in again.stdout, again.stdout
+
+
+COUNTED = """
+import os
+from pathlib import Path
+
+from torch import nn
+
+from seqbench.models.model import VARIANTS
+from seqbench.models.native import NativeEncoder
+
+
+@VARIANTS.variant("counted")
+def counted(sizes):
+    with Path("processes").open("a") as file:
+        print(os.getpid(), file=file)
+    {statement}
+"""
+
+
+@pytest.mark.parametrize(
+    ("statement", "status", "workers"),
+    [
+        ("raise MemoryError", "out-of-memory", 2),
+        ("os._exit(3)", "crashed", 2),
+        ("raise OSError", "failed", 1),
+    ],
+)
+def test_a_worker_that_died_or_whose_memory_ran_out_does_no_other_run(
+    tmp_path: Path, statement: str, status: str, workers: int
+) -> None:
+    (tmp_path / "counted.py").write_text(COUNTED.format(statement=statement))
+    words = ("--plugin", "counted.py", "--variant", "counted", "--seeds", "2", "--name", "a")
+    done = run_seqbench("run", *FAST, *words, cwd=tmp_path)
+    assert done.returncode == ExitCode.RUNS_FAILED, done.stderr
+    runs = load_results(tmp_path / "results" / "local" / "a").runs
+    assert runs["status"].tolist() == [status, status]
+    assert len(set((tmp_path / "processes").read_text().split())) == workers
 
 
 def wait_for(condition: Callable[[], bool], process: Command) -> None:
@@ -112,9 +150,10 @@ def slow_run(tmp_path: Path) -> Iterator[Command]:
 
 
 def find_worker(process: Command) -> psutil.Process:
+    """Return the worker of a command: the last process that it started."""
     children = psutil.Process(process.pid).children()
-    (worker,) = (each for each in children if "resource_tracker" not in " ".join(each.cmdline()))
-    return worker
+    started = (each for each in children if "resource_tracker" not in " ".join(each.cmdline()))
+    return max(started, key=lambda each: each.create_time())
 
 
 def test_a_worker_that_is_killed_is_a_row(tmp_path: Path, slow_run: Command) -> None:
@@ -145,7 +184,7 @@ def test_an_interruption_ends_both_processes_and_says_how_to_go_on(
 
 
 def test_a_stopped_worker_times_out(tmp_path: Path) -> None:
-    words = ("--variant", "rnn", "--epochs", "2000", "--name", "a", "--timeout", "10")
+    words = ("--variant", "rnn", "--epochs", "2000", "--name", "a", "--timeout", "4")
     with start(tmp_path, *words) as process:
         wait_for(lambda: any((tmp_path / "results/local/a/.unfinished").glob("[!.]*")), process)
         find_worker(process).send_signal(signal.SIGSTOP)
@@ -266,15 +305,25 @@ if __name__ == "__main__":
 """
 
 
-def run_anew(
-    folder: Path, *words: str, program: str | None = None
-) -> subprocess.CompletedProcess[str]:
+def run_anew(folder: Path, *words: str, program: str) -> "subprocess.CompletedProcess[str]":
     """Run ``seqbench run`` as a shell would, in an interpreter of its own; its workers too."""
-    if program is None:
-        program = str(folder / "installed")
-        Path(program).write_text(INSTALLED)
     command = [sys.executable, program, "run", *FAST, *words]
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300)
+
+
+OWN = ("signal", "socket", "queue", "random", "statistics", "json", "pickle", "selectors", "copy")
+
+
+def write_own(folder: Path) -> None:
+    for name in OWN:
+        (folder / f"{name}.py").write_text("raise RuntimeError('this is not the one')\n")
+
+
+def test_files_of_ones_own_stand_in_for_none_of_pythons(tmp_path: Path) -> None:
+    write_own(tmp_path)
+    done = run_anew(tmp_path, "--variant", "rnn", "--epochs", "1", program="-mseqbench")
+    assert done.returncode == ExitCode.OK, done.stderr
+    assert "Traceback" not in done.stderr
 
 
 HASHED = """
@@ -292,29 +341,20 @@ with Path("hashes").open("a") as file:
 """
 
 
-def test_strings_hash_alike_in_every_worker(tmp_path: Path) -> None:
-    (tmp_path / "hashed.py").write_text(HASHED)
-    words = ["--plugin", "hashed.py", "--variant", "hashed,hashed-too", "--epochs", "1"]
-    done = run_anew(tmp_path, *words, "--seeds", "1")
-    assert done.returncode == ExitCode.OK, done.stderr
-    hashes = (tmp_path / "hashes").read_text().split()
-    assert sorted(hashes.count(each) for each in set(hashes)) == [1, 2], "the command's is another"
-
-
-OWN = ("signal", "socket", "queue", "random", "statistics", "json", "pickle", "selectors", "copy")
-
-
-@pytest.mark.parametrize("by", ["module", "script"])
-def test_files_of_ones_own_stand_in_for_none_of_pythons(tmp_path: Path, by: str) -> None:
-    for name in OWN:
-        (tmp_path / f"{name}.py").write_text("raise RuntimeError('this is not the one')\n")
-    script = tmp_path / "bin" / "installed"
-    script.parent.mkdir()
-    script.write_text(INSTALLED)
-    program = "-mseqbench" if by == "module" else str(script)
-    done = run_anew(tmp_path, "--variant", "rnn", "--epochs", "1", program=program)
+def test_strings_hash_alike_in_every_worker_and_a_script_has_pythons_own_modules(
+    tmp_path: Path,
+) -> None:
+    write_own(tmp_path)
+    plugin, script = tmp_path / "of-mine" / "hashed.py", tmp_path / "bin" / "installed"
+    for file, text in ((plugin, HASHED), (script, INSTALLED)):
+        file.parent.mkdir()
+        file.write_text(text)
+    words = ["--plugin", str(plugin), "--variant", "hashed,hashed-too", "--epochs", "1"]
+    done = run_anew(tmp_path, *words, "--seeds", "1", program=str(script))
     assert done.returncode == ExitCode.OK, done.stderr
     assert "Traceback" not in done.stderr
+    hashes = (tmp_path / "hashes").read_text().split()
+    assert sorted(hashes.count(each) for each in set(hashes)) == [1, 2], "the command's is another"
 
 
 SLOW = """
@@ -411,4 +451,4 @@ def test_what_a_plugin_patches_reaches_no_other(tmp_path: Path) -> None:
 
     plain = read_losses(run_seqbench("run", *FAST, *words, "--variant", "rnn,gru", cwd=tmp_path))
     words += ["--variant", "rnn,patching,gru", "--plugin", "patching.py"]
-    assert read_losses(run_anew(tmp_path, *words)) == plain
+    assert read_losses(run_seqbench("run", *FAST, *words, cwd=tmp_path)) == plain

@@ -1,7 +1,5 @@
 """The fused layers: equal to torch.nn's and to finite differences, through every read-out."""
 
-import subprocess
-import sys
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
@@ -19,6 +17,7 @@ from seqbench.models.fused_gru import FusedGruEncoder
 from seqbench.models.model import EncoderSizes
 from seqbench.models.native import NativeEncoder
 from seqbench.models.readout import READOUTS
+from tests.processes import run_code
 
 FUSED: dict[str, tuple[Callable[..., FusedEncoder], Callable[..., nn.RNNBase], dict[str, Any]]] = {
     "tanh": (FusedElmanEncoder, nn.RNN, {"nonlinearity": "tanh"}),
@@ -84,21 +83,21 @@ def test_blocks_cover_all_steps_from_either_end() -> None:
     assert from_end == [(4, 7), (1, 4), (0, 1)]
 
 
-def test_a_torch_without_torchscript_gives_outputs_and_gradients_equal_to_torchs_own() -> None:
+def test_a_torch_without_torchscript_gives_outputs_and_gradients_equal_to_torchs_own(
+    tmp_path: Path,
+) -> None:
     here = Path(__file__)
     tests = [
         f"{here}::test_fused_equals_native_in_outputs_and_every_gradient",
         f"{here}::test_blocks_of_steps_change_nothing",
     ]
-    code = (
-        "import sys, pytest, torch\n"
+    run_code(
+        tmp_path,
+        "import os, sys, pytest, torch\n"
         "del torch.jit.script\n"
-        f"sys.exit(pytest.main(['-q', '-p', 'no:cacheprovider', *{tests}]))"
+        f"os.chdir({str(here.parents[2])!r})\n"
+        f"sys.exit(pytest.main(['-q', '-p', 'no:cacheprovider', *{tests}]))",
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=here.parents[1], capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
 
 
 SCRIPTED = {

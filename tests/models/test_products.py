@@ -1,8 +1,6 @@
 """Operations by formula: equal to what torch counts, for everything registered, and by hand."""
 
 import re
-import subprocess
-import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -28,6 +26,7 @@ from seqbench.models.readout import READOUTS
 from seqbench.models.sequence_model import SequenceModel
 from seqbench.models.torch_flops import count_cudnn, count_cudnn_backward, count_run
 from tests.members import IMPLEMENTATIONS, cover_pairs
+from tests.processes import run_code
 
 NOTEBOOK = EncoderSizes(features=28, hidden=128, layers=2, time=28)
 OUTPUTS = 10
@@ -185,8 +184,11 @@ def test_cudnn_is_counted_without_it(
     assert packed == forwards
 
 
-def test_registering_twice_is_registering_once_and_importing_is_not_registering() -> None:
-    code = (
+def test_registering_twice_is_registering_once_and_importing_is_not_registering(
+    tmp_path: Path,
+) -> None:
+    run_code(
+        tmp_path,
         "import importlib\n"
         "from torch.utils.flop_counter import flop_registry\n"
         "before = set(flop_registry)\n"
@@ -197,9 +199,8 @@ def test_registering_twice_is_registering_once_and_importing_is_not_registering(
         "first = dict(flop_registry)\n"
         "assert set(first) == before | set(torch_flops.FORMULAS)\n"
         "importlib.reload(torch_flops).register_formulas()\n"
-        "assert flop_registry == first"
+        "assert flop_registry == first",
     )
-    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 class PluginsModel(nn.Module):

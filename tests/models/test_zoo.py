@@ -1,7 +1,6 @@
 """The zoo of torchrecurrent, and the zoo as an independent check of our own cells."""
 
-import subprocess
-import sys
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -13,6 +12,7 @@ from seqbench.models.indrnn import IndRnnLayer
 from seqbench.models.model import VARIANTS
 from seqbench.models.peephole import PeepholeLayer
 from seqbench.models.zoo import LEFT_OUT, find_layers, name_variant
+from tests.processes import run_code
 
 ZOO = [name for name in VARIANTS if name.startswith("zoo-")]
 
@@ -54,9 +54,12 @@ def test_every_layer_of_the_package_is_there_or_left_out_with_a_reason(package: 
         assert len(reason) > 20
 
 
-def test_without_the_package_nothing_is_registered_and_nothing_fails() -> None:
-    code = (
-        "import importlib.util\n"
+def test_without_the_package_nothing_is_registered_and_nothing_fails(tmp_path: Path) -> None:
+    run_code(
+        tmp_path,
+        "import importlib.util, sys\n"
+        "for name in [each for each in sys.modules if each.startswith('torchrecurrent')]:\n"
+        "    del sys.modules[name]\n"
         "find = importlib.util.find_spec\n"
         "hide = lambda name, *rest: None if name == 'torchrecurrent' else find(name, *rest)\n"
         "importlib.util.find_spec = hide\n"
@@ -64,9 +67,8 @@ def test_without_the_package_nothing_is_registered_and_nothing_fails() -> None:
         "from seqbench.models.model import VARIANTS\n"
         "assert 'lru' in VARIANTS\n"
         "assert not [name for name in VARIANTS if 'zoo' in name]\n"
-        "import sys; assert 'torchrecurrent' not in sys.modules"
+        "assert 'torchrecurrent' not in sys.modules",
     )
-    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_our_peephole_lstm_equals_the_packages(package: Any) -> None:

@@ -15,7 +15,7 @@ from tests.members import cover_pairs
 from tests.oracle import Trained, train
 
 VARIANTS = ("rnn", "birnn", "lstm", "bilstm", "gru", "bigru")
-EXAMPLES, BATCH, STEPS, EPOCHS = 40, 16, 30, 10
+EXAMPLES, BATCH, STEPS, EPOCHS = 40, 16, 12, 4
 TIME, FEATURES, OUTPUTS = 4, 3, 5
 
 

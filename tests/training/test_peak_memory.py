@@ -156,8 +156,8 @@ def test_a_long_lstm_keeps_seven_tensors_a_step() -> None:
         return work
 
     # four gates, the cell, its tanh and the state; the rest does not grow with the length
-    growth = measure(share(300)) - measure(share(100))
-    assert growth == 200 * 7 * batch * size * FLOAT
+    growth = measure(share(60)) - measure(share(20))
+    assert growth == 40 * 7 * batch * size * FLOAT
 
 
 MALLOC_FIELDS = ["arena", "ordblks", "smblks", "hblks", "hblkhd", "usmblks", "fsmblks"]
@@ -242,7 +242,7 @@ def test_the_same_step_needs_the_same_memory(
     train_long: Callable[..., Training], threads: int
 ) -> None:
     training = train_long(variant="gru", threads=threads, batch_size=64)
-    assert len({measure_training(training) for _ in range(5)}) == 1
+    assert len({measure_training(training) for _ in range(3)}) == 1
     assert {measure_training(train_long(variant="gru", threads=threads, batch_size=64))} == {
         measure_training(training)
     }
