@@ -270,21 +270,29 @@ def _read(file: IO[bytes]) -> str:
     return os.pread(file.fileno(), os.fstat(file.fileno()).st_size, 0).decode()
 
 
-def serve(place: int, light_place: int | None = None) -> None:
-    """Import, then answer until nobody asks any more.
-
-    Seqbench is compiled here, once: where Python writes no bytecode, each process would do that.
+def _import_for_commands() -> None:
+    """Import other people's packages, and compile seqbench: where Python writes no bytecode, each
+    process would do that.
     """
+    package = Path(__file__).parents[1] / "seqbench"
+    compileall.compile_dir(package, quiet=2, invalidation_mode=PycInvalidationMode.CHECKED_HASH)
+    for name in PACKAGES:
+        import_module(name)
+    import_module("torch").set_num_threads(1)  # tests beside each other leave no core idle
+
+
+def _import_for_agents() -> None:
+    for name in LIGHT_PACKAGES:
+        import_module(name)
+
+
+def serve(place: int, light_place: int | None = None) -> None:
+    """Import, then answer until nobody asks any more."""
     if light_place is None:
-        for name in LIGHT_PACKAGES:
-            import_module(name)
+        _import_for_agents()
     else:
         _light_forker.append(socket.socket(fileno=light_place))
-        package = Path(__file__).parents[1] / "seqbench"
-        compileall.compile_dir(package, quiet=2, invalidation_mode=PycInvalidationMode.CHECKED_HASH)
-        for name in PACKAGES:
-            import_module(name)
-        import_module("torch").set_num_threads(1)  # tests beside each other leave no core idle
+        _import_for_commands()
     gc.freeze()
     replies: dict[int, int] = {}
 

@@ -10,7 +10,8 @@ can hold.
 import warnings
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple, TypeVar
+from functools import cached_property
+from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Float
@@ -31,26 +32,35 @@ computed for them is not.
 BLOCK = 7
 """Steps that are computed together: few enough to stay in the cache."""
 
-Function = TypeVar("Function", bound=Callable[..., Any])
 
-
-def scripted(function: Function) -> Function:
-    """Return a function of tensors in TorchScript, which runs it without the GIL.
+class Scripted:
+    """A function of tensors in TorchScript, which runs it without the GIL: a decorator.
 
     It does the same as the function unchanged, which is what runs where a torch has no TorchScript
-    any more. Its types are plain ones, for TorchScript reads them.
+    any more. Its types are plain ones, for TorchScript reads them. It is compiled when it is first
+    called: whoever imports this does not wait for it.
     """
-    if not hasattr(torch.jit, "script"):
-        return function
-    with warnings.catch_warnings():  # it is deprecated, and nothing that needs no compiler follows
-        warnings.simplefilter("ignore", DeprecationWarning)
-        return torch.jit.script(function)  # type: ignore[no-any-return]
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self._function = function
+
+    def __call__(self, *arguments: Any, **named: Any) -> Any:
+        return self.compiled(*arguments, **named)
+
+    @cached_property
+    def compiled(self) -> Callable[..., Any]:
+        """The function that runs, a ``torch.jit.ScriptFunction`` where there is one."""
+        if not hasattr(torch.jit, "script"):
+            return self._function
+        with warnings.catch_warnings():  # deprecated; nothing that needs no compiler follows it
+            warnings.simplefilter("ignore", DeprecationWarning)
+            return torch.jit.script(self._function)  # type: ignore[no-any-return]
 
 
 class FusedLayer(NamedTuple):
     """One direction of one layer, h_0 = 0: what a fused recurrence brings.
 
-    Both functions are `scripted`. ``weights`` are those of input and state and their biases, as
+    Both functions are `Scripted`. ``weights`` are those of input and state and their biases, as
     torch.nn has them, ``reverse`` states whether the sequence is read from its end, ``block`` is
     `BLOCK`.
 

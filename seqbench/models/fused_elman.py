@@ -12,11 +12,11 @@ from torch import Tensor, nn
 from seqbench.models.fused import (
     FusedEncoder,
     FusedLayer,
+    Scripted,
     block_of,
     find_earlier,
     in_order,
     reach,
-    scripted,
 )
 from seqbench.models.model import EncoderSizes
 
@@ -32,7 +32,7 @@ class FusedElmanEncoder(FusedEncoder):
         return LAYERS[self.recurrence.mode]
 
 
-@scripted
+@Scripted
 def _run(
     inputs: Tensor, weights: list[Tensor], reverse: bool, block: int, relu: bool
 ) -> tuple[Tensor, list[Tensor]]:
@@ -68,7 +68,7 @@ def _run(
     return states, kept
 
 
-@scripted
+@Scripted
 def _differentiate(
     inputs: Tensor,
     weights: list[Tensor],

@@ -17,11 +17,11 @@ from torch import Tensor, nn
 from seqbench.models.fused import (
     FusedEncoder,
     FusedLayer,
+    Scripted,
     block_of,
     find_earlier,
     in_order,
     reach,
-    scripted,
 )
 from seqbench.models.model import EncoderSizes
 
@@ -64,7 +64,7 @@ def _fold(weights: list[Tensor]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     return of_input, (2 * of_hidden).roll(1, 0), from_input, from_hidden[2, 0]
 
 
-@scripted
+@Scripted
 def _run(
     inputs: Tensor, weights: list[Tensor], reverse: bool, block: int
 ) -> tuple[Tensor, list[Tensor]]:
@@ -116,7 +116,7 @@ def _find_factors(gates: Tensor, before: Tensor, factors: Tensor) -> None:
     torch.ops.aten.sigmoid_backward(of_z, z, grad_input=of_z)
 
 
-@scripted
+@Scripted
 def _differentiate(
     inputs: Tensor,
     weights: list[Tensor],

@@ -111,12 +111,12 @@ def test_a_plugin_that_cannot_be_used_is_named_with_its_fault(
         (
             "Encoding(steps, steps[:, -1][None])",
             "Encoding(steps[:, :2], steps[:, -1][None])",
-            "steps have shape (36, 2, 1), expected (batch, time, width) = (36, 4, 1)",
+            "steps have shape (72, 2, 1), expected (batch, time, width) = (72, 4, 1)",
         ),
         (
             "Encoding(steps, steps[:, -1][None])",
             "Encoding(steps, steps[:, -1])",
-            "final has shape (36, 1), expected (directions, batch, width ÷ directions)",
+            "final has shape (72, 1), expected (directions, batch, width ÷ directions)",
         ),
         ("self.scale * inputs", "undefined * inputs", "name 'undefined' is not defined"),
     ],

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from seqbench import models
-from seqbench.models.fused import FusedEncoder, block_of, reach
+from seqbench.models.fused import FusedEncoder, Scripted, block_of, reach
 from seqbench.models.fused_elman import FusedElmanEncoder
 from seqbench.models.fused_gru import FusedGruEncoder
 from seqbench.models.model import EncoderSizes
@@ -100,11 +100,11 @@ def test_a_torch_without_torchscript_gives_outputs_and_gradients_equal_to_torchs
     )
 
 
-SCRIPTED = {
-    f"{module}.{name}": function
+SCRIPTED: dict[str, Any] = {
+    f"{module}.{name}": function.compiled
     for _, module, _ in iter_modules(models.__path__)
     for name, function in vars(import_module(f"{models.__name__}.{module}")).items()
-    if isinstance(function, torch.jit.ScriptFunction)
+    if isinstance(function, Scripted)
 }
 
 
