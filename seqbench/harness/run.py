@@ -32,7 +32,7 @@ from seqbench.spec import RunSpec
 from seqbench.tasks.task import Task, TaskData, cut_training, fingerprint
 from seqbench.timing.contention import LoadWatch
 from seqbench.timing.speed import Measuring, forget_compiled
-from seqbench.training.allocator import imports_frozen
+from seqbench.training.allocator import no_garbage_collection
 from seqbench.training.checkpoint import dump_checkpoint
 from seqbench.training.determinism import Determinism
 from seqbench.training.equivalence import check_equivalence
@@ -76,7 +76,7 @@ class Run:
         """Run to the end, to a loss that is not finite, or to an error; record which it was."""
         status, error = "ok", None
         try:
-            with settings_kept(), imports_frozen(), self.determinism.active():
+            with settings_kept(), self.determinism.active():
                 if not self._go(epoch_finished):
                     status = "diverged"
                     error = f"a loss was not finite in epoch {len(self.traces.epochs)}"
@@ -149,8 +149,9 @@ class Run:
         check_equivalence(self.spec, self.task, data, traces.shares)
         counted = traces.flops_per_sample is not None
         measuring = Measuring(self.spec, self.task, data, traces.shares, counted=counted)
-        traces.timings += measuring.measure_limits()
-        traces.peak_memory_bytes = measuring.measure_memory()
+        with no_garbage_collection():  # one collection before both, which takes a while
+            traces.timings += measuring.measure_limits()
+            traces.peak_memory_bytes = measuring.measure_memory()
         if self.job.sampling is not None:
             traces.timings += measuring.measure_speed(self.job.sampling)
             traces.profile += measuring.profile_step()

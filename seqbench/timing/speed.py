@@ -29,9 +29,6 @@ from seqbench.training.threads import Sharing
 
 WARM_UP_STEPS = 3
 
-LIMITS = Sampling(width=0.05, budget_s=0.1, least=3, most=20)
-"""How carefully the hardware peaks are measured: shortly, since every run does it."""
-
 
 def forget_compiled() -> None:
     """Reset torch.compile, so that a run pays for its own compilation."""
@@ -81,9 +78,10 @@ class Measuring:
         self.clock = clock or SampleClock(spec.device)
         self.watch = watch or LoadWatch(spec.threads)
 
-    def measure_limits(self, sampling: Sampling = LIMITS) -> list[TimingRecord]:
+    def measure_limits(self) -> list[TimingRecord]:
         """Return samples of the hardware peaks, with the run's threads and precision."""
-        sampler = Sampler(self.clock, sampling, self.watch)
+        short = Sampling(width=0.05, budget_s=peak.BUDGET_S, least=3, most=20)
+        sampler = Sampler(self.clock, short, self.watch)
         records: list[TimingRecord] = []
 
         def sample(limit: Limit) -> float:

@@ -38,21 +38,3 @@ def no_garbage_collection() -> Iterator[None]:
         yield
     finally:
         gc.enable()
-
-
-@contextmanager
-def imports_frozen() -> Iterator[None]:
-    """Keep all that exists by now, mostly imported code, out of the garbage collections within.
-
-    Each would take up to a third of a second over it. Where something is frozen already, as in a
-    worker process, it stays so and nothing else is.
-    """
-    if gc.get_freeze_count():
-        yield
-        return
-    gc.collect()
-    gc.freeze()
-    try:
-        yield
-    finally:
-        gc.unfreeze()
