@@ -2,8 +2,6 @@
 
 import os
 import re
-import subprocess
-import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -23,6 +21,7 @@ from seqbench.history.trends import ALL_MACHINES, CHANGE, NONE, TOO_FEW, History
 from seqbench.results.records import EpochRecord, Load, RunRecord
 from seqbench.results.writer import ResultWriter
 from tests.gate.test_gate_summary import strip_code
+from tests.processes import run_seqbench
 
 MakeRun = Callable[..., tuple[RunRecord, list[EpochRecord]]]
 WriteResult = Callable[..., Path]
@@ -235,13 +234,8 @@ def test_reports_that_cannot_be_written_are_refused_before_anything_is_read(
 def test_a_screen_that_takes_nothing_does_not_lose_the_page(nights: Path, tmp_path: Path) -> None:
     if not Path("/dev/full").exists():
         pytest.skip("the system has no /dev/full")
-    with open("/dev/full", "wb") as full:  # noqa: PTH123
-        done = subprocess.run(
-            [sys.executable, "-m", "seqbench", "history", "--folder", str(nights)],
-            cwd=tmp_path,
-            stdout=full,
-            stderr=subprocess.PIPE,
-        )
+    with Path("/dev/full").open("wb") as full:
+        done = run_seqbench("history", "--folder", nights, cwd=tmp_path, out=full.fileno())
     assert done.returncode == ExitCode.RESULTS_UNREADABLE
-    assert b"standard output cannot be written" in done.stderr
+    assert "standard output cannot be written" in done.stderr
     assert (tmp_path / "reports/history/nights/README.md").is_file()
