@@ -283,6 +283,7 @@ def _import_for_commands() -> None:
     compileall.compile_dir(package, quiet=2, invalidation_mode=PycInvalidationMode.CHECKED_HASH)
     for name in PACKAGES:
         import_module(name)
+    vars(os)["fsync"] = lambda descriptor: None  # as in this folder's `conftest`
     import_module("torch").set_num_threads(1)  # tests beside each other leave no core idle
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from seqbench.errors import ResultsError
+from seqbench.results.atomic_files import replace_file
 from seqbench.results.reader import (
     Results,
     list_results,
@@ -50,7 +51,6 @@ def failing(at: int, error: Callable[[], BaseException]) -> Iterator[list[str]]:
     with pytest.MonkeyPatch.context() as patch:
         for name in STEPS:
             patch.setattr(os, name, watch(name, getattr(os, name)))
-        patch.setattr(os, "fsync", lambda descriptor: None)  # slow, and changes nothing here
         yield done
 
 
@@ -104,6 +104,29 @@ class Reader:
         if state not in self.known:
             self.known[state] = load_results(folder)
         return self.known[state]
+
+
+def test_a_file_is_on_the_disk_before_it_has_its_name_and_its_name_afterwards(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a power cut leaves is the old file or the new one: POSIX promises it in this order."""
+    done: list[tuple[str, str]] = []
+    replace = os.replace
+
+    def flush(descriptor: int) -> None:
+        path = Path(f"/proc/self/fd/{descriptor}").resolve()
+        done.append(("flushed", path.name))
+        if path.is_file():
+            assert path.read_bytes() == b"content", "nothing waits in a buffer"
+
+    def rename(source: Path, target: Path) -> None:
+        replace(source, target)
+        done.append(("renamed", Path(target).name))
+
+    monkeypatch.setattr(os, "fsync", flush)
+    monkeypatch.setattr(os, "replace", rename)
+    replace_file(tmp_path / "a.csv", b"content")
+    assert done == [("flushed", ".a.csv.tmp"), ("renamed", "a.csv"), ("flushed", tmp_path.name)]
 
 
 @pytest.mark.parametrize("error", [Killed, disk_is_full])
