@@ -4,7 +4,7 @@ The job is started, killed by SIGKILL after a random share of the processor's ti
 undisturbed (so that it comes as far on a busy machine), all its processes at once, and started
 again, until it ends by itself; its files must then equal those of a job that was never disturbed,
 times and timestamps aside, and no run that was finished may be missing in between. That is
-repeated until there were enough kills. Every tenth job writes to a disk that is too small for it,
+repeated until there were enough kills. Every third job writes to a disk that is too small for it,
 which grows a little whenever the job has ended because it was full: a memory file system in a
 mount namespace of this process's own, as Linux lets any user make one.
 """
@@ -53,11 +53,13 @@ JOB = [
     *(f"--{name}={value}" for name, value in SETTINGS.items()),
 ]
 RESULT = Path("results", "job")
-TIGHT_EVERY = 10
+TIGHT_EVERY = 3
 """Every so many-th job writes to a disk that is too small."""
 
-LONGEST = 0.4
-"""The latest instant of a kill, as a share of what an undisturbed job takes of a processor."""
+LONGEST = 0.3
+"""The latest instant of a kill, as a share of what the runs of an undisturbed job take of a
+processor; what it takes to start comes before.
+"""
 LOOK_EVERY_S = 0.05
 
 INSIDE = "SEQBENCH_STRESS_INSIDE"
@@ -169,6 +171,14 @@ def finish_with_kills(
         finished |= now
 
 
+def measure_job(folder: Path) -> float:
+    """Do the job undisturbed; return the seconds of a processor that it took."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    finish_with_kills(folder, math.inf, random.Random(), Tally(), None)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
 def read_finished(folder: Path) -> set[str]:
     """Return the runs that are finished in the result, or in what will take its place."""
     heal_folder(folder / RESULT)
@@ -200,14 +210,16 @@ def compare(expected: Path, found: Path, tally: Tally) -> None:
     tally.differing += len(names[0] ^ names[1])
 
 
-def disturb(whole: Path, folder: Path, took_s: float, drawn: random.Random, tally: Tally) -> None:
-    """Do one job with kills, every tenth on a disk that is too small, and compare its files."""
+def disturb(
+    whole: Path, folder: Path, longest_s: float, drawn: random.Random, tally: Tally
+) -> None:
+    """Do one job with kills, every third on a disk that is too small, and compare its files."""
     folder.mkdir()
     disk = None
     if tally.jobs % TIGHT_EVERY == TIGHT_EVERY - 1:
         needed = sum(path.stat().st_size for path in (whole / "results").rglob("*"))
         disk = Disk(folder / "results", int(needed * drawn.uniform(0.3, 1)))
-    finish_with_kills(folder, LONGEST * took_s, drawn, tally, disk)
+    finish_with_kills(folder, longest_s, drawn, tally, disk)
     compare(whole / RESULT, folder / RESULT, tally)
     tally.jobs += 1
     if disk is not None:
@@ -228,13 +240,12 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         whole = Path(folder, "whole")
         whole.mkdir()
-        finish_with_kills(whole, math.inf, drawn, Tally(), None)
-        spent = resource.getrusage(resource.RUSAGE_CHILDREN)
-        took = spent.ru_utime + spent.ru_stime
-        print(f"undisturbed: {took:.1f} s of a processor", flush=True)
+        took, start_s = measure_job(whole), measure_job(whole)  # the second finds all finished
+        print(f"undisturbed: {took:.1f} s of a processor, {start_s:.1f} to start", flush=True)
+        longest_s = start_s + LONGEST * (took - start_s)
         tally = Tally()
         while tally.kills < wanted.kills:
-            disturb(whole, Path(folder, f"disturbed-{tally.jobs}"), took, drawn, tally)
+            disturb(whole, Path(folder, f"disturbed-{tally.jobs}"), longest_s, drawn, tally)
             print(tally, flush=True)
     if tally.lost or tally.twice or tally.differing:
         raise SystemExit(1)
