@@ -119,6 +119,13 @@ class Tally:
     files: int = 0
     differing: int = 0
 
+    def count(self, name: str, *, equal: bool) -> None:
+        """Count a file, and say which one differs."""
+        self.files += 1
+        self.differing += not equal
+        if not equal:
+            print(f"{name} of job {self.jobs + 1} differ", flush=True)
+
     def __str__(self) -> str:
         return (
             f"{self.kills} kills and {self.full} full disks in {self.jobs} jobs: {self.lost} rows "
@@ -200,14 +207,13 @@ def compare(expected: Path, found: Path, tally: Tally) -> None:
         places = [pd.MultiIndex.from_frame(each[columns]) for each in (before, after)]
         tally.lost += len(places[0].difference(places[1]))
         tally.twice += int(places[1].duplicated().sum())
-        tally.files += 1
-        tally.differing += not before.equals(after)
+        tally.count(name, equal=before.equals(after))
     for path in sorted((expected / "checkpoints").iterdir()):
         there = found / "checkpoints" / path.name
-        tally.files += 1
-        tally.differing += not there.is_file() or there.read_bytes() != path.read_bytes()
+        equal = there.is_file() and there.read_bytes() == path.read_bytes()
+        tally.count(path.name, equal=equal)
     names = [{path.name for path in each.iterdir()} for each in (expected, found)]
-    tally.differing += len(names[0] ^ names[1])
+    tally.count(f"the names {names[0] ^ names[1]}", equal=names[0] == names[1])
 
 
 def disturb(

@@ -90,8 +90,11 @@ class ResultWriter:
 
     def __exit__(self, kind: type[BaseException] | None, *error: object) -> None:
         try:
-            if self._pending or (self._in_place and self._list_outdated()):
+            if self._pending:
                 self._put(self._export)
+            elif self._in_place:
+                with _explained(self.folder):
+                    self._tidy(self.folder)
         except ResultsError:  # nothing is lost: the files of the runs are there
             if kind is None:
                 raise
@@ -188,7 +191,7 @@ class ResultWriter:
             if 2 * self._pending >= number:
                 self._export(folder)
             else:
-                self._drop_unfinished(folder)
+                self._tidy(folder)
 
         self._unfinished.pop(run.run_id, None)
         self._put(write)
@@ -258,20 +261,17 @@ class ResultWriter:
             replace_file(folder / name, (format_header(record_type) + "".join(lines)).encode())
         for path in list_finished(folder):
             path.unlink()
-        _remove_if_empty(folder / FINISHED)
         self._pending = 0
-        self._drop_unfinished(folder)
+        self._tidy(folder)
 
-    def _drop_unfinished(self, folder: Path) -> None:
+    def _tidy(self, folder: Path) -> None:
         """Remove what was kept of runs that are finished by now, also what a kill left of it."""
-        for path in self._list_outdated(folder):
-            path.unlink()
-        _remove_if_empty(folder / UNFINISHED)
-
-    def _list_outdated(self, folder: Path | None = None) -> list[Path]:
-        """Return what is kept of runs that are finished."""
-        kept = ((folder or self.folder) / UNFINISHED).glob("[!.]*")
-        return [path for path in kept if path.name in self._lines[RUNS]]
+        for path in (folder / UNFINISHED).glob("[!.]*"):
+            if path.name in self._lines[RUNS]:
+                path.unlink()
+        for name in (UNFINISHED, FINISHED):
+            if not any((folder / name).glob("[!.]*")):  # nothing, or what was half written
+                shutil.rmtree(folder / name, ignore_errors=True)
 
 
 @contextmanager
@@ -290,12 +290,6 @@ def _explained(folder: Path) -> Iterator[None]:
 def _write_into(folder: Path, name: str, content: bytes) -> None:
     folder.mkdir(exist_ok=True)
     replace_file(folder / name, content)
-
-
-def _remove_if_empty(folder: Path) -> None:
-    """Remove a folder in which there is nothing, or what a kill left half written."""
-    if not any(folder.glob("[!.]*")):
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _holds_runs(folder: Path) -> bool:
