@@ -5,8 +5,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 import seqbench
 
 PACKAGE = Path(seqbench.__file__).parent
@@ -59,10 +57,14 @@ def test_imports_have_one_direction() -> None:
     ] == []
 
 
-@pytest.mark.parametrize("subpackage", WITHOUT_TORCH)
-def test_reading_results_needs_no_torch(subpackage: str) -> None:
+def test_reading_results_needs_no_torch() -> None:
     modules = [
-        f"seqbench.{subpackage}.{file.stem}" for file in (PACKAGE / subpackage).glob("[!_]*.py")
+        f"seqbench.{subpackage}.{file.stem}"
+        for subpackage in WITHOUT_TORCH
+        for file in (PACKAGE / subpackage).glob("[!_]*.py")
     ]
-    code = f"import sys, {', '.join(modules)}; assert 'torch' not in sys.modules"
+    assert len(modules) > 30
+    code = "import sys, importlib\n"
+    code += f"for each in {modules}:\n"
+    code += "    importlib.import_module(each)\n    assert 'torch' not in sys.modules, each"
     subprocess.run([sys.executable, "-c", code], check=True, cwd=PACKAGE.parent)

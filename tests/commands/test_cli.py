@@ -92,7 +92,6 @@ def test_a_run_of_ones_own_is_a_grid_of_the_options(tmp_path: Path) -> None:
             ("run", "--task", "hello", "--variant", "birnn"),
             "--variant must be a unidirectional one",
         ),
-        (("run", "--train-examples", "9999"), "--train-examples must be at most 1437"),
         (
             ("run", "--match-parameters", "9"),
             "--match-parameters must be a number that every model",
@@ -111,11 +110,6 @@ def test_a_run_of_ones_own_is_a_grid_of_the_options(tmp_path: Path) -> None:
         (("run", "--timeout", "-1"), "--timeout must be greater than 0 and at most 1,000,000"),
         (("run", "--target", "nan"), "--target must be a number, finite"),
         (("run", "--num-layers", "100000"), "--num-layers must be a whole number, at least 1"),
-        (("run", "--task", "mackey-glass", "--length", "100000000"), "--length must be shorter"),
-        (
-            ("run", "--task", "adding", "--length", "10000000"),
-            "--length must be shorter: generating",
-        ),
         (("run", "--match-parameters", "9", "--hidden-size", "4"), "omit hidden_size"),
         (("run", "--variant", "*nix"), "unknown variant '*nix'"),
         (("show", "lstm", "--task", "helo"), "did you mean hello"),
@@ -136,6 +130,23 @@ def test_bad_use_names_the_mistake_and_ends_with_2(
         main()
     assert ended.value.code == ExitCode.BAD_USE
     assert told in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("--train-examples", "9999"), "--train-examples must be at most 1437"),
+        (("--task", "mackey-glass", "--length", "100000000"), "--length must be shorter"),
+        (("--task", "adding", "--length", "10000000"), "--length must be shorter: generating"),
+    ],
+)
+def test_what_only_the_task_knows_is_told_as_well(
+    tmp_path: Path, words: tuple[str, ...], told: str
+) -> None:
+    done = seqbench("run", *words, cwd=tmp_path)
+    assert done.returncode == ExitCode.BAD_USE
+    assert told in done.stderr
     assert list(tmp_path.iterdir()) == []
 
 

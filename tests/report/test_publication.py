@@ -60,7 +60,9 @@ def call(place: Path, *words: str) -> tuple[int, str]:
 def test_figures_have_the_formats_asked_for_and_the_page_shows_or_links_them(
     results: Results, tmp_path: Path, formats: tuple[str, ...], image: str, linked: list[str]
 ) -> None:
-    write_report(results, tmp_path / "report", Publication(("png", "pdf")))
+    (tmp_path / "report").mkdir()
+    for earlier in ("png", "pdf", "svg"):
+        (tmp_path / "report" / f"final_score.{earlier}").touch()
     contents = []
     for name in ("report", "other"):
         page = write_report(results, tmp_path / name, Publication(formats))
