@@ -207,7 +207,8 @@ def compare(expected: Path, found: Path, tally: Tally) -> None:
         places = [pd.MultiIndex.from_frame(each[columns]) for each in (before, after)]
         tally.lost += len(places[0].difference(places[1]))
         tally.twice += int(places[1].duplicated().sum())
-        tally.count(name, equal=before.equals(after))
+        apart = [each for each in before if not before[each].equals(after[each])]
+        tally.count(f"{name}, in {', '.join(apart)},", equal=before.equals(after))
     for path in sorted((expected / "checkpoints").iterdir()):
         there = found / "checkpoints" / path.name
         equal = there.is_file() and there.read_bytes() == path.read_bytes()

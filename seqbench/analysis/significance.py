@@ -8,7 +8,7 @@ only if p < 1 − confidence.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -17,6 +17,11 @@ from scipy import stats
 from seqbench.intervals import CONFIDENCE, Numbers, measure_variance
 
 SIGNIFICANCE = 1 - CONFIDENCE
+
+
+def is_significant(p: Any) -> Any:
+    """Return whether a p value, or each of a series, is small enough; NaN, not tested, is not."""
+    return p < SIGNIFICANCE
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ import pandas as pd
 
 from seqbench.analysis.analysis import Analysis
 from seqbench.analysis.published import describe_published
-from seqbench.analysis.significance import SIGNIFICANCE, count_pairs
+from seqbench.analysis.significance import count_pairs, is_significant
 from seqbench.formatting import (
     MOST_NAMED,
     format_difference,
@@ -72,7 +72,7 @@ def list_alike(compared: pd.DataFrame, names: Iterable[str]) -> str:
     """
     names = list(names)
     parts = {
-        "No significant difference": compared["p"] >= SIGNIFICANCE,
+        "No significant difference": compared["p"].notna() & ~is_significant(compared["p"]),
         "Not tested, too few seeds": compared["p"].isna(),
     }
     said = []
@@ -109,7 +109,7 @@ def _describe_scores(where: str, group: pd.DataFrame, compared: pd.DataFrame) ->
     text += f" (mean ± std dev, n = {best.seeds}; {_PER_CENT} CI {interval}{cut})."
     if compared.empty:
         return text
-    behind = compared[compared["p"] < SIGNIFICANCE]
+    behind = compared[is_significant(compared["p"])]
     if not behind.empty:
         said = [
             f"{row.label} by {format_difference(row.shortfall, metric, unit)} "
@@ -136,7 +136,7 @@ def _describe_cost(where: str, group: pd.DataFrame, compared: pd.DataFrame) -> s
         f"{format_seconds(times[least])} (median over runs)."
     )
     if not compared.empty:
-        slower = compared[compared["p"] < SIGNIFICANCE].sort_values("shortfall", kind="stable")
+        slower = compared[is_significant(compared["p"])].sort_values("shortfall", kind="stable")
         told = [
             f"{row.label} {format_factor(np.exp(row.shortfall))}" for row in slower.itertuples()
         ]
@@ -230,7 +230,7 @@ def _describe_effects(part: pd.DataFrame) -> str:
         f"{format_difference(abs(row.gain), row.metric, row.metric_unit)} with `{row.value}` "
         f"({format_interval(row.low, row.high, row.metric, row.metric_unit)})"
         for row in part.itertuples()
-        if row.p < SIGNIFICANCE
+        if is_significant(row.p)
     ]
     text = f"{first.setting}: **{first.label}** on `{first.task}` ({first.device})"
     reference = f"relative to `{first.reference}`"

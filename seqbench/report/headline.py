@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from seqbench.analysis.analysis import Analysis
-from seqbench.analysis.significance import SIGNIFICANCE
+from seqbench.analysis.significance import is_significant
 from seqbench.formatting import format_factor, format_mean, format_seconds, format_share, join_words
 from seqbench.report.markdown import escape, format_markdown
 from seqbench.report.tables import duration, known, rate
@@ -132,7 +132,7 @@ def _list_parts(
         if len(compared):
             others = compared[(compared["task"] == task) & (compared["device"] == device)]
         best = others["best"].iloc[0] if len(others) else None
-        decided = len(others) > 0 and bool((others["p"] < SIGNIFICANCE).all())
+        decided = len(others) > 0 and bool(is_significant(others["p"]).all())
         ranks = _rank(part)
         yield (
             f"{task} ({device})",

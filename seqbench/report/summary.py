@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 
 from seqbench.analysis.analysis import Analysis
-from seqbench.analysis.significance import SIGNIFICANCE
+from seqbench.analysis.significance import is_significant
 from seqbench.formatting import (
     format_factor,
     format_mean,
@@ -94,7 +94,7 @@ def _describe_lead(compared: pd.DataFrame) -> str:
         return ""
     if compared["p"].isna().all():
         return ", differences not tested (too few seeds)"
-    count = int((compared["p"] < SIGNIFICANCE).sum())
+    count = int(is_significant(compared["p"]).sum())
     if not count:
         return ", not significantly better than any other"
     if count == len(compared):
@@ -129,7 +129,7 @@ def _summarise_speed(analysis: Analysis) -> str | None:
         if len(part) > 1:
             ratio = last.train_step_seconds / first.train_step_seconds
             text += f", up to {format_factor(ratio)} for {last.label}"
-        behind = int((compared["p"] < SIGNIFICANCE).sum()) if len(compared) else 0
+        behind = int(is_significant(compared["p"]).sum()) if len(compared) else 0
         if len(compared) and compared["best"].iloc[0] == first.label:
             text += f" (significantly faster than {behind} of {len(compared)} others)"
         texts.append(text)

@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from seqbench.analysis.profiles import KINDS
-from seqbench.analysis.significance import SIGNIFICANCE
+from seqbench.analysis.significance import SIGNIFICANCE, is_significant
 from seqbench.analysis.stats import MEMORY
 from seqbench.formatting import (
     format_bytes,
@@ -121,7 +121,7 @@ def _speedup(row: Any) -> str:
 def _gain(row: Any) -> str:
     if pd.isna(row.gain):
         return "—"
-    return format_factor(row.gain) if row.p < SIGNIFICANCE else f"{format_factor(row.gain)} (n.s.)"
+    return format_factor(row.gain) if is_significant(row.p) else f"{format_factor(row.gain)} (n.s.)"
 
 
 def _time_ratio(row: Any) -> str:
