@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
+from seqbench.columns import columns
 from seqbench.commands.options import MOST_SEEDS, check_folder_name, format_command
 from seqbench.commands.progress import show_progress
 from seqbench.errors import RunsFailedWarning, SettingError, UnknownNameError
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from seqbench.tasks.task import TaskData
 
 _VALUES = (bool, int, float, str, type(None))
+_NAMES = ("task", "variant", "implementation", "device")  # resolved where they are known
 _AXES = [field.name for field in fields(RunSpec)]
 
 
@@ -203,7 +205,7 @@ def _list_axes(settings: dict[str, Any]) -> dict[str, tuple[Any, ...]]:
 def _list_values(setting: str, value: Any) -> tuple[Any, ...]:
     """Return one value or several as Python's numbers and texts."""
     try:
-        several = isinstance(value, Iterable) and not isinstance(value, str) and value is not None
+        several = isinstance(value, Iterable) and not isinstance(value, str | bytes | bytearray)
         listed = tuple(value) if several else (value,)
     except TypeError:  # an array or a tensor of one number
         listed = (value,)
@@ -213,6 +215,11 @@ def _list_values(setting: str, value: Any) -> tuple[Any, ...]:
     kinds = str if setting in ("task", "variant") else _VALUES
     if not all(isinstance(each, kinds) for each in plain):
         raise SettingError(setting, value, "a value of its type, or several of them")
+    for declared in columns(RunSpec):
+        if declared.name == setting and setting not in _NAMES:
+            for each in plain:
+                if not declared.accepts(each):
+                    raise SettingError(setting, each, declared.expected)
     return plain
 
 

@@ -120,10 +120,10 @@ class Column:
     @property
     def expected(self) -> str:
         """The valid values, as text: "a whole number, at least 1"."""
-        words = _TYPE_NAMES[self.type]
-        if self.check:
-            words += f", {self.check.expected}"
-        return words + (", or empty" if self.optional else "")
+        words = [self.check.expected] if self.check else []
+        if not (words and words[0].startswith("one of ")):
+            words.insert(0, _TYPE_NAMES[self.type])
+        return ", ".join(words) + (", or empty" if self.optional else "")
 
     def accepts(self, value: Value) -> bool:
         """Return whether ``value`` has this column's type and passes its check."""

@@ -325,3 +325,23 @@ def test_runs_that_did_not_end_well_are_told(tmp_path: Path) -> None:
     with pytest.warns(seqbench.RunsFailedWarning, match="1 of 2 runs failed"):
         found = run_quietly(tmp_path, variant=("rnn", "indrnn"), precision="bfloat16")
     assert set(found.runs["status"]) == {"ok", "unsupported"}
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [
+        ("learning_rate", b"1"),
+        ("learning_rate", "x"),
+        ("dropout", "0.1x"),
+        ("weight_decay", [0, "q"]),
+        ("clip_norm", "c"),
+        ("hidden_size", 0),
+        ("optimizer", "adem"),
+    ],
+)
+def test_a_value_that_cannot_be_is_a_setting_error(
+    setting: str, value: Any, tmp_path: Path
+) -> None:
+    with pytest.raises(seqbench.SettingError, match=setting):
+        seqbench.run("row-digits", "rnn", results=tmp_path, progress=False, **{setting: value})
+    assert list(tmp_path.iterdir()) == []

@@ -146,3 +146,8 @@ def _compare_with_best(groups: Mapping[str, Numbers]) -> Iterator[dict[str, Any]
             found = compare_means(groups[best], values, resolution, family)
             seeds = {"seeds": len(values), "best_seeds": len(groups[best])}
             yield {"label": label, "best": best, **seeds, **found.as_row("shortfall")}
+
+
+def find_ties(compared: pd.DataFrame) -> pd.Series:
+    """Return which rows of a family have the mean of the best, but for rounding."""
+    return pd.Series(np.isclose(compared["shortfall"], 0, atol=1e-12), index=compared.index)

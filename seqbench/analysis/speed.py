@@ -48,7 +48,7 @@ def measure_limits(runs: pd.DataFrame, timings: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for keys, part in samples.groupby(_LIMIT_KEYS, sort=False):
         by_run = _peaks(part)
-        copies = part[part["phase"] == "copy"]
+        copies = _leave_out_contended(part[part["phase"] == "copy"])
         copied = (copies["bytes"] / copies["call_s"]).groupby(copies["run_id"]).median()
         rows.append(
             {
@@ -60,6 +60,12 @@ def measure_limits(runs: pd.DataFrame, timings: pd.DataFrame) -> pd.DataFrame:
             }
         )
     return pd.DataFrame(rows)
+
+
+def _leave_out_contended(samples: pd.DataFrame) -> pd.DataFrame:
+    """Return each run's samples that were not contended; all of a run, if all were."""
+    none_calm = samples.groupby("run_id")["contended"].transform("all")
+    return samples[~samples["contended"] | none_calm]
 
 
 def _peaks(samples: pd.DataFrame) -> pd.Series:

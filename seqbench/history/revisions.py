@@ -122,6 +122,8 @@ def read_folders(folder: Path) -> Timeline:
     ResultsError
         If none of the results can be read.
     """
+    if not folder.is_dir():
+        raise UsageError(f"there is no folder {folder}")
     parts = list_results(folder)
     if not parts:
         raise UsageError(f"{folder} contains no folder with a {RUNS}")

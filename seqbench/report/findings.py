@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from seqbench.analysis.analysis import Analysis
+from seqbench.analysis.differences import find_ties
 from seqbench.analysis.published import describe_published
 from seqbench.analysis.significance import count_pairs, is_significant
 from seqbench.formatting import (
@@ -95,7 +96,8 @@ def _describe_scores(where: str, group: pd.DataFrame, compared: pd.DataFrame) ->
     best = by_label.loc[compared["best"].iloc[0] if not compared.empty else group["label"].iloc[0]]
     leading = [best.label]
     if not compared.empty:
-        leading += list(compared.loc[np.isclose(compared["shortfall"], 0, atol=1e-12), "label"])
+        ties = find_ties(compared)
+        leading += list(compared.loc[ties, "label"])
     verb = "has" if len(leading) == 1 else "have"
     score = format_mean(best.score, best.score_std, metric, unit)
     text = (
@@ -109,6 +111,7 @@ def _describe_scores(where: str, group: pd.DataFrame, compared: pd.DataFrame) ->
     text += f" (mean ± std dev, n = {best.seeds}; {_PER_CENT} CI {interval}{cut})."
     if compared.empty:
         return text
+    compared = compared[~ties]
     behind = compared[is_significant(compared["p"])]
     if not behind.empty:
         said = [

@@ -36,6 +36,7 @@ from seqbench.report.summary import summarise
 from seqbench.report.tables import format_scores, format_table
 from seqbench.report.templating import render_page
 from seqbench.report.theme import FORMATS, save_figure
+from seqbench.results.local import LOCAL
 from seqbench.results.reader import Results
 from seqbench.results.records import DIGEST_SCHEMA
 from seqbench.spec import RunSpec
@@ -100,19 +101,27 @@ def write_report(
             path.unlink(missing_ok=True)
     table = folder / TABLE
     if asked.latex and headline:
-        table.write_text(format_latex(headline, results.name), encoding="utf-8")
+        table.write_text(format_latex(headline, _argument_of(results, published)), encoding="utf-8")
     else:
         table.unlink(missing_ok=True)
     page = folder / PAGE
     captions = {name: caption for name, (_, caption) in figures.items()}
     beside = Beside.of(analysis, results, published) if published else None
-    text = _format_page(results, analysis, captions, headline, asked, beside)
+    text = _format_page(
+        results, _argument_of(results, published), analysis, captions, headline, asked, beside
+    )
     page.write_text(text, encoding="utf-8")
     return page
 
 
+def _argument_of(results: Results, published: Results | None) -> str:
+    """Return what names a result in a command: a published one of its name has the name alone."""
+    return f"{LOCAL}/{results.name}" if published else results.name
+
+
 def _format_page(
     results: Results,
+    argument: str,
     analysis: Analysis,
     captions: Mapping[str, str],
     headline: Headline | None,
@@ -127,6 +136,7 @@ def _format_page(
     return render_page(
         "report.md.j2",
         name=results.name,
+        argument=argument,
         summary=[*nothing, *summarise(analysis)],
         headline=cut_rows(headline) if headline else None,
         format_headline=format_headline,

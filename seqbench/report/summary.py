@@ -6,6 +6,7 @@ from typing import Any
 import pandas as pd
 
 from seqbench.analysis.analysis import Analysis
+from seqbench.analysis.differences import find_ties
 from seqbench.analysis.significance import is_significant
 from seqbench.formatting import (
     format_factor,
@@ -83,7 +84,12 @@ def _summarise_scores(analysis: Analysis) -> str | None:
         label = compared["best"].iloc[0] if len(compared) else part["label"].iloc[0]
         best = part[part["label"] == label].iloc[0]
         score = format_mean(best.score, best.score_std, best.metric, best.metric_unit)
-        text = f"**{label}** {where} with {best.metric.replace('_', ' ')} {score}"
+        leading = [f"**{label}**"]
+        if len(compared):
+            ties = find_ties(compared)
+            leading += [f"**{each}**" for each in compared.loc[ties, "label"]]
+            compared = compared[~ties]
+        text = f"{join_some(leading)} {where} with {best.metric.replace('_', ' ')} {score}"
         texts.append(text + _describe_lead(compared))
     return f"Best score: {_join_places(texts)}" if texts else None
 

@@ -42,6 +42,7 @@ def pool_results(results: Sequence[Results], folder: Path) -> Path | None:
     first, *others = results
     rows, parts = index_runs(first.runs), [first]
     commands = [each.environment.get("command", "seqbench run") for each in results]
+    commands.append(" ".join(["seqbench pool", folder.name, *(each.name for each in results)]))
     environment = {**first.environment, "command": " && ".join(commands)}
     pooled = dict(environment.pop("pooled", {}))
     for other in others:

@@ -3,7 +3,7 @@
 import json
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -81,6 +81,7 @@ class ResultWriter:
         self._lines: dict[str, dict[str, list[str]]] = {name: {} for name in FILES}
         self._pending = 0  # files of finished runs that do not stand in the CSV files yet
         self._unfinished: dict[str, bytes] = {}
+        self._kept: set[str] = set()  # runs of which something was kept by this writer
         self._resumed: list[str] = []
 
     def __enter__(self) -> "ResultWriter":
@@ -143,6 +144,7 @@ class ResultWriter:
         It lies beside what was in the folder: that stays there until a run has ended.
         """
         self._unfinished[run_id] = saved
+        self._kept.add(run_id)
         with _explained(self.folder):
             if not _holds_runs(self.folder):
                 self._put(lambda folder: None)
@@ -232,6 +234,10 @@ class ResultWriter:
                 write(self.folder)
             else:
                 self.kept_aside = replace_folder(self.folder, begin)
+                for run_id in self._kept:  # lay there until now, see `keep`
+                    (self.kept_aside / UNFINISHED / run_id).unlink(missing_ok=True)
+                with suppress(OSError):  # others are in it, or it never was
+                    (self.kept_aside / UNFINISHED).rmdir()
         self._begun = True
 
     def _write_environment(self, folder: Path) -> None:

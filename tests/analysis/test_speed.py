@@ -64,7 +64,8 @@ def one_row(frame: pd.DataFrame, **wanted: object) -> Any:
 
 def test_figures_are_those_of_the_calm_samples(gather: Callable[..., Results]) -> None:
     steps = samples("train_step", 1.0, 1.1, 1.2, 9.0, contended=(3,))
-    limits = samples("matmul", 0.5, 0.25, 0.4) | samples("copy", 0.1)
+    limits = samples("matmul", 0.5, 0.25, 0.4)
+    limits |= samples("copy", 0.1, 0.4, 0.5, contended=(1, 2))
     results = gather(({"seed": 0}, steps | limits))
     row = one_row(summarise_speed(results.runs, results.timings), phase="train_step")
     assert row.seconds == pytest.approx(1.1)

@@ -49,7 +49,7 @@ def test_like_results_become_one(save: Callable[..., Results], tmp_path: Path) -
         found = getattr(both, name)
         pair = (each.drop(columns="runs_digest", errors="ignore") for each in (found, expected))
         pd.testing.assert_frame_equal(*pair, check_exact=True)
-    assert both.environment == {**HERE, "command": "a && b"}
+    assert both.environment == {**HERE, "command": "a && b && seqbench pool both a b"}
 
 
 def test_unlike_machines_are_refused_with_what_differs(

@@ -494,3 +494,19 @@ def test_any_cut_and_any_changed_byte_read_whole_or_are_refused(
             assert len(load_results(result_folder).epochs) <= 12
     finally:
         path.write_bytes(original)
+
+
+def test_an_archived_result_has_nothing_of_the_one_in_its_place(
+    make_run: MakeRun, tmp_path: Path
+) -> None:
+    with ResultWriter(tmp_path / "a", {"environment_id": "abc"}) as writer:
+        writer.add(*make_run(seed=0))
+        writer.keep("of the earlier one", b"x")
+    with ResultWriter(tmp_path / "a", {"environment_id": "abc"}) as writer:
+        for seed in (7, 8):
+            run, epochs = make_run(seed=seed)
+            writer.keep(run.run_id, b"y")
+            writer.add(run, epochs)
+    assert writer.kept_aside
+    assert list(load_unfinished(writer.kept_aside)) == ["of the earlier one"]
+    assert load_results(writer.kept_aside).runs["seed"].tolist() == [0]
