@@ -64,7 +64,7 @@ def format_share(share: float) -> str:
     """Return a share in whole per cent: ``33 %``; a dash for one that is not known."""
     if math.isnan(share):
         return "—"
-    return "< 1 %" if 0 < share < 0.005 else f"{100 * share:.0f} %"
+    return "< 1 %" if 0 < share <= 0.005 else f"{100 * share:.0f} %"
 
 
 def format_seconds(seconds: float) -> str:

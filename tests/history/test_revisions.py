@@ -117,6 +117,8 @@ def test_folders_are_ordered_by_when_they_were_made_then_by_name(
     line = read_folders(tmp_path / "all")
     assert [point.name for point in line.points] == ["b", "c", "a"]
     assert line.notes[0].startswith("torn is left out: ")
+    with pytest.raises(UsageError, match="there is no folder nosuch"):
+        read_folders(Path("nosuch"))
     with pytest.raises(UsageError, match=r"contains no folder with a runs\.csv"):
         read_folders(tmp_path)
 

@@ -26,6 +26,8 @@ def make(epoch_time_s: float, cpu: str, threads: int) -> Results:
 def test_the_report_says_how_fast_both_machines_are(tmp_path: Path) -> None:
     own, published = make(0.5, "A", 1), make(2.0, "B", 4)
     page = write_report(own, tmp_path, published=published).read_text()
+    assert page.startswith("<!-- Made by `seqbench report local/quick`; edits are lost. -->")
+    assert "\n$ seqbench report local/quick\n" in page, "the name alone is the published one's"
     section = page.split("## Beside the published result")[1].split("\n## ")[0]
     assert (
         "This machine trains at 4.00× the published speed (median of 6 variants; range 4.00× to "
@@ -37,7 +39,9 @@ def test_the_report_says_how_fast_both_machines_are(tmp_path: Path) -> None:
 
 
 def test_a_report_without_a_published_result_has_no_such_section(tmp_path: Path) -> None:
-    assert "Beside" not in write_report(make(0.5, "A", 1), tmp_path).read_text()
+    page = write_report(make(0.5, "A", 1), tmp_path).read_text()
+    assert "Beside" not in page
+    assert "\n$ seqbench report quick\n" in page
 
 
 def test_nothing_in_common_is_said() -> None:

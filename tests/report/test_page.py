@@ -1,6 +1,7 @@
 """The report's page: true to its numbers."""
 
 import json
+import math
 import re
 from collections.abc import Callable
 from dataclasses import replace
@@ -9,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from seqbench.formatting import format_share
 from seqbench.report.page import write_report
 from seqbench.results.reader import Results, load_results
 from seqbench.results.records import EpochRecord, RunRecord
@@ -54,8 +56,10 @@ def test_of_equal_means_both_are_called_best(tmp_path: Path, make_run: MakeRun) 
             for seed, score in enumerate(of_seeds):
                 writer.add(*make_run(score, variant=variant, seed=seed))
     text = write_report(load_results(tmp_path / "a"), tmp_path / "report").read_text()
-    assert re.search(r"\*\*(gru|lstm)\*\* and \*\*(gru|lstm)\*\* have the best mean", text)
-    assert "No significant difference (n = 3): " in text
+    both = r"\*\*(gru|lstm)\*\* and \*\*(gru|lstm)\*\*"
+    assert re.search(f"Best score: {both} on `row-digits`", text)
+    (finding,) = [line for line in text.splitlines() if re.search(f"{both} have the best", line)]
+    assert "No significant difference" not in finding, "between those that are called best"
     assert "| 0.00 points" in text
 
 
@@ -224,3 +228,8 @@ def test_the_environment_of_the_result_is_shown_not_todays(
     text = write_report(load_results(result_folder), tmp_path / "report").read_text()
     for shown in ("Imaginary 9000", "2.0 GiB", "--epochs 7", "git checkout 0123456789", "changes"):
         assert shown in text
+
+
+def test_a_small_share_is_not_called_none() -> None:
+    shares = (0.0, 0.0018, 0.005, 0.0051, 0.33, math.nan)
+    assert [format_share(each) for each in shares] == ["0 %", "< 1 %", "< 1 %", "1 %", "33 %", "—"]
