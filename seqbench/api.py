@@ -1,7 +1,7 @@
 """The Python interface: runs, results and trained models from a script or a notebook."""
 
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import fields
 from pathlib import Path
@@ -22,9 +22,11 @@ if TYPE_CHECKING:
     from seqbench.models.sequence_model import SequenceModel
     from seqbench.tasks.task import TaskData
 
+_NO_LIST = (str, bytes, bytearray, memoryview, Mapping)  # though Python iterates over them
 _VALUES = (bool, int, float, str, type(None))
-_NAMES = ("task", "variant", "implementation", "device")  # resolved where they are known
 _AXES = [field.name for field in fields(RunSpec)]
+_RESOLVED = ("task", "variant", "implementation", "device")  # names, where they are known
+_CHECKED = {each.name: each for each in columns(RunSpec) if each.name not in _RESOLVED}
 
 
 def run(
@@ -205,7 +207,7 @@ def _list_axes(settings: dict[str, Any]) -> dict[str, tuple[Any, ...]]:
 def _list_values(setting: str, value: Any) -> tuple[Any, ...]:
     """Return one value or several as Python's numbers and texts."""
     try:
-        several = isinstance(value, Iterable) and not isinstance(value, str | bytes | bytearray)
+        several = isinstance(value, Iterable) and not isinstance(value, _NO_LIST)
         listed = tuple(value) if several else (value,)
     except TypeError:  # an array or a tensor of one number
         listed = (value,)
@@ -215,11 +217,10 @@ def _list_values(setting: str, value: Any) -> tuple[Any, ...]:
     kinds = str if setting in ("task", "variant") else _VALUES
     if not all(isinstance(each, kinds) for each in plain):
         raise SettingError(setting, value, "a value of its type, or several of them")
-    for declared in columns(RunSpec):
-        if declared.name == setting and setting not in _NAMES:
-            for each in plain:
-                if not declared.accepts(each):
-                    raise SettingError(setting, each, declared.expected)
+    declared = _CHECKED.get(setting)
+    for each in plain:
+        if declared and not declared.accepts(each):
+            raise SettingError(setting, each, declared.expected)
     return plain
 
 

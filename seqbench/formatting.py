@@ -61,10 +61,15 @@ def format_mean(mean: float, std: float, metric: str, unit: object = None) -> st
 
 
 def format_share(share: float) -> str:
-    """Return a share in whole per cent: ``33 %``; a dash for one that is not known."""
+    """Return a share in whole per cent: ``33 %``; a dash for one that is not known.
+
+    What is more than nothing is not shown as nothing, nor what is less than all as all.
+    """
     if math.isnan(share):
         return "—"
-    return "< 1 %" if 0 < share <= 0.005 else f"{100 * share:.0f} %"
+    if 0 < share <= 0.005:
+        return "< 1 %"
+    return "> 99 %" if 0.995 <= share < 1 else f"{100 * share:.0f} %"
 
 
 def format_seconds(seconds: float) -> str:

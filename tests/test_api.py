@@ -331,6 +331,8 @@ def test_runs_that_did_not_end_well_are_told(tmp_path: Path) -> None:
     ("setting", "value"),
     [
         ("learning_rate", b"1"),
+        ("learning_rate", {1: 2}),
+        ("hidden_size", memoryview(b"1")),
         ("learning_rate", "x"),
         ("dropout", "0.1x"),
         ("weight_decay", [0, "q"]),

@@ -13,7 +13,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from seqbench.analysis.stats import GROUP, MEMORY, name_groups, summarise_memory
+from seqbench.analysis.stats import (
+    GROUP,
+    MEMORY,
+    leave_out_contended,
+    name_groups,
+    summarise_memory,
+)
 from seqbench.intervals import UNSTABLE_WIDTH, median_interval
 
 LIMIT_PHASES = ("matmul", "copy")
@@ -48,7 +54,7 @@ def measure_limits(runs: pd.DataFrame, timings: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for keys, part in samples.groupby(_LIMIT_KEYS, sort=False):
         by_run = _peaks(part)
-        copies = _leave_out_contended(part[part["phase"] == "copy"])
+        copies = leave_out_contended(part[part["phase"] == "copy"])
         copied = (copies["bytes"] / copies["call_s"]).groupby(copies["run_id"]).median()
         rows.append(
             {
@@ -60,12 +66,6 @@ def measure_limits(runs: pd.DataFrame, timings: pd.DataFrame) -> pd.DataFrame:
             }
         )
     return pd.DataFrame(rows)
-
-
-def _leave_out_contended(samples: pd.DataFrame) -> pd.DataFrame:
-    """Return each run's samples that were not contended; all of a run, if all were."""
-    none_calm = samples.groupby("run_id")["contended"].transform("all")
-    return samples[~samples["contended"] | none_calm]
 
 
 def _peaks(samples: pd.DataFrame) -> pd.Series:
@@ -140,8 +140,7 @@ def _summarise(part: pd.DataFrame, peaks: pd.Series) -> dict[str, Any]:
 
 def _of_run(samples: pd.DataFrame) -> tuple[float, float, float]:
     """Return the median of a run's samples and its interval; all of them if all were contended."""
-    calm = samples[~samples["contended"]]
-    values = (samples if calm.empty else calm)["call_s"]
+    values = leave_out_contended(samples)["call_s"]
     return (values.median(), *median_interval(values))
 
 

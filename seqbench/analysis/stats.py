@@ -88,6 +88,12 @@ def _are_timed(runs: pd.DataFrame) -> pd.Series:
     return runs["environment_id"] == runs["environment_id"].iloc[:1].squeeze()
 
 
+def leave_out_contended(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return each run's epochs or samples that were not contended; all of a run, if all were."""
+    none_calm = rows.groupby("run_id")["contended"].transform("all")
+    return rows[~rows["contended"] | none_calm]
+
+
 def time_runs(runs: pd.DataFrame, epochs: pd.DataFrame) -> pd.DataFrame:
     """Return the runs with times from the epochs that were not contended; from all, if all were.
 
@@ -96,8 +102,7 @@ def time_runs(runs: pd.DataFrame, epochs: pd.DataFrame) -> pd.DataFrame:
     without epochs keep what they have. Of runs that were pooled from several machines those of the
     first run's machine keep their times, the others have none.
     """
-    none_calm = epochs.groupby("run_id")["contended"].transform("all")
-    counted = epochs[~epochs["contended"] | none_calm]
+    counted = leave_out_contended(epochs)
     rates = ["train_samples_per_s", "eval_samples_per_s"]
     seconds = pd.concat([counted["epoch_time_s"], 1 / counted[rates]], axis=1)  # an example each
     middle = seconds.groupby(counted["run_id"]).median().reindex(runs["run_id"])

@@ -234,9 +234,9 @@ class ResultWriter:
                 write(self.folder)
             else:
                 self.kept_aside = replace_folder(self.folder, begin)
-                for run_id in self._kept:  # lay there until now, see `keep`
-                    (self.kept_aside / UNFINISHED / run_id).unlink(missing_ok=True)
-                with suppress(OSError):  # others are in it, or it never was
+                with suppress(OSError):  # there are others, or none
+                    for run_id in self._kept:  # lay there until now, see `keep`
+                        (self.kept_aside / UNFINISHED / run_id).unlink(missing_ok=True)
                     (self.kept_aside / UNFINISHED).rmdir()
         self._begun = True
 

@@ -17,8 +17,8 @@ MATRIX_SIZES = {"cpu": (1024, 2048), "cuda": (4096, 8192)}
 SATURATED_S = 5e-3
 """A product that takes as long is at the peak.
 
-In the ten results before this rule the larger product was 0.97 to 1.02 times as fast, by the
-median of a result's runs, where the smaller took 6 to 18 ms.
+In nine results from before this rule, which have both, the larger product was 0.97 to 1.02 times
+as fast, by the median of a result's runs; the smaller took 6 to 12 ms.
 """
 
 BUDGET_S = 0.1

@@ -27,7 +27,7 @@ def keep_freed_memory() -> None:
 def no_garbage_collection() -> Iterator[None]:
     """Collect garbage now, and then not until the end: Python's collector comes when it likes.
 
-    Within another such context it does nothing.
+    Where it is off already, as within another such context, this does nothing.
     """
     if not gc.isenabled():
         yield

@@ -231,5 +231,15 @@ def test_the_environment_of_the_result_is_shown_not_todays(
 
 
 def test_a_small_share_is_not_called_none() -> None:
-    shares = (0.0, 0.0018, 0.005, 0.0051, 0.33, math.nan)
-    assert [format_share(each) for each in shares] == ["0 %", "< 1 %", "< 1 %", "1 %", "33 %", "—"]
+    shares = (0.0, 0.0018, 0.0051, 0.33, 0.994, 0.997, 1.0, 1.08, math.nan)
+    assert [format_share(each) for each in shares] == [
+        "0 %",
+        "< 1 %",
+        "1 %",
+        "33 %",
+        "99 %",
+        "> 99 %",
+        "100 %",
+        "108 %",
+        "—",
+    ]
