@@ -7,12 +7,15 @@ back. Writing, reading, validation and the documentation of the CSV all go by th
 import dataclasses
 import math
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import NoneType
 from typing import Any, TypeVar, get_args, get_type_hints
 
 Value = str | int | float | bool | None
+Table = Mapping[str, Sequence[Any]]
+"""Values by column, None for those that are not known: rows before they become a frame."""
+
 Record = TypeVar("Record")
 
 
@@ -254,3 +257,8 @@ def unflatten(record: type[Record], row: Mapping[str, Value]) -> Record:
         nested = dataclasses.is_dataclass(hints[field.name])
         values[field.name] = unflatten(hints[field.name], row) if nested else row[field.name]
     return record(**values)
+
+
+def take_rows(table: Table, places: Sequence[int]) -> Table:
+    """Return some rows of a table, in the order of their places."""
+    return {name: [values[place] for place in places] for name, values in table.items()}

@@ -81,7 +81,7 @@ def _list_installed() -> Iterator[tuple[str, set[str]]]:
 def _read_metadata(found: Distribution) -> "Message[str, str]":
     """Return the fields of a distribution, without the pages of text that follow them."""
     text = next(filter(None, map(found.read_text, ("METADATA", "PKG-INFO", ""))), "")
-    return HeaderParser().parsestr(text)
+    return HeaderParser().parsestr(text.partition("\n\n")[0])
 
 
 def _list_modules(found: Distribution) -> set[str]:

@@ -1,5 +1,6 @@
 """Learning curves: of few groups in one drawing, of many each in a panel of its own."""
 
+from collections.abc import Iterable, Sequence
 from functools import partial
 
 import numpy as np
@@ -10,7 +11,7 @@ from matplotlib.ticker import MaxNLocator
 
 from seqbench.report.direct_labels import label_ends, spread_labels
 from seqbench.report.plots import score_axis_of
-from seqbench.report.theme import Finish, draw_parts, log_axis, title_of, wrap
+from seqbench.report.theme import WIDTH, Finish, draw_parts, log_axis, title_of, wrap
 from seqbench.report.variant_styles import Palette
 
 MOST_TOGETHER = 8
@@ -20,6 +21,8 @@ CURVE_AXES = {"epoch": "epoch", "train_time_s": "training time, s (mean over see
 """What learning curves go over, and how that is called."""
 
 _COLUMNS, _PANEL_WIDTH = 5, 20  # panels side by side, characters of a panel's name
+_LEFT, _TOP, _BOTTOM, _GAP = 0.9, 0.4, 0.65, 0.12  # inches, around and between panels
+_PANEL_HEIGHT, _NAME_HEIGHT, _LINE_HEIGHT = 1.15, 0.35, 0.15  # inches
 _FEW_EPOCHS = 12  # each of which gets a marker
 _WIDE = 10  # ratio of training times from which on their axis is logarithmic
 
@@ -61,9 +64,12 @@ def _height_of(part: pd.DataFrame) -> float:
     count = int(part["label"].nunique())
     if count <= MOST_TOGETHER:
         return 4.2
-    names = part["label"].unique()
+    return _TOP + _BOTTOM + _row_height_of(part["label"].unique()) * -(-count // _COLUMNS)
+
+
+def _row_height_of(names: Iterable[str]) -> float:
     lines = max(wrap(name, _PANEL_WIDTH).count("\n") for name in names)
-    return 1.0 + (1.5 + 0.15 * lines) * -(-count // _COLUMNS)
+    return _PANEL_HEIGHT + _NAME_HEIGHT + _LINE_HEIGHT * lines
 
 
 def _draw_together(figure: SubFigure, part: pd.DataFrame, palette: Palette, x: str) -> list[Finish]:
@@ -90,29 +96,48 @@ def _draw_apart(figure: SubFigure, part: pd.DataFrame, palette: Palette, x: str)
     all_lines = joined[x].to_numpy(dtype=float), joined["score"].to_numpy(dtype=float)
     baseline = part["baseline_score"].iloc[0]
     low, high = min(part["score_min"].min(), baseline), max(part["score_max"].max(), baseline)
-    rows = -(-len(names) // _COLUMNS)
-    panels = figure.subplots(rows, _COLUMNS, squeeze=False)  # sharing axes takes time squared
-    for ax in panels.flat[len(names) :]:
-        ax.remove()
-    for place, (ax, name) in enumerate(zip(panels.flat, names, strict=False)):
+    panels = _place_panels(figure, names, _height_of(part))
+    for place, (ax, name) in enumerate(zip(panels, names, strict=True)):
         ax.plot(*all_lines, color="0.83", lw=0.7, zorder=1)
         _draw_line(ax, lines[name], name, palette, x)
         ax.axhline(baseline, color="0.3", ls=":", lw=1)
-        ax.set_title(wrap(name, _PANEL_WIDTH), loc="left", fontsize=9.5)
+        ax.set_title(wrap(name, _PANEL_WIDTH), loc="left", fontsize=9.5, y=1)
         _name_axis(ax, part, x)
         score_axis_of(ax.yaxis, part, part["score_min"])
         if ax.get_yscale() == "linear":
             ax.yaxis.set_major_locator(MaxNLocator(4))
-        ax.set_xlim(panels[0, 0].get_xlim())
+        ax.set_xlim(panels[0].get_xlim())
         ax.set_ylim(_with_margins(ax, low, high))
         ax.tick_params(labelsize=9)
         ax.tick_params(labelbottom=place + _COLUMNS >= len(names), labelleft=place % _COLUMNS == 0)
         x_name, y_name = ax.get_xlabel(), ax.get_ylabel()
         ax.set(xlabel="", ylabel="")
-    figure.suptitle(title_of(part), x=0.01, ha="left", fontsize=12)
-    figure.supxlabel(x_name, fontsize=11)
-    figure.supylabel(y_name, fontsize=11)
+        ax.minorticks_off()
+    height = _height_of(part)
+    figure.suptitle(title_of(part), x=0.01, y=1 - 0.1 / height, va="top", ha="left", fontsize=12)
+    figure.supxlabel(x_name, y=0.1 / height, va="bottom", fontsize=11)
+    figure.supylabel(y_name, x=0.01, fontsize=11)
     return []
+
+
+def _place_panels(figure: SubFigure, names: Sequence[str], height: float) -> list[Axes]:
+    """Return axes for panels, row by row, each where it stays: to lay out hundreds takes minutes.
+
+    Sharing axes takes time squared, and places for titles and labels that are to be found take
+    most of the time of a drawing.
+    """
+    row = _row_height_of(names)
+    width = (WIDTH - _LEFT - _COLUMNS * _GAP) / _COLUMNS
+    panels = []
+    for place in range(len(names)):
+        left = _LEFT + place % _COLUMNS * (width + _GAP)
+        bottom = height - _TOP - place // _COLUMNS * row - (row - 0.1)
+        size = width / WIDTH, _PANEL_HEIGHT / height
+        ax = figure.add_axes((left / WIDTH, bottom / height, *size))
+        for axis in (ax.xaxis, ax.yaxis):
+            axis.set_label_coords(0.5, 0.5)
+        panels.append(ax)
+    return panels
 
 
 def _draw_line(ax: Axes, line: pd.DataFrame, label: str, palette: Palette, x: str) -> None:

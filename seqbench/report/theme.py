@@ -13,7 +13,9 @@ import seaborn as sns
 from matplotlib import style
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure, SubFigure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
 FORMATS = ("png", "svg", "pdf")
@@ -86,15 +88,14 @@ def draw_parts(
     heights = [height(part) for part in parts]
     with themed():
         size = (WIDTH, sum(heights))
-        figure = Figure(figsize=size, dpi=_DOTS_PER_INCH, layout="constrained")
+        figure = Figure(figsize=size, dpi=_DOTS_PER_INCH, layout="none")
+        FigureCanvasAgg(figure)  # or each question for a text's size makes a new canvas
         rows = figure.subfigures(len(parts), squeeze=False, height_ratios=heights)
         finishes: list[Finish] = []
         for row, part in zip(rows[:, 0], parts, strict=True):
             finishes += draw(row, part) or ()
-        engine = figure.get_layout_engine()
-        assert engine is not None
-        engine.execute(figure)
-        figure.set_layout_engine("none")  # or each time that it is saved it is laid out twice more
+        # laid out once: a figure with an engine is drawn and laid out again when it is saved
+        ConstrainedLayoutEngine().execute(figure)
         for finish in finishes:
             finish()
     return figure

@@ -5,8 +5,9 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+from seqbench.results.csv_files import make_frame
 from seqbench.results.reader import load_environment, load_unfinished, read_results
-from seqbench.results.records import RUNS
+from seqbench.results.records import RUNS, RunRecord
 from seqbench.results.row_digests import digest_runs, find_edits
 from seqbench.results.writer import ResultWriter
 
@@ -26,14 +27,15 @@ def accept_edits(folder: Path) -> Sequence[str]:
     """
     with ResultWriter(folder, load_environment(folder)) as writer:
         results = read_results(folder)
-        edits = find_edits(results.frames)
+        edits = find_edits(results.tables)
         if edits:
-            runs = results.runs.copy()
             now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-            runs.loc[runs.index[sorted({place for place, _, _ in edits})], "edited_at"] = now
-            runs = digest_runs({**results.frames, RUNS: runs})
-            writer.resume(
-                replace(results, runs=runs), list(runs["run_id"]), load_unfinished(folder)
-            )
+            runs = dict(results.tables[RUNS])
+            edited = {place for place, _, _ in edits}
+            runs["edited_at"] = [
+                now if place in edited else before for place, before in enumerate(runs["edited_at"])
+            ]
+            digested = make_frame(RunRecord, digest_runs({**results.tables, RUNS: runs}))
+            writer.resume(replace(results, runs=digested), runs["run_id"], load_unfinished(folder))
             writer.add_results([])
     return list(dict.fromkeys(told for _, _, told in edits))

@@ -1,4 +1,4 @@
-"""CSV files, read: text to frames of declared columns, every cell checked. See `csv_lines`.
+"""CSV files, read: text to tables of declared columns, every cell checked. See `csv_lines`.
 
 What pandas and spreadsheets make of such a file is read too, where it is unmistakable.
 """
@@ -6,12 +6,12 @@ What pandas and spreadsheets make of such a file is read too, where it is unmist
 import csv
 import io
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
 
-from seqbench.columns import Column, Value, columns
+from seqbench.columns import Column, Table, Value, columns
 from seqbench.errors import ResultsError
 from seqbench.results.csv_lines import format_header, show_value
 from seqbench.results.records import SCHEMA_VERSION
@@ -46,7 +46,7 @@ def read_text(path: Path) -> str:
         raise ResultsError(f"{path} is not UTF-8 text: byte {error.start} is wrong") from error
 
 
-def read_csv(path: Path, record_type: type, *, optional: bool = False) -> pd.DataFrame:
+def read_csv(path: Path, record_type: type, *, optional: bool = False) -> Table:
     """Read a file of records, every cell checked and in its type.
 
     Parameters
@@ -75,7 +75,7 @@ def read_cells(path: Path, column: str) -> list[str]:
     return _turn(path, header, rows)[column]
 
 
-def parse_csv(path: Path, text: str, record_type: type) -> pd.DataFrame:
+def parse_csv(path: Path, text: str, record_type: type) -> Table:
     """Return the records in the text of a file; ``path`` names it in errors, see `read_csv`."""
     declared = columns(record_type)
     header, rows = _split(path, text)
@@ -93,15 +93,15 @@ def parse_csv(path: Path, text: str, record_type: type) -> pd.DataFrame:
     if faults:
         line, told = min(faults, key=lambda fault: fault[0])
         raise ResultsError(f"{path}, line {line}, {told}")
-    return make_frame(record_type, values)
+    return values
 
 
-def make_frame(record_type: type, values: Mapping[str, Sequence[Value]]) -> pd.DataFrame:
+def make_frame(record_type: type, table: Table) -> pd.DataFrame:
     """Return a frame with the columns of ``record_type``, each in its type; empty of no values."""
     return pd.DataFrame(
         {
             each.name: pd.array(
-                values.get(each.name, ()),
+                table.get(each.name, ()),
                 dtype=_PANDAS_TYPES.get((each.type, each.optional), each.type),
             )
             for each in columns(record_type)

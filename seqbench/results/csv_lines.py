@@ -4,9 +4,9 @@ import csv
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from seqbench.columns import Column, Value, columns, flatten
+from seqbench.columns import Column, Table, Value, columns, flatten
 
-if TYPE_CHECKING:  # a worker formats records, and needs no frame
+if TYPE_CHECKING:
     import pandas as pd
 
 
@@ -32,15 +32,17 @@ def format_records(record_type: type, records: Iterable[object]) -> list[str]:
     return _format_lines({each: [row[each.name] for row in rows] for each in columns(record_type)})
 
 
-def format_frame(record_type: type, frame: "pd.DataFrame") -> list[str]:
-    """Return a line for each row of a frame that was read from such a file."""
-    return _format_lines(
-        {each: list_values(each, frame[each.name]) for each in columns(record_type)}
-    )
+def format_table(record_type: type, table: Table) -> list[str]:
+    """Return a line for each row of a table that was read from such a file."""
+    return _format_lines({each: table[each.name] for each in columns(record_type)})
 
 
-def list_values(column: Column, values: "pd.Series") -> list[Any]:
-    """Return the values of a frame's column, None for those that are not known."""
+def make_table(record_type: type, frame: "pd.DataFrame") -> Table:
+    """Return the values of a frame with the columns of ``record_type``."""
+    return {each.name: _list_values(each, frame[each.name]) for each in columns(record_type)}
+
+
+def _list_values(column: Column, values: "pd.Series") -> list[Any]:
     known: list[Any] = values.tolist()
     if not column.optional:
         return known

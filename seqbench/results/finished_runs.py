@@ -6,14 +6,13 @@ a killed one left is read from here, and a run that stands in ``runs.csv`` is re
 """
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-import pandas as pd
-
+from seqbench.columns import Table, columns, take_rows
 from seqbench.errors import ResultsError
-from seqbench.results.csv_files import make_frame, parse_csv
+from seqbench.results.csv_files import parse_csv
 from seqbench.results.csv_lines import format_header
 from seqbench.results.records import FILES, RUNS
 from seqbench.results.row_digests import digest_ids
@@ -32,7 +31,7 @@ def list_finished(folder: Path) -> list[Path]:
     return sorted((folder / FINISHED).glob("[!.]*"))
 
 
-def load_finished(folder: Path, names: Iterable[str]) -> dict[str, pd.DataFrame]:
+def load_finished(folder: Path, names: Iterable[str]) -> dict[str, Table]:
     """Return the rows of finished runs, by the name of the CSV file that they belong to.
 
     A file that is gone when it is read has been taken over since: so look here before the CSV.
@@ -63,34 +62,41 @@ def _read_finished(path: Path) -> Mapping[str, str]:
     return texts
 
 
-def _parse(folder: Path, name: str, texts: Iterable[Mapping[str, str]]) -> pd.DataFrame:
+def _parse(folder: Path, name: str, texts: Iterable[Mapping[str, str]]) -> Table:
     """Return the rows of one CSV file; those of equal columns are parsed together."""
     lines: dict[str, list[str]] = {}
     for text in texts:
         header, _, rows = text[name].partition("\n")
         lines.setdefault(header, []).append(rows)
-    frames = [
+    tables = [
         parse_csv(folder / name, f"{header}\n{''.join(rows)}", FILES[name])
         for header, rows in lines.items()
     ]
-    return pd.concat(frames, ignore_index=True) if frames else make_frame(FILES[name], {})
+    return {
+        each.name: [value for table in tables for value in table[each.name]]
+        for each in columns(FILES[name])
+    }
 
 
-def add_finished(
-    frames: Mapping[str, pd.DataFrame], finished: Mapping[str, pd.DataFrame]
-) -> dict[str, pd.DataFrame]:
+def add_finished(tables: Mapping[str, Table], finished: Mapping[str, Table]) -> dict[str, Table]:
     """Return the rows of the CSV files and, below them, of finished runs that do not stand there.
 
     What the files have of runs that do not stand in ``runs.csv`` is left out. ``runs_digest`` is
     that of all runs, where it was that of the runs in the file.
     """
-    stored = frames[RUNS]["run_id"]
+    stored = tables[RUNS]["run_id"]
+    there = set(stored)
     whole = {}
-    for name, frame in frames.items():
-        new = finished[name][~finished[name]["run_id"].isin(stored)]
-        known = frame[frame["run_id"].isin(stored)]
-        whole[name] = pd.concat([known, new], ignore_index=True) if len(new) else known
+    for name, table in tables.items():
+        rows, added = take_rows(table, _of_runs(table, there)), finished[name]
+        new = take_rows(added, _of_runs(added, set(added["run_id"]) - there))
+        whole[name] = {each: [*values, *new[each]] for each, values in rows.items()}
     runs = whole[RUNS]
-    digest = runs["runs_digest"].replace(digest_ids(stored), digest_ids(runs["run_id"]))
-    digest[len(stored) :] = digest_ids(runs["run_id"])
-    return whole | {RUNS: runs.assign(runs_digest=digest)}
+    before, now = digest_ids(stored), digest_ids(runs["run_id"])
+    digests = [now if each == before else each for each in runs["runs_digest"][: len(stored)]]
+    digests += [now] * (len(runs["run_id"]) - len(stored))
+    return whole | {RUNS: {**runs, "runs_digest": digests}}
+
+
+def _of_runs(table: Table, run_ids: Collection[str]) -> list[int]:
+    return [place for place, run_id in enumerate(table["run_id"]) if run_id in run_ids]

@@ -23,7 +23,7 @@ from seqbench.results.environments import (
     same_code,
 )
 from seqbench.results.reader import Results, concatenate, index_runs
-from seqbench.results.records import PROFILE, TIMINGS
+from seqbench.results.records import EPOCHS, PROFILE, RUNS, TIMINGS
 from seqbench.results.writer import ResultWriter
 from seqbench.spec import RunSpec
 
@@ -58,7 +58,8 @@ def pool_results(results: Sequence[Results], folder: Path) -> Path | None:
         parts.append(_name_environment(other, name))
         rows |= added
     whole = concatenate(parts, folder.name)
-    if fault := find_inconsistency(whole.runs, whole.epochs):
+    tables = whole.tables
+    if fault := find_inconsistency(tables[RUNS], tables[EPOCHS]):
         raise UsageError(f"these results cannot be merged: {fault[1]}: {fault[2]}")
     with ResultWriter(folder, environment | ({"pooled": pooled} if pooled else {})) as writer:
         writer.add_results([whole])

@@ -14,11 +14,12 @@ from typing import Any
 
 import pandas as pd
 
-from seqbench.columns import columns
+from seqbench.columns import Table, columns
 from seqbench.errors import ResultsError, SettingError
 from seqbench.results.atomic_files import list_replacements
 from seqbench.results.consistency import Fault, find_inconsistency
 from seqbench.results.csv_files import make_frame, read_cells, read_csv, read_text
+from seqbench.results.csv_lines import make_table
 from seqbench.results.environment_shape import parse_environment
 from seqbench.results.finished_runs import add_finished, load_finished
 from seqbench.results.folder_lock import heal_folder
@@ -63,6 +64,11 @@ class Results:
     def frames(self) -> dict[str, pd.DataFrame]:
         """The frames by the name of their file, in the order in which files are written."""
         return {file: getattr(self, _field_of(file)) for file in FILES}
+
+    @property
+    def tables(self) -> dict[str, Table]:
+        """The same as tables."""
+        return {file: make_table(FILES[file], frame) for file, frame in self.frames.items()}
 
 
 def _field_of(file: str) -> str:
@@ -134,20 +140,32 @@ def load_results(folder: Path, parts: Collection[str] = tuple(PARTS)) -> Results
         is of an environment that is not the folder's, cells do not go together, see `consistency`,
         or rows are not those that were written, see `row_digests`.
     """
-    results = read_results(folder, parts)
-    frames = results.frames
-    edits = find_edits({name: frames[name] for name in (RUNS, EPOCHS, *parts)})
+    tables, environment = _read_tables(folder, parts)
+    edits = find_edits(tables)
     if edits:
         more = f" (and {len(edits) - 1} more)" if len(edits) > 1 else ""
         raise ResultsError(
             f"{_name_place(folder, edits[0])}{more}; take the files from where they were right, or "
             f"say with `seqbench accept {folder}` that it was meant"
         )
-    return results
+    return _make_results(folder, environment, tables)
 
 
 def read_results(folder: Path, parts: Collection[str] = tuple(PARTS)) -> Results:
     """Read a result folder as `load_results` does, without asking whether rows were edited."""
+    tables, environment = _read_tables(folder, parts)
+    return _make_results(folder, environment, tables)
+
+
+def _make_results(
+    folder: Path, environment: dict[str, Any], tables: Mapping[str, Table]
+) -> Results:
+    frames = {name: make_frame(FILES[name], table) for name, table in tables.items()}
+    return Results.of_frames(folder.name, environment, frames)
+
+
+def _read_tables(folder: Path, parts: Collection[str]) -> tuple[dict[str, Table], dict[str, Any]]:
+    """Return the rows of a result folder by the name of their file, and its environment."""
     heal_folder(folder)
     with _explained(folder):
         if not (folder / RUNS).is_file():
@@ -159,28 +177,27 @@ def read_results(folder: Path, parts: Collection[str] = tuple(PARTS)) -> Results
         environment = load_environment(folder)
         for name in of_parts:
             stored[name] = read_csv(folder / name, PARTS[name], optional=name != EPOCHS)
-    frames = add_finished(stored, finished)
-    frames |= {name: put_in_order(name, frames[name]) for name in of_parts}
-    runs = frames[RUNS]
+    tables = add_finished(stored, finished)
+    tables |= {name: put_in_order(name, tables[name]) for name in of_parts}
+    runs = tables[RUNS]
     _check_environments(folder, runs, environment)
-    if runs.empty:
+    if not runs["run_id"]:
         raise ResultsError(f"{folder / RUNS} has no row: whoever wrote it wrote some")
-    if fault := find_inconsistency(runs, frames[EPOCHS]):
+    if fault := find_inconsistency(runs, tables[EPOCHS]):
         raise ResultsError(_name_place(folder, fault))
-    return Results.of_frames(folder.name, environment, frames)
+    return tables, environment
 
 
-def _check_environments(folder: Path, runs: pd.DataFrame, environment: Mapping[str, Any]) -> None:
+def _check_environments(folder: Path, runs: Table, environment: Mapping[str, Any]) -> None:
     """Refuse rows of an environment that is neither the folder's nor one of those pooled in it."""
     own = environment.get("environment_id")
     known = [own, *environment.get("pooled", {})]
-    strange = runs.index[~runs["environment_id"].isin(known)]
-    if own is not None and len(strange):
-        raise ResultsError(
-            f"{folder / RUNS}, line {strange[0] + 2}: a row of environment "
-            f"{runs['environment_id'][strange[0]]} in a result of {own}; results of "
-            f"different machines cannot be mixed by hand, see `seqbench pool`"
-        )
+    for line, each in enumerate(runs["environment_id"], 2):
+        if own is not None and each not in known:
+            raise ResultsError(
+                f"{folder / RUNS}, line {line}: a row of environment {each} in a result of {own}; "
+                f"results of different machines cannot be mixed by hand, see `seqbench pool`"
+            )
 
 
 def _name_place(folder: Path, fault: Fault) -> str:

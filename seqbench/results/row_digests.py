@@ -6,13 +6,10 @@ the folder rather than the run, its environment's id, is left out, and so are th
 """
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-import pandas as pd
-
-from seqbench.columns import Column, columns
+from seqbench.columns import Column, Table, Value, columns, take_rows
 from seqbench.results.consistency import Fault
-from seqbench.results.csv_lines import list_values
 from seqbench.results.records import DIGEST_SCHEMA, FILES, ORDER, PHASES, RUNS
 
 _LEFT_OUT = {"environment_id", "edited_at", "rows_digest", "runs_digest"}
@@ -21,25 +18,24 @@ _ORDER = (RUNS, *(name for name in FILES if name != RUNS))
 _NO_ROWS = hashlib.sha256().hexdigest()[:_SHOWN]
 
 
-def digest_runs(frames: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+def digest_runs(tables: Mapping[str, Table]) -> Table:
     """Return the runs with ``rows_digest`` of the rows as they are, where their schema has one.
 
     ``runs_digest`` is empty: the file that they go into decides it.
 
     Parameters
     ----------
-    frames
+    tables
         By the name of the file; one that is not there has no rows.
     """
-    runs, of_files = frames[RUNS], _digest_files(frames)
+    runs, of_files = tables[RUNS], _digest_files(tables)
     digests = [
         "+".join(of_files.get(name, {}).get(run_id, _NO_ROWS) for name in _ORDER)
-        for run_id in runs["run_id"]
+        if schema >= DIGEST_SCHEMA
+        else None
+        for run_id, schema in zip(runs["run_id"], runs["schema_version"], strict=True)
     ]
-    told = pd.Series(digests, index=runs.index, dtype=object)
-    return runs.assign(
-        rows_digest=told.where(runs["schema_version"] >= DIGEST_SCHEMA), runs_digest=None
-    )
+    return {**runs, "rows_digest": digests, "runs_digest": [None] * len(digests)}
 
 
 def digest_ids(run_ids: Iterable[str]) -> str:
@@ -49,16 +45,16 @@ def digest_ids(run_ids: Iterable[str]) -> str:
     return f"{len(known)}-{digest[:_SHOWN]}"
 
 
-def find_edits(frames: Mapping[str, pd.DataFrame]) -> list[Fault]:
+def find_edits(tables: Mapping[str, Table]) -> list[Fault]:
     """Return what was edited since it was written, as far as rows say what they were.
 
     Parameters
     ----------
-    frames
+    tables
         By the name of the file; those that are not read are not looked at.
     """
-    runs, of_files = frames[RUNS], _digest_files(frames)
-    names = [name for name in _ORDER if name in frames]
+    runs, of_files = tables[RUNS], _digest_files(tables)
+    names = [name for name in _ORDER if name in tables]
     expected_ids = digest_ids(runs["run_id"])
     edits: list[Fault] = []
     told = zip(
@@ -68,27 +64,26 @@ def find_edits(frames: Mapping[str, pd.DataFrame]) -> list[Fault]:
     for place, (run_id, schema, of_rows, of_ids) in enumerate(told):
         if schema < DIGEST_SCHEMA:
             continue
-        stored = dict(zip(_ORDER, "" if pd.isna(of_rows) else of_rows.split("+"), strict=False))
+        stored = dict(zip(_ORDER, (of_rows or "").split("+"), strict=False))
         changed = [
             name for name in names if stored.get(name) != of_files[name].get(run_id, _NO_ROWS)
         ]
         if changed:
             edits.append((place, "rows_digest", f"{run_id} was edited, in {', '.join(changed)}"))
         if of_ids != expected_ids:
-            edits.append((place, "runs_digest", _describe_ids(of_ids, len(runs))))
+            edits.append((place, "runs_digest", _describe_ids(of_ids, len(runs["run_id"]))))
     return edits
 
 
-def put_in_order(name: str, rows: pd.DataFrame) -> pd.DataFrame:
+def put_in_order(name: str, rows: Table) -> Table:
     """Return the rows of a file, those of a run together and in the order of `records.ORDER`."""
-    keys = rows[["run_id", *ORDER[name]]].copy()
-    keys["run_id"] = pd.factorize(keys["run_id"])[0]
-    if "phase" in keys:
-        keys["phase"] = keys["phase"].map(PHASES.index)
-    if "seconds" in keys:
-        keys["seconds"] = -keys["seconds"]
-    order = keys.reset_index(drop=True).sort_values(list(keys.columns), kind="stable").index
-    return rows.iloc[order].reset_index(drop=True)
+    runs = {run_id: place for place, run_id in enumerate(dict.fromkeys(rows["run_id"]))}
+    keys = [[runs[run_id] for run_id in rows["run_id"]]]
+    for each in ORDER[name]:
+        key = {"phase": PHASES.index, "seconds": lambda seconds: -seconds}.get(each)
+        keys.append([key(value) for value in rows[each]] if key else list(rows[each]))
+    sortable = list(zip(*keys, strict=True))
+    return take_rows(rows, sorted(range(len(sortable)), key=sortable.__getitem__))
 
 
 def _describe_ids(stored: object, now: int) -> str:
@@ -98,24 +93,28 @@ def _describe_ids(stored: object, now: int) -> str:
     return f"rows were deleted, added or renamed: {before} runs when it was written, {now} now"
 
 
-def _digest_files(frames: Mapping[str, pd.DataFrame]) -> dict[str, dict[str, str]]:
+def _digest_files(tables: Mapping[str, Table]) -> dict[str, dict[str, str]]:
     """Return a digest of the rows of each run that has any, by file and ``run_id``."""
-    schemas = dict(zip(frames[RUNS]["run_id"], frames[RUNS]["schema_version"], strict=True))
+    schemas = dict(zip(tables[RUNS]["run_id"], tables[RUNS]["schema_version"], strict=True))
     ordered = {
-        name: put_in_order(name, frame) if name in ORDER else frame
-        for name, frame in frames.items()
+        name: put_in_order(name, table) if name in ORDER else table
+        for name, table in tables.items()
     }
     return {
-        name: dict(_digest_runs(FILES[name], frame, schemas)) for name, frame in ordered.items()
+        name: dict(_digest_runs(FILES[name], table, schemas)) for name, table in ordered.items()
     }
 
 
 def _digest_runs(
-    record_type: type, frame: pd.DataFrame, schemas: Mapping[str, int]
+    record_type: type, table: Table, schemas: Mapping[str, int]
 ) -> Iterator[tuple[str, str]]:
     """Yield each run of a file and a digest of its rows, of the columns that its schema has."""
-    of_rows = frame["run_id"].map(schemas)
-    for schema, part in frame.groupby(of_rows):
+    of_schemas: dict[int, list[int]] = {}
+    for place, run_id in enumerate(table["run_id"]):
+        if run_id in schemas:
+            of_schemas.setdefault(schemas[run_id], []).append(place)
+    for schema, places in of_schemas.items():
+        part = take_rows(table, places)
         told = [
             _tell(each, part[each.name])
             for each in columns(record_type)
@@ -128,9 +127,8 @@ def _digest_runs(
             yield run_id, hashlib.sha256("\n".join(each).encode()).hexdigest()[:_SHOWN]
 
 
-def _tell(column: Column, cells: pd.Series) -> list[str]:
+def _tell(column: Column, values: Sequence[Value]) -> list[str]:
     """Return a column's values as text, numbers that are no whole ones to nine digits."""
-    values = list_values(column, cells)
     if column.type is float:
         return ["" if value is None else f"{float(value) + 0.0:.8e}" for value in values]
     told = {value: "" if value is None else str(value) for value in set(values)}

@@ -8,11 +8,10 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
+from seqbench.columns import Table
 from seqbench.errors import ResultsError
 from seqbench.results.atomic_files import complete_replacement, replace_file, replace_folder
-from seqbench.results.csv_lines import format_frame, format_header
+from seqbench.results.csv_lines import format_header, format_table
 from seqbench.results.finished_runs import FINISHED, format_finished, list_finished
 from seqbench.results.folder_lock import FolderLock
 from seqbench.results.reader import CHECKPOINTS, ENVIRONMENT, UNFINISHED, Results, read_run_ids
@@ -127,7 +126,7 @@ class ResultWriter:
             same = {"environment_id": earlier.environment["environment_id"]}
             self.environment = {**self.environment, **same}
         self._order = list(order)
-        self._take(earlier.frames, earlier.runs.assign(runs_digest=None))
+        self._take(earlier.tables)
         self._unfinished = dict(unfinished)
         self._resumed = list(earlier.runs["run_id"])
         there = set(read_run_ids(self.folder))
@@ -202,14 +201,16 @@ class ResultWriter:
     def add_results(self, results: Sequence[Results]) -> None:
         """Write what was read from other folders, as the whole content of this one."""
         for each in results:
-            self._take(each.frames, digest_runs(each.frames))
+            self._take({**each.tables, RUNS: digest_runs(each.tables)})
         self._put(self._export)
 
-    def _take(self, frames: Mapping[str, pd.DataFrame], runs: pd.DataFrame) -> None:
+    def _take(self, tables: Mapping[str, Table]) -> None:
         """Take over all rows of a result, as lines, run by run."""
+        runs = tables[RUNS]
+        runs = {**runs, "runs_digest": [None] * len(runs["run_id"])}
         self._statuses |= dict(zip(runs["run_id"], runs["status"], strict=True))
-        for name, frame in {**frames, RUNS: runs}.items():
-            for run_id, line in zip(frame["run_id"], format_frame(FILES[name], frame), strict=True):
+        for name, table in {**tables, RUNS: runs}.items():
+            for run_id, line in zip(table["run_id"], format_table(FILES[name], table), strict=True):
                 self._lines[name].setdefault(run_id, []).append(line)
 
     def _put(self, write: Callable[[Path], object]) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from seqbench.errors import ContractError, ResultsError
 from seqbench.results.consistency import find_inconsistency
 from seqbench.results.csv_files import parse_csv
-from seqbench.results.csv_lines import format_frame, format_header, format_records
+from seqbench.results.csv_lines import format_header, format_records, format_table
 from seqbench.results.records import EPOCHS, FILES, PARTS, RUNS, RunRecord
 from seqbench.results.row_digests import digest_runs
 
@@ -37,22 +37,22 @@ def format_run(run: RunRecord, left: Mapping[str, Sequence[object]]) -> dict[str
         If a value does not fit its column, or the values do not go together.
     """
     records = {**left, RUNS: [run]}
-    lines, frames = {}, {}
+    lines, tables = {}, {}
     for name, kind in FILES.items():
         lines[name] = format_records(kind, records.get(name, ()))
         if not lines[name] and name != EPOCHS:  # nothing to check, and digested as no rows
             continue
         try:
-            frames[name] = parse_csv(Path(name), format_header(kind) + "".join(lines[name]), kind)
+            tables[name] = parse_csv(Path(name), format_header(kind) + "".join(lines[name]), kind)
         except ResultsError as error:
             raise ValueError(str(error)) from error
     for name in PARTS:
-        if name in frames and not (frames[name]["run_id"] == run.run_id).all():
+        if set(tables.get(name, {}).get("run_id", ())) - {run.run_id}:
             raise ValueError(f"{name} has rows of another run")
-    if fault := find_inconsistency(frames[RUNS], frames[EPOCHS]):
+    if fault := find_inconsistency(tables[RUNS], tables[EPOCHS]):
         _, column, told = fault
         raise ValueError(f"{column}: {told}")
-    return lines | {RUNS: format_frame(RunRecord, digest_runs(frames))}
+    return lines | {RUNS: format_table(RunRecord, digest_runs(tables))}
 
 
 def refuse_run(run: RunRecord, fault: str) -> RunRecord:
