@@ -1,7 +1,7 @@
 """Commands in processes of their own, forked from one that has imported what takes seconds.
 
-It has other people's packages only: each command, and each process that a command starts with
-`multiprocessing`, imports seqbench anew. The gate's agents are forked from another one, which has
+It has run a command, so that nothing is left to import, and has read seqbench's sources; a command
+in a folder with another seqbench imports that. The gate's agents are forked from another one, which has
 imported only what they import: without torch, a process is forked ten times as fast. Where the
 start of an interpreter is the thing tested, a test starts one.
 """
@@ -28,10 +28,13 @@ from functools import cache
 from importlib import import_module
 from itertools import pairwise
 from pathlib import Path
+from pkgutil import walk_packages
 from py_compile import PycInvalidationMode
 from tempfile import TemporaryFile
 from types import ModuleType, SimpleNamespace
 from typing import IO, Any, NoReturn, Self
+
+from typer.testing import CliRunner
 
 PACKAGES = (
     "torch",
@@ -283,6 +286,11 @@ def _import_for_commands() -> None:
     compileall.compile_dir(package, quiet=2, invalidation_mode=PycInvalidationMode.CHECKED_HASH)
     for name in PACKAGES:
         import_module(name)
+    for module in walk_packages([str(package)], "seqbench."):
+        if module.name != "seqbench.__main__":
+            import_module(module.name)
+            import_module("seqbench.harness.source_digest").read_source(module.name)
+    CliRunner().invoke(import_module("seqbench.cli").app, ["show", "rnn"])
     vars(os)["fsync"] = lambda descriptor: None  # as in this folder's `conftest`
     import_module("torch").set_num_threads(1)  # tests beside each other leave no core idle
 
@@ -352,6 +360,9 @@ def _become(asked: Mapping[str, Any], out: int, err: int, *others: int) -> NoRet
     if asked["memory"] is not None:
         resource.setrlimit(resource.RLIMIT_AS, (asked["memory"], asked["memory"]))
     sys.path[:] = [*asked["path"], *filter(None, sys.path)]
+    if any(Path(each, "seqbench", "__init__.py").is_file() for each in asked["path"]):
+        for name in [each for each in sys.modules if each.partition(".")[0] == "seqbench"]:
+            del sys.modules[name]
     if asked["strict"]:
         sys.warnoptions[:] = ["error"]
         warnings.resetwarnings()

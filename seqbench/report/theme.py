@@ -88,7 +88,7 @@ def draw_parts(
     heights = [height(part) for part in parts]
     with themed():
         size = (WIDTH, sum(heights))
-        figure = Figure(figsize=size, dpi=_DOTS_PER_INCH, layout="none")
+        figure = Figure(figsize=size, dpi=_DOTS_PER_INCH)
         FigureCanvasAgg(figure)  # or each question for a text's size makes a new canvas
         rows = figure.subfigures(len(parts), squeeze=False, height_ratios=heights)
         finishes: list[Finish] = []
