@@ -1,8 +1,8 @@
 """Commands in processes of their own, forked from one that has imported what takes seconds.
 
 It has run a command, so that nothing is left to import, and has read seqbench's sources; a command
-in a folder with another seqbench imports that. The gate's agents are forked from another one, which has
-imported only what they import: without torch, a process is forked ten times as fast. Where the
+in a folder with another seqbench imports that. The gate's agents are forked from another one, which
+has imported only what they import: without torch, a process is forked ten times as fast. Where the
 start of an interpreter is the thing tested, a test starts one.
 """
 
@@ -79,6 +79,7 @@ def run_seqbench(
     path: Path | None = None,
     env: Mapping[str, str] | None = None,
     out: int | None = None,
+    anew: bool = False,
 ) -> "subprocess.CompletedProcess[str]":
     """Run ``python -m seqbench``, or a program, as `subprocess.run` would, with texts captured.
 
@@ -94,8 +95,11 @@ def run_seqbench(
         A folder to import from, as in ``PYTHONPATH``.
     out
         What stands for the screen, a descriptor; None to capture that too.
+    anew
+        Whether it imports seqbench anew.
     """
     asked: dict[str, Any] = {
+        "anew": anew,
         "program": str(program) if program else None,
         "env": env or {},
         "path": [str(path)] if path else [],
@@ -107,10 +111,10 @@ def run_seqbench(
 
 
 def run_code(folder: Path, code: str) -> None:
-    """Run a program of a few lines, which ends well."""
+    """Run a program of a few lines, which imports seqbench anew and ends well."""
     program = folder / "program.py"
     program.write_text(code)
-    done = run_seqbench(cwd=folder, program=program)
+    done = run_seqbench(cwd=folder, program=program, anew=True)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
@@ -284,8 +288,7 @@ def _import_for_commands() -> None:
     """
     package = Path(__file__).parents[1] / "seqbench"
     compileall.compile_dir(package, quiet=2, invalidation_mode=PycInvalidationMode.CHECKED_HASH)
-    for name in PACKAGES:
-        import_module(name)
+    import_packages()
     for module in walk_packages([str(package)], "seqbench."):
         if module.name != "seqbench.__main__":
             import_module(module.name)
@@ -360,7 +363,8 @@ def _become(asked: Mapping[str, Any], out: int, err: int, *others: int) -> NoRet
     if asked["memory"] is not None:
         resource.setrlimit(resource.RLIMIT_AS, (asked["memory"], asked["memory"]))
     sys.path[:] = [*asked["path"], *filter(None, sys.path)]
-    if any(Path(each, "seqbench", "__init__.py").is_file() for each in asked["path"]):
+    homes = (Path(each, "seqbench", "__init__.py") for each in asked["path"])
+    if asked.get("anew") or any(each.is_file() for each in homes):
         for name in [each for each in sys.modules if each.partition(".")[0] == "seqbench"]:
             del sys.modules[name]
     if asked["strict"]:
@@ -368,7 +372,7 @@ def _become(asked: Mapping[str, Any], out: int, err: int, *others: int) -> NoRet
         warnings.resetwarnings()
         warnings.simplefilter("error")
     if sys.platform == "linux" and "torch" in sys.modules:
-        _let_workers_be_forked()
+        let_workers_be_forked()
     program = asked["program"]
     sys.argv = [program or "seqbench", *asked["words"]]
     if program:
@@ -376,7 +380,13 @@ def _become(asked: Mapping[str, Any], out: int, err: int, *others: int) -> NoRet
     _end_as(lambda: runpy.run_module("seqbench", run_name="__main__", alter_sys=True))
 
 
-def _let_workers_be_forked() -> None:
+def import_packages() -> None:
+    """Import other people's packages that seqbench uses."""
+    for name in PACKAGES:
+        import_module(name)
+
+
+def let_workers_be_forked() -> None:
     """Let processes that `multiprocessing` starts from here be forked, as children of this one.
 
     They are forked from one that stays as this one is now: what this one imports or patches later,

@@ -60,7 +60,10 @@ def executed(tmp_path_factory: pytest.TempPathFactory) -> NotebookNode:
     startup = folder / "ipython" / "profile_default" / "startup"
     startup.mkdir(parents=True)
     (startup / "limits.py").write_text(
-        "from tests.processes import measure_small_limits\nmeasure_small_limits()\n"
+        "from tests import processes\n"
+        "processes.import_packages()\n"
+        "processes.let_workers_be_forked()\n"
+        "processes.measure_small_limits()\n"
     )
     environment = {"IPYTHONDIR": str(folder / "ipython"), "OMP_NUM_THREADS": "1"}
     environment["PYTHONPATH"] = os.pathsep.join(filter(None, [str(ROOT), os.getenv("PYTHONPATH")]))

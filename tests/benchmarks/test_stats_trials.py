@@ -103,7 +103,7 @@ def test_the_former_method_is_scipys_paired_test_by_holm() -> None:
 
 
 def test_the_page_says_what_was_counted(tmp_path: Path) -> None:
-    trials = run_trials(reports=20)
+    trials = run_trials(reports=10)
     assert len(trials) == len(CONDITIONS)
     trials.to_csv(tmp_path / "trials.csv", index=False)
     page = write_report(tmp_path, tmp_path / "report").read_text()

@@ -118,18 +118,11 @@ def test_a_run_of_ones_own_is_a_grid_of_the_options(tmp_path: Path) -> None:
     ],
 )
 def test_bad_use_names_the_mistake_and_ends_with_2(
-    tmp_path: Path,
-    words: tuple[str, ...],
-    told: str,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path, words: tuple[str, ...], told: str
 ) -> None:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "argv", ["seqbench", *words])
-    with pytest.raises(SystemExit) as ended:
-        main()
-    assert ended.value.code == ExitCode.BAD_USE
-    assert told in capsys.readouterr().err
+    done = seqbench(*words, cwd=tmp_path)
+    assert done.returncode == ExitCode.BAD_USE
+    assert told in done.stderr
     assert list(tmp_path.iterdir()) == []
 
 
@@ -247,16 +240,7 @@ def test_ctrl_c_keeps_the_finished_runs_and_ends_with_130(tmp_path: Path) -> Non
 
 
 def test_only_publish_writes_where_git_looks(tmp_path: Path) -> None:
-    words = (
-        "--task",
-        "row-digits",
-        "--variant",
-        "rnn",
-        "--train-examples",
-        "40",
-        "--report",
-        *FAST,
-    )
+    words = ("--task", "row-digits", "--variant", "rnn", *FAST, "--train-examples=40", "--report")
     done = seqbench("run", *words, "--name", "mine", "--publish", cwd=tmp_path)
     assert done.returncode == ExitCode.OK, done.stderr
     published = tmp_path / "reports" / "mine" / "README.md"

@@ -36,7 +36,7 @@ def resized(spec: RunSpec, hidden: int) -> RunSpec:
     return RunSpec(**{**vars(spec), "hidden_size": hidden})
 
 
-@settings(max_examples=25)
+@settings(max_examples=10)
 @given(
     variant=st.sampled_from(["rnn", "bilstm", "gru", "tcn", "lru"]),
     wanted=st.integers(20_000, 200_000),
@@ -75,7 +75,7 @@ def test_a_tolerance_allows_what_lies_further_away() -> None:
 SEVERAL = ("rnn", "birnn", "lstm", "bilstm", "gru", "bigru", "tcn", "lru", "mingru", "mlp")
 
 
-@pytest.mark.parametrize("wanted", [1, 10, 700, 5_000, 20_000, 10**12])
+@pytest.mark.parametrize("wanted", [1, 5_000, 10**12])
 def test_all_misfits_are_named_at_once_with_a_number_that_suits_all(wanted: int) -> None:
     specs = plan(*SEVERAL)
     with pytest.raises(SettingError) as raised:
@@ -103,7 +103,7 @@ def counted() -> tuple[list[Sizes], list[list[int]]]:
     return sizes, [[each.count(hidden) for hidden in range(1, 300)] for each in sizes]
 
 
-@settings(max_examples=20)
+@settings(max_examples=10)
 @given(wanted=st.integers(100, 4_000), tolerance=st.floats(0.01, 0.3))
 def test_the_number_that_suits_all_is_the_nearest_there_is(
     counted: tuple[list[Sizes], list[list[int]]], wanted: int, tolerance: float

@@ -305,25 +305,12 @@ if __name__ == "__main__":
 """
 
 
-def run_anew(folder: Path, *words: str, program: str) -> "subprocess.CompletedProcess[str]":
-    """Run ``seqbench run`` as a shell would, in an interpreter of its own; its workers too."""
-    command = [sys.executable, program, "run", *FAST, *words]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300)
-
-
 OWN = ("signal", "socket", "queue", "random", "statistics", "json", "pickle", "selectors", "copy")
 
 
 def write_own(folder: Path) -> None:
     for name in OWN:
         (folder / f"{name}.py").write_text("raise RuntimeError('this is not the one')\n")
-
-
-def test_files_of_ones_own_stand_in_for_none_of_pythons(tmp_path: Path) -> None:
-    write_own(tmp_path)
-    done = run_anew(tmp_path, "--variant", "rnn", "--epochs", "1", program="-mseqbench")
-    assert done.returncode == ExitCode.OK, done.stderr
-    assert "Traceback" not in done.stderr
 
 
 HASHED = """
@@ -341,16 +328,21 @@ with Path("hashes").open("a") as file:
 """
 
 
-def test_strings_hash_alike_in_every_worker_and_a_script_has_pythons_own_modules(
-    tmp_path: Path,
+@pytest.mark.parametrize(
+    "program", ["-mseqbench", pytest.param("bin/installed", marks=pytest.mark.exhaustive)]
+)
+def test_strings_hash_alike_in_every_worker_and_all_have_pythons_own_modules(
+    program: str, tmp_path: Path
 ) -> None:
+    """As a shell would start it, in an interpreter of its own; its workers too."""
     write_own(tmp_path)
     plugin, script = tmp_path / "of-mine" / "hashed.py", tmp_path / "bin" / "installed"
     for file, text in ((plugin, HASHED), (script, INSTALLED)):
         file.parent.mkdir()
         file.write_text(text)
-    words = ["--plugin", str(plugin), "--variant", "hashed,hashed-too", "--epochs", "1"]
-    done = run_anew(tmp_path, *words, "--seeds", "1", program=str(script))
+    command = [sys.executable, program, "run", *FAST, "--plugin", str(plugin), "--epochs", "1"]
+    command += ["--variant", "hashed,hashed-too", "--seeds", "1"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300)
     assert done.returncode == ExitCode.OK, done.stderr
     assert "Traceback" not in done.stderr
     hashes = (tmp_path / "hashes").read_text().split()

@@ -96,7 +96,8 @@ def test_a_torch_without_torchscript_gives_outputs_and_gradients_equal_to_torchs
         "import os, sys, pytest, torch\n"
         "del torch.jit.script\n"
         f"os.chdir({str(here.parents[2])!r})\n"
-        f"sys.exit(pytest.main(['-q', '-p', 'no:cacheprovider', *{tests}]))",
+        "warned = ['-W', 'ignore::pytest.PytestAssertRewriteWarning']\n"
+        f"sys.exit(pytest.main(['-q', '-p', 'no:cacheprovider', *warned, *{tests}]))",
     )
 
 

@@ -80,11 +80,15 @@ def test_the_theme_leaves_nothing_behind() -> None:
 @pytest.mark.parametrize(
     "variables",
     [
-        {"MPLBACKEND": "nosuch", "MPLCONFIGDIR": "config", "SOURCE_DATE_EPOCH": "nosuch"},
-        {"MPLCONFIGDIR": "/dev/null/none", "XDG_CACHE_HOME": "/dev/null/none"},
+        {
+            "MPLBACKEND": "nosuch",
+            "MATPLOTLIBRC": "config/matplotlibrc",
+            "SOURCE_DATE_EPOCH": "nosuch",
+            "MPLCONFIGDIR": "/dev/null/none",
+            "XDG_CACHE_HOME": "/dev/null/none",
+        },
         pytest.param(
-            {"MPLBACKEND": "tkagg", "MATPLOTLIBRC": "config/matplotlibrc"},
-            marks=pytest.mark.exhaustive,
+            {"MPLBACKEND": "tkagg", "MPLCONFIGDIR": "config"}, marks=pytest.mark.exhaustive
         ),
     ],
 )
