@@ -136,7 +136,7 @@ def make_spec() -> Callable[..., RunSpec]:
             "task": "row-digits",
             "variant": "rnn",
             "seed": 0,
-            "device": "cpu",
+            "device": os.environ.get("SEQBENCH_TEST_DEVICE", "cpu"),
             "threads": 1,
             "epochs": 2,
             "batch_size": 16,

@@ -57,8 +57,8 @@ LIGHT_PACKAGES = ("seqbench.gate.agent", "seqbench.gate.benchmark", "random")
 """What an agent of the gate imports, and the project whose work it measures."""
 
 SMALL_LIMITS: dict[str, Any] = {
-    "MATRIX_SIZES": {"cpu": (16, 32)},
-    "COPIED_BYTES": {"cpu": 1 << 12},
+    "MATRIX_SIZES": dict.fromkeys(("cpu", "cuda"), (16, 32)),
+    "COPIED_BYTES": dict.fromkeys(("cpu", "cuda"), 1 << 12),
     "BUDGET_S": 1e-4,
 }
 """Of `timing.peak`: every run measures the machine's limits, here shortly on little matrices."""

@@ -16,7 +16,8 @@ KINDS = {
 
 _PRODUCT = re.compile(
     r"(aten::)?(addmm|mm|bmm|baddbmm|addbmm|mv|addmv|dot|addr)_?$"
-    r"|.*(_rnn|convolution|attention|gemm|gemv|cutlass|cudnn|xmma|splitk)",
+    r"|.*(_rnn|convolution|attention|gemm|gemv|cutlass|cudnn|xmma|splitk|nvjet"
+    r"|(rnn|lstm|gru)_|elemwisernn)",  # cuDNN's recurrences: products and gates in one kernel
     re.IGNORECASE,
 )
 _COPY = re.compile(
@@ -39,12 +40,15 @@ _COMPUTING = re.compile(
 )
 
 
-def kind_of(operator: str) -> str:
-    """Return which of `KINDS` an operator or kernel is.
+def kind_of(operator: str, device: str = "cpu") -> str:
+    """Return which of `KINDS` an operator of the CPU, or a kernel of another device, is.
 
     ``rest`` is what computes no number itself: views, allocation, autograd's engine, Python code
-    of an autograd function, operators that only call others.
+    of an autograd function, operators that only call others. Every kernel computes.
     """
+    if device != "cpu":
+        products, copies = _PRODUCT.match(operator), _COPY.match(operator)
+        return "product" if products else "copy" if copies else "elementwise"
     if _PRODUCT.match(operator):
         return "product"
     if _VIEW.match(operator):
@@ -78,7 +82,7 @@ def summarise_profiles(
     if profile.empty or phases.empty:
         return pd.DataFrame()
     joined = name_groups(runs)[["run_id", *GROUP]].merge(profile, on="run_id")
-    joined["kind"] = joined["operator"].map(kind_of)
+    joined["kind"] = list(map(kind_of, joined["operator"], joined["device"]))
     joined["share"] = joined["seconds"] / (joined["steps_s"] * joined["threads"])
     rows = []
     for keys, part in joined.groupby(GROUP, sort=False):

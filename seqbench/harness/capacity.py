@@ -1,12 +1,11 @@
 """Whether a run is too large for this machine: estimated before anything of it is allocated."""
 
-import torch
-
 from seqbench.errors import UnsupportedError
-from seqbench.free_memory import format_memory, read_free_memory
+from seqbench.free_memory import format_memory
 from seqbench.models.sequence_model import SequenceModel, count_parameters
 from seqbench.spec import RunSpec
 from seqbench.tasks.task import TaskData
+from seqbench.training.accelerator import accelerator_of
 
 _MOMENTS = {"adam": 2, "adamw": 2, "rmsprop": 1, "sgd": 0}
 
@@ -36,7 +35,7 @@ def check_memory(spec: RunSpec, model: SequenceModel, data: TaskData, time: int)
     time
         Steps of a sequence.
     """
-    free = torch.cuda.mem_get_info()[0] if spec.device == "cuda" else read_free_memory()
+    free = accelerator_of(spec.device).read_free_memory()
     parameters = count_parameters(model)
     examples = min(spec.batch_size, len(data.train))
     outputs = examples * time * model.encoder.width

@@ -20,6 +20,7 @@ from seqbench.harness.control_group import read_cpu_quota
 from seqbench.harness.packages import list_versions
 from seqbench.results.environments import digest_environment
 from seqbench.timing.contention import list_usable_cores
+from seqbench.training.accelerator import accelerator_of, is_cuda_available, name_cuda_build
 
 _VARIABLES = (
     "OMP_NUM_THREADS",
@@ -80,19 +81,11 @@ def _cpu_model() -> str:
 
 
 def _gpus() -> list[dict[str, Any]]:
-    if not torch.cuda.is_available():
+    if not is_cuda_available():
         return []
     driver = _output("nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader")
-    properties = map(torch.cuda.get_device_properties, range(torch.cuda.device_count()))
-    return [
-        {
-            "name": gpu.name,
-            "memory_bytes": gpu.total_memory,
-            "compute_capability": f"{gpu.major}.{gpu.minor}",
-            "driver": driver.splitlines()[0] if driver else None,
-        }
-        for gpu in properties
-    ]
+    version = driver.splitlines()[0] if driver else None
+    return [each | {"driver": version} for each in accelerator_of("cuda").describe()]
 
 
 def _software() -> dict[str, Any]:
@@ -103,8 +96,8 @@ def _software() -> dict[str, Any]:
         "torch": {
             "version": torch.__version__,
             "commit": torch.version.git_version,
-            "cuda": torch.version.cuda,
-            "cudnn": torch.backends.cudnn.version() if torch.cuda.is_available() else None,
+            "cuda": name_cuda_build(),
+            "cudnn": torch.backends.cudnn.version() if is_cuda_available() else None,
             "blas": blas[1] if blas else None,
             "cpu_capability": torch.backends.cpu.get_cpu_capability(),
         },

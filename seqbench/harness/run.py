@@ -32,6 +32,7 @@ from seqbench.spec import RunSpec
 from seqbench.tasks.task import Task, TaskData, cut_training, fingerprint
 from seqbench.timing.contention import LoadWatch
 from seqbench.timing.speed import Measuring, forget_compiled
+from seqbench.training.accelerator import accelerator_of
 from seqbench.training.allocator import no_garbage_collection
 from seqbench.training.checkpoint import dump_checkpoint
 from seqbench.training.determinism import Determinism
@@ -106,7 +107,7 @@ class Run:
             raise UnsupportedError(str(misfit)) from misfit
         if self.job.saved is None:
             self._count_parameters()
-        data = self.data.to(self.spec.device)
+        data = self.data.to(accelerator_of(self.spec.device).torch_device)
         forget_compiled()
         self._observe(data)
         if self.job.saved is None:
@@ -161,6 +162,7 @@ class Run:
         training = Training(self.spec, self.task, data, self.traces.shares)
         if self.job.saved:
             training.load_state_dict(self.job.saved.training)
+        training.prepare()
         for epoch in range(len(self.traces.epochs) + 1, self.spec.epochs + 1):
             record = self._train_epoch(training, epoch)
             self.traces.epochs.append(record)

@@ -17,7 +17,14 @@ from seqbench.results.csv_lines import format_records
 from seqbench.results.records import FILES, RUNS, RunRecord
 from seqbench.timing.speed import fastest_product, median_rate
 
-_OUT_OF_MEMORY = ("can't allocate memory", "not enough memory", "out of memory")
+_OUT_OF_MEMORY = (
+    "can't allocate memory",
+    "not enough memory",
+    "out of memory",
+    "ALLOC_FAILED",  # of cuBLAS and cuDNN
+    "ALLOCATION_FAILED",
+    "CUBLAS_STATUS_NOT_INITIALIZED",  # what it says where it has no memory to begin with
+)
 
 
 def record_checked(

@@ -12,8 +12,6 @@ from contextvars import ContextVar
 from itertools import islice
 from pathlib import Path
 
-from platformdirs import user_cache_path
-
 from seqbench.errors import DataUnavailableError
 
 VARIABLE = "SEQBENCH_DATA"
@@ -38,6 +36,8 @@ def locate_data(chosen: Path | None = None) -> Path:
     """
     named = os.environ.get(VARIABLE, "").strip() if chosen is None else str(chosen)
     if not named:
+        from platformdirs import user_cache_path  # a machine without a network may lack it
+
         return user_cache_path("seqbench") / "data"
     if len(named) > 2 and named[0] == named[-1] and named[0] in "\"'":
         named = named[1:-1]

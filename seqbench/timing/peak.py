@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import torch
 
+from seqbench.training.accelerator import accelerator_of
 from seqbench.training.precision import DTYPES
 
 MATRIX_SIZES = {"cpu": (1024, 2048), "cuda": (4096, 8192)}
@@ -41,8 +42,8 @@ class Limit:
 def multiply(size: int, device: str, precision: str) -> Limit:
     """Return a product of two square matrices on ``device``, in ``precision``."""
     dtype = DTYPES[precision]
-    left = torch.rand(size, size, device=device).to(dtype)
-    right = torch.rand(size, size, device=device).to(dtype)
+    place = accelerator_of(device).torch_device
+    left, right = (torch.rand(size, size, device=place).to(dtype) for _ in range(2))
     out = torch.empty_like(left)
     moved = 3 * size * size * dtype.itemsize
     return Limit("matmul", lambda: torch.mm(left, right, out=out), 2 * size**3, moved)
@@ -51,5 +52,6 @@ def multiply(size: int, device: str, precision: str) -> Limit:
 def copy(device: str) -> Limit:
     """Return a copy within the memory of ``device``."""
     numbers = COPIED_BYTES[device] // 4
-    source, target = torch.ones(numbers, device=device), torch.empty(numbers, device=device)
+    place = accelerator_of(device).torch_device
+    source, target = torch.ones(numbers, device=place), torch.empty(numbers, device=place)
     return Limit("copy", lambda: target.copy_(source), None, 2 * COPIED_BYTES[device])

@@ -7,8 +7,9 @@ from typing import Any, Protocol
 
 import torch
 from torch._C._autograd import DeviceType
-from torch.profiler import ProfilerActivity, profile
+from torch.profiler import profile
 
+from seqbench.training.accelerator import accelerator_of
 from seqbench.training.clock import SampleClock
 from seqbench.training.kineto import silence_kineto
 
@@ -21,6 +22,7 @@ class Event(Protocol):
     key: str
     count: int
     device_type: DeviceType
+    is_user_annotation: bool
     self_cpu_time_total: float
     self_device_time_total: float
 
@@ -58,15 +60,15 @@ def profile_steps(work: Callable[[], object], clock: SampleClock) -> Profile:
         Times the steps; its device decides whether operators or kernels are listed.
     """
     silence_kineto()
-    on_gpu = clock.device != "cpu"
-    activities = [ProfilerActivity.CPU, *([ProfilerActivity.CUDA] if on_gpu else [])]
+    accelerator = accelerator_of(clock.device)
     every_thread = torch._C._profiler._ExperimentalConfig(profile_all_threads=True)
     before = clock.time(work, STEPS)
-    with profile(activities=activities, experimental_config=every_thread) as profiler:
+    with profile(activities=accelerator.activities, experimental_config=every_thread) as profiler:
         clock.time(work, STEPS)
     after = clock.time(work, STEPS)
     events: Any = profiler.key_averages()
-    return Profile(STEPS, min(before, after), list_operators(events, on_gpu=on_gpu))
+    operators = list_operators(events, on_gpu=accelerator.queues)
+    return Profile(STEPS, min(before, after), operators)
 
 
 def list_operators(events: Iterable[Event], *, on_gpu: bool) -> list[OperatorTime]:
@@ -74,6 +76,8 @@ def list_operators(events: Iterable[Event], *, on_gpu: bool) -> list[OperatorTim
     times: dict[str, OperatorTime] = {}
     for event in events:
         if (event.device_type != DeviceType.CPU) != on_gpu:
+            continue
+        if on_gpu and event.is_user_annotation:  # a span over kernels that are listed themselves
             continue
         name = shorten_name(event.key)
         spent = event.self_device_time_total if on_gpu else event.self_cpu_time_total
@@ -84,9 +88,19 @@ def list_operators(events: Iterable[Event], *, on_gpu: bool) -> list[OperatorTim
     return sorted(times.values(), key=lambda each: (-each.seconds, each.operator))
 
 
+_FUNCTOR = re.compile(r"\b(\w+_kernel_cuda|\w*Functor)\b")
+_GENERIC = re.compile(r"elementwise_kernel|multi_tensor_apply|reduce_kernel")
+
+
 def shorten_name(name: str) -> str:
-    """Return a kernel's name without return type, template's and function's arguments."""
-    plain = name
+    """Return a kernel's name without return type, template's and function's arguments.
+
+    Of torch's kernels for anything done to each number, what is done is in the arguments: the
+    innermost function object is kept.
+    """
+    plain, functors = name, _FUNCTOR.findall(name)
+    if functors and (generic := _GENERIC.search(name)):
+        return f"{generic[0]}: {functors[-1]}"
     for prefix in ("void ", "autograd::engine::evaluate_function: ", "## Call "):
         plain = plain.removeprefix(prefix)
     while (shorter := re.sub(r"<[^<>]*>", "", plain)) != plain:

@@ -7,6 +7,7 @@ from statistics import median
 from seqbench.intervals import LEAST_SAMPLES, median_interval
 from seqbench.results.records import Load
 from seqbench.timing.contention import LoadWatch
+from seqbench.training.accelerator import accelerator_of
 from seqbench.training.allocator import no_garbage_collection
 from seqbench.training.clock import SampleClock
 
@@ -84,13 +85,19 @@ class Sampler:
         """
         with no_garbage_collection():
             duration = self.warm_up(work)
-            calls = 1 if single else max(1, round(self.sampling.least_sample_s / duration))
+            calls = 1 if single else self._count_calls(duration)
             samples: list[Sample] = []
             spent = 0.0
             while not self._is_enough(samples, spent, single=single):
                 samples.append(self.take(work, calls))
                 spent += samples[-1].seconds
         return samples
+
+    def _count_calls(self, duration: float) -> int:
+        """Return the calls of a sample, given the seconds of one."""
+        device = accelerator_of(self.clock.device)
+        shortest = max(self.sampling.least_sample_s, device.least_sample_s)
+        return max(device.least_calls, round(shortest / duration))
 
     def take(self, work: Callable[[], object], calls: int = 1) -> Sample:
         """Take one sample, unwarmed."""

@@ -106,6 +106,7 @@ class Measuring:
         """Return samples of every phase of the model's work."""
         sampler = Sampler(self.clock, sampling, self.watch)
         training = Training(self.spec, self.task, self.data, self.shares)
+        training.prepare()
         training.model.train()
         batch = training.draw_batches()[0]
         with training.active():
@@ -151,6 +152,7 @@ class Measuring:
     def _warm_training(self) -> Iterator[tuple[Training, Tensor]]:
         """Return a training that has taken its first steps, ready for more, and a full batch."""
         training = Training(self.spec, self.task, self.data, self.shares)
+        training.prepare()
         training.model.train()
         batch = training.draw_batches()[0]
         with training.active():
@@ -165,6 +167,8 @@ class Measuring:
         examples = len(batch)
         training.model.train()
         yield "train_step", lambda: training.step(batch), examples, TRAINING_PASSES
+        if self.spec.cuda_graph:  # what is captured is the step alone
+            return
         yield "forward", lambda: training.forward(batch), examples, 1
         losses = training.forward(batch)
         yield (

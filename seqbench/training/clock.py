@@ -6,15 +6,13 @@ Both wait for the device before they stop: on CUDA a call returns before its wor
 import time
 from collections.abc import Callable
 from types import TracebackType
-from typing import Any, Protocol
 
-import torch
+from seqbench.training.accelerator import Event, accelerator_of
 
 
 def synchronize(device: str) -> None:
     """Wait until the device has finished all work that was queued on it."""
-    if device == "cuda":
-        torch.cuda.synchronize()
+    accelerator_of(device).synchronize()
 
 
 class Stopwatch:
@@ -60,21 +58,6 @@ class Stopwatch:
         self.seconds += self._now() - self._start
 
 
-class Event(Protocol):
-    """A mark in the device's queue of work, as `torch.cuda.Event` with timing."""
-
-    def record(self) -> None: ...
-
-    def synchronize(self) -> None: ...
-
-    def elapsed_time(self, end_event: Any) -> float: ...
-
-
-def _cuda_event() -> Event:
-    event: Event = torch.cuda.Event(enable_timing=True)
-    return event
-
-
 class SampleClock:
     """Times a number of calls as one sample.
 
@@ -96,11 +79,12 @@ class SampleClock:
         device: str,
         *,
         now: Callable[[], float] = time.perf_counter,
-        make_event: Callable[[], Event] = _cuda_event,
+        make_event: Callable[[], Event] | None = None,
     ) -> None:
         self.device = device
         self.now = now
-        self._make_event = make_event if device == "cuda" else None
+        accelerator = accelerator_of(device)
+        self._make_event = (make_event or accelerator.make_event) if accelerator.queues else None
 
     def time(self, work: Callable[[], object], calls: int = 1) -> float:
         """Return the seconds that ``calls`` calls of ``work`` take together."""

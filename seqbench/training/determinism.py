@@ -8,7 +8,10 @@ from typing import Any
 
 import torch
 
-_WARNING = re.compile(r"(\S+) does not have a deterministic implementation")
+_WARNING = re.compile(
+    r"(\S+) does not have a deterministic implementation"
+    r"|(\S.*?) defaults to a non-deterministic algorithm"
+)
 
 
 class Determinism:
@@ -28,15 +31,15 @@ class Determinism:
         settings: Any = torch.utils.deterministic
         fill = settings.fill_uninitialized_memory
         with warnings.catch_warnings():
-            warnings.filterwarnings("always", message=f".*{_WARNING.pattern[6:]}")
+            warnings.filterwarnings("always", message=".*deterministic (implementation|algorithm)")
             tell = warnings.showwarning
 
             def note(message: Warning | str, *rest: object, **more: object) -> None:
                 found = _WARNING.search(str(message))
                 if found is None:
                     tell(message, *rest, **more)  # type: ignore[arg-type]
-                elif found[1] not in self.operators:
-                    self.operators.append(found[1])
+                elif (name := found[1] or found[2]) not in self.operators:
+                    self.operators.append(name)
 
             warnings.showwarning = note
             torch.set_deterministic_debug_mode("warn")  # the other function imports the compiler

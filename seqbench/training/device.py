@@ -3,6 +3,7 @@
 import torch
 
 from seqbench.errors import UsageError
+from seqbench.training.accelerator import is_cuda_available, name_cuda_build
 
 
 def resolve_device(name: str) -> str:
@@ -14,11 +15,11 @@ def resolve_device(name: str) -> str:
         If the name is another one, or CUDA is requested where torch cannot use it.
     """
     if name == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
+        return "cuda" if is_cuda_available() else "cpu"
     if name not in ("cpu", "cuda"):
         raise UsageError(f"device must be auto, cpu or cuda, not {name!r}")
-    if name == "cuda" and not torch.cuda.is_available():
-        built = torch.version.cuda
+    if name == "cuda" and not is_cuda_available():
+        built = name_cuda_build()
         why = f"no usable GPU for CUDA {built}" if built else "this torch is built without CUDA"
         raise UsageError(f"device cuda is not available: {why}; use --device cpu")
     return name
@@ -31,6 +32,6 @@ def default_threads() -> int:
 
 def explain_auto() -> str | None:
     """Describe the device of this machine that ``auto`` does not support, or return None."""
-    if torch.backends.mps.is_available() and not torch.cuda.is_available():
+    if torch.backends.mps.is_available() and not is_cuda_available():
         return "device auto selects the CPU: the GPU of a Mac (MPS) is not supported"
     return None

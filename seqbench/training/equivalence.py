@@ -84,7 +84,8 @@ def find_difference(
 def read_step(training: Training) -> dict[str, Tensor]:
     """Return outputs and gradients by name, as the optimiser gets them for one batch of all."""
     training.model.train()
-    batch = torch.arange(len(training.data.train), device=training.spec.device)
+    examples = training.data.train
+    batch = torch.arange(len(examples), device=examples.targets.device)
     with training.active():
         training.update.collect(training.differentiate(batch)[1])
         with torch.inference_mode():

@@ -8,19 +8,26 @@ from functools import partial
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from seqbench.errors import UnsupportedError
 from seqbench.models.model import list_projections
 from seqbench.models.sequence_model import build_model
 from seqbench.spec import RunSpec
 from seqbench.tasks.contract import as_score, check_loss
 from seqbench.tasks.task import Split, Task, TaskData
+from seqbench.training.accelerator import accelerator_of
 from seqbench.training.allocator import keep_freed_memory
 from seqbench.training.clock import Stopwatch
 from seqbench.training.optimizer import CapturedStep, Gradients, Update
 from seqbench.training.peak_memory import measure_step_memory
 from seqbench.training.precision import autocast, check_precision, products_in
-from seqbench.training.random_streams import GlobalStream, derive_seed
+from seqbench.training.random_streams import (
+    GlobalStream,
+    derive_seed,
+    read_streams,
+    set_streams,
+)
 from seqbench.training.threads import Sharing
 
 
@@ -62,7 +69,7 @@ class Training:
         self.data = data
         with GlobalStream(derive_seed(spec.seed, "initialisation"), spec.device).active():
             model = build_model(spec, features=task.features, outputs=task.outputs, time=task.time)
-        self.model = model.to(spec.device)
+        self.model = model.to(accelerator_of(spec.device).torch_device)
         self.parameters = [each for each in self.model.parameters() if each.requires_grad]
         self._order = torch.Generator().manual_seed(derive_seed(spec.seed, "order"))
         self._dropout = GlobalStream(derive_seed(spec.seed, "dropout"), spec.device)
@@ -71,7 +78,7 @@ class Training:
         batches = -(-len(data.train) // spec.batch_size)
         steps = max(1, spec.epochs) * batches
         self.update = Update(spec, self.parameters, steps, list_projections(self.model))
-        self._learn = CapturedStep(self._step, spec) if spec.cuda_graph else self._step
+        self._captured = CapturedStep(self._step, spec) if spec.cuda_graph else None
 
     @property
     def drawn(self) -> bool:
@@ -93,6 +100,32 @@ class Training:
         self.update.load_state_dict(state["update"])
         self._order.set_state(state["order"])
         self._dropout.load_state_dict(state["dropout"])
+
+    def prepare(self) -> None:
+        """Record the step as a graph, if the spec says so; nothing is learnt. Off the clock.
+
+        Raises
+        ------
+        UnsupportedError
+            If there are too few examples for a full batch, or the model has torch's own layers
+            with dropout between them: cuDNN keeps its state where a graph would not find it again.
+        """
+        if self._captured is None:
+            return
+        layers = [each for each in self.model.modules() if isinstance(each, nn.RNNBase)]
+        if self.spec.implementation == "native" and any(each.dropout for each in layers):
+            raise UnsupportedError("a CUDA graph cannot hold the dropout between native layers")
+        examples, size = len(self.data.train), self.spec.batch_size
+        if examples < size:
+            raise UnsupportedError(
+                f"a CUDA graph needs a full batch: {examples} of {size} examples"
+            )
+        self.model.train()
+        with self.active():
+            streams = read_streams(self._dropout.devices)
+            batch = torch.arange(size, device=self.data.train.targets.device)
+            self._captured.prepare(batch, self._list_held)
+            set_streams(streams)
 
     def active(self) -> ExitStack:
         """Return the context in which steps run: random streams, threads, precision."""
@@ -142,11 +175,12 @@ class Training:
     def draw_batches(self) -> tuple[Tensor, ...]:
         """Return the numbers of the training examples, batch by batch, in the next order."""
         order = torch.randperm(len(self.data.train), generator=self._order)
-        return torch.split(order.to(self.spec.device), self.spec.batch_size)
+        device = self.data.train.targets.device
+        return torch.split(order.to(device), self.spec.batch_size)
 
     def step(self, batch: Tensor) -> Tensor:
         """Learn from the training examples numbered in ``batch``; return their mean loss."""
-        loss = self._learn(batch)
+        loss = (self._captured or self._step)(batch)
         self.update.advance()
         return loss
 
@@ -198,13 +232,14 @@ class Training:
         def finish(shares: list[tuple[Tensor, Gradients]]) -> None:
             self.update.apply(_join(shares)[1])
 
-        def held() -> Iterator[Tensor]:
-            yield from self.model.parameters()
-            yield from self.model.buffers()
-            yield from self.update.tensors
-
         shares = [partial(work, share) for share in batch.chunk(self._sharing.shares)]
-        return measure_step_memory(shares, finish, held, self.spec.device)
+        return measure_step_memory(shares, finish, self._list_held, self.spec.device)
+
+    def _list_held(self) -> Iterator[Tensor]:
+        """Yield what is held between steps."""
+        yield from self.model.parameters()
+        yield from self.model.buffers()
+        yield from self.update.tensors
 
     def _differentiator(self, batch: Tensor) -> Callable[[Tensor], tuple[Tensor, Gradients]]:
         loss_of = self._loss_of(batch)

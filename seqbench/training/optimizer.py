@@ -1,6 +1,6 @@
-"""The end of a training step: gradients in, new weights out; and the whole step as a CUDA graph."""
+"""The end of a training step: gradients in, new weights out; and the whole step as a graph."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -8,11 +8,12 @@ from torch import Tensor
 
 from seqbench.errors import UnsupportedError
 from seqbench.spec import RunSpec
+from seqbench.training.accelerator import accelerator_of
 
 Gradients = tuple[Tensor | None, ...]
 """One for each parameter, None where the loss does not depend on it."""
 
-_EAGER_STEPS = 3  # before a capture, so that libraries have chosen kernels and allocated
+_EAGER_STEPS = 3  # before a capture
 
 
 class Update:
@@ -56,7 +57,8 @@ class Update:
         )
         # half precision has too few small numbers for unscaled gradients
         half = spec.precision == "float16"
-        self._scaler = torch.amp.GradScaler(spec.device) if half else None
+        kind = accelerator_of(spec.device).torch_device
+        self._scaler = torch.amp.GradScaler(kind) if half else None
 
     def scale(self, loss: Tensor) -> Tensor:
         """Return what is to be differentiated in place of ``loss``."""
@@ -101,8 +103,15 @@ class Update:
         return {name: part.state_dict() for name, part in parts.items() if part is not None}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Restore the state of another optimiser of the same settings."""
+        """Restore the state of another optimiser of the same settings.
+
+        A learning rate in a tensor stays in that tensor: a captured step reads it there.
+        """
+        kept = [group["lr"] for group in self._optimizer.param_groups]
         self._optimizer.load_state_dict(state["optimizer"])
+        for group, rate in zip(self._optimizer.param_groups, kept, strict=True):
+            if isinstance(rate, Tensor):
+                group["lr"] = rate.copy_(group["lr"])
         if self._schedule:
             self._schedule.load_state_dict(state["schedule"])
         if self._scaler:
@@ -123,7 +132,7 @@ def _make_optimizer(
     """
     rate = spec.learning_rate
     settings: dict[str, Any] = {
-        "lr": torch.tensor(rate, device=spec.device) if spec.cuda_graph else rate,
+        "lr": torch.tensor(rate, device=parameters[0].device) if spec.cuda_graph else rate,
         "weight_decay": spec.weight_decay,
     }
     match spec.optimizer:
@@ -150,54 +159,57 @@ def _sum_into(own: Tensor, parts: Sequence[Tensor]) -> Tensor:
 
 
 class CapturedStep:
-    """A training step that is captured once as a CUDA graph and from then on replayed.
+    """A training step that is recorded once as a graph of the device and from then on replayed.
 
-    A graph is queued by one call, where the step alone takes hundreds. Its first steps are taken
-    one by one, and so is a batch of another size; they train as much as any other.
+    A graph is queued by one call, where the step alone takes hundreds. A batch of another size is
+    learnt from step by step, with the same effect.
 
     Parameters
     ----------
     step
         Learns from the examples numbered in a batch and returns the mean loss.
     spec
-        Gives the size of a full batch.
+        Gives the device and the size of a full batch.
 
     Raises
     ------
     UnsupportedError
-        If there is no CUDA, or the precision needs the CPU to look at every step.
+        If the device has no graphs, or the precision needs the CPU to look at every step.
     """
 
     def __init__(self, step: Callable[[Tensor], Tensor], spec: RunSpec) -> None:
-        if spec.device != "cuda":
-            raise UnsupportedError("a CUDA graph needs --device cuda")
+        self._capture = accelerator_of(spec.device).make_capture()
         if spec.precision == "float16":
             raise UnsupportedError("a CUDA graph cannot skip a step, as float16 may require")
         self._step = step
         self._batch_size = spec.batch_size
-        self._eager_steps = 0
-        self._graph: torch.cuda.CUDAGraph | None = None
+        self._batch: Tensor | None = None
+
+    def prepare(self, batch: Tensor, tensors: Callable[[], Iterable[Tensor]]) -> None:
+        """Record the step on a full batch; what it trained meanwhile is put back.
+
+        Parameters
+        ----------
+        batch
+            Numbers of examples.
+        tensors
+            Returns all that a step changes. What an optimiser makes in its first step is zero
+            before it.
+        """
+        before = {id(each): each.detach().clone() for each in tensors()}
+        read = batch.clone()
+        for _ in range(_EAGER_STEPS):
+            self._capture.warm_up(lambda: self._step(batch))
+        self._loss = self._capture.record(lambda: self._step(read))
+        self._batch = read
+        with torch.no_grad():
+            for each in tensors():
+                known = before.get(id(each))
+                each.zero_() if known is None else each.copy_(known)
 
     def __call__(self, batch: Tensor) -> Tensor:
-        if len(batch) != self._batch_size:
+        if self._batch is None or len(batch) != self._batch_size:
             return self._step(batch)
-        if self._eager_steps < _EAGER_STEPS:
-            self._eager_steps += 1
-            return self._on_the_side(batch)
-        if self._graph is None:
-            self._batch = batch.clone()
-            self._graph = torch.cuda.CUDAGraph()
-            with torch.cuda.graph(self._graph):
-                self._loss = self._step(self._batch)
         self._batch.copy_(batch)
-        self._graph.replay()
+        self._capture.replay()
         return self._loss.clone()
-
-    def _on_the_side(self, batch: Tensor) -> Tensor:
-        """Take a step in a separate stream, as what is captured later will be."""
-        here, side = torch.cuda.current_stream(), torch.cuda.Stream()
-        side.wait_stream(here)
-        with torch.cuda.stream(side):
-            loss = self._step(batch)
-        here.wait_stream(side)
-        return loss

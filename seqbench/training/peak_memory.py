@@ -5,10 +5,10 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-import torch
 from torch import Tensor
 from torch.profiler import ProfilerActivity, profile, record_function
 
+from seqbench.training.accelerator import Accelerator, accelerator_of
 from seqbench.training.allocator import no_garbage_collection
 from seqbench.training.kineto import silence_kineto
 
@@ -72,7 +72,9 @@ def measure_step_memory(
             finish(results)
 
     with no_garbage_collection():
-        parts = (_watch_cuda if device == "cuda" else _watch_cpu)(step)
+        accelerator = accelerator_of(device)
+        counted = accelerator.counts_memory
+        parts = _watch_counters(step, accelerator) if counted else _watch_profiler(step)
     *own, last = parts[-len(shares) - 1 :]
     in_shares = sum(each.peak for each in own)
     at_the_end = sum(each.left for each in own) + last.peak
@@ -84,16 +86,16 @@ def _count_bytes(tensors: Iterable[Tensor]) -> int:
     return sum({each.data_ptr(): each.nbytes() for each in storages}.values())
 
 
-def _watch_cuda(step: Callable[[_Mark], object]) -> list[_Part]:
-    """Take ``step`` twice and return its parts, by the counters of CUDA's allocator."""
+def _watch_counters(step: Callable[[_Mark], object], accelerator: Accelerator) -> list[_Part]:
+    """Take ``step`` twice and return its parts, by the counters of the device's allocator."""
     parts: list[_Part] = []
 
     @contextmanager
     def mark() -> Iterator[None]:
-        torch.cuda.reset_peak_memory_stats()
-        level = torch.cuda.memory_allocated()
+        accelerator.reset_peak()
+        level, _ = accelerator.read_memory()
         yield
-        peak, left = torch.cuda.max_memory_allocated(), torch.cuda.memory_allocated()
+        left, peak = accelerator.read_memory()
         parts.append(_Part(peak - level, left - level))
 
     step(mark)
@@ -101,7 +103,7 @@ def _watch_cuda(step: Callable[[_Mark], object]) -> list[_Part]:
     return parts
 
 
-def _watch_cpu(step: Callable[[_Mark], object]) -> list[_Part]:
+def _watch_profiler(step: Callable[[_Mark], object]) -> list[_Part]:
     """Take ``step`` twice and return its parts, by the allocations that torch's profiler sees."""
     silence_kineto()
     # of this thread alone: with `profile_all_threads` there are no events of memory

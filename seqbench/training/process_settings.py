@@ -12,6 +12,7 @@ from pathlib import Path
 import torch
 
 from seqbench.errors import UsageError
+from seqbench.training.accelerator import is_cuda_available
 
 
 @contextmanager
@@ -54,7 +55,7 @@ def fresh_settings() -> Iterator[None]:
         torch.inference_mode(mode=False),
         torch.enable_grad(),
         torch.autocast("cpu", enabled=False),
-        torch.autocast("cuda", enabled=False) if torch.cuda.is_available() else nullcontext(),
+        torch.autocast("cuda", enabled=False) if is_cuda_available() else nullcontext(),
     ):
         torch.set_default_dtype(torch.float32)
         torch.set_float32_matmul_precision("highest")

@@ -15,6 +15,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from seqbench.training.accelerator import ACCELERATORS, accelerator_of
+
 Stream = Literal["initialisation", "order", "dropout"]
 
 
@@ -33,7 +35,7 @@ class GlobalStream:
     """
 
     def __init__(self, seed: int, device: str) -> None:
-        self.devices = ["cuda"] if device == "cuda" else []
+        self.devices = [] if device == "cpu" else [device]
         with self._put_back():
             torch.manual_seed(seed)
             np.random.seed(seed % 2**32)  # noqa: NPY002, it is the global one that is meant
@@ -82,7 +84,8 @@ def read_streams(devices: Sequence[str] = ()) -> dict[str, Any]:
         "numpy": (str(name), torch.from_numpy(key.astype(np.int64)), *rest),
         "python": random.getstate(),
     }
-    return states | ({"cuda": torch.cuda.get_rng_state()} if devices else {})
+    own = {device: accelerator_of(device).read_stream() for device in devices}
+    return states | {device: state for device, state in own.items() if state is not None}
 
 
 def same_streams(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
@@ -105,5 +108,5 @@ def set_streams(state: Mapping[str, Any]) -> None:
     np.random.set_state((name, key.numpy().astype(np.uint32), *rest))  # noqa: NPY002
     version, numbers, gauss = state["python"]
     random.setstate((version, tuple(numbers), gauss))
-    if "cuda" in state:
-        torch.cuda.set_rng_state(state["cuda"])
+    for device in set(state) & set(ACCELERATORS) - {"cpu"}:
+        accelerator_of(device).set_stream(state[device])

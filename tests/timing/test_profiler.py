@@ -36,6 +36,7 @@ class Listed:
     device_type: DeviceType
     self_cpu_time_total: float = 0.0
     self_device_time_total: float = 0.0
+    is_user_annotation: bool = False
 
 
 def test_operators_of_every_thread_that_shares_a_batch_are_counted() -> None:
@@ -64,6 +65,7 @@ def test_on_a_gpu_it_is_its_kernels_that_count() -> None:
         Listed("void gemm<float, 4>(int)", 1, DeviceType.CUDA, 0.0, 1000.0),
         Listed("void gemm<float, 8>(int)", 1, DeviceType.CUDA, 0.0, 2000.0),
         Listed("Memset (Device)", 3, DeviceType.CUDA, 0.0, 9000.0),
+        Listed("Optimizer.step#Adam.step", 1, DeviceType.CUDA, 0.0, 9000.0, True),
     ]
     kernels = list_operators(events, on_gpu=True)
     assert kernels == [OperatorTime("Memset", 3, 9e-3), OperatorTime("gemm", 2, 3e-3)]
@@ -82,6 +84,37 @@ def test_on_a_gpu_it_is_its_kernels_that_count() -> None:
             "void at::native::vectorized_elementwise_kernel<4, at::native::(anonymous namespace)"
             "::tanh_kernel(at::T<int>&)::{lambda()#1}, std::array<char*, 2ul> >(int, char*)",
             "at::native::vectorized_elementwise_kernel",
+        ),
+        (
+            "void at::native::vectorized_elementwise_kernel<4, at::native::tanh_kernel_cuda("
+            "at::TensorIteratorBase&)::{lambda()#2}::operator()() const::{lambda(float)#1}, "
+            "std::array<char*, 2ul> >(int, at::native::tanh_kernel_cuda(at::TensorIteratorBase&)::"
+            "{lambda()#2}::operator()() const::{lambda(float)#1}, std::array<char*, 2ul>)",
+            "elementwise_kernel: tanh_kernel_cuda",
+        ),
+        (
+            "void at::native::vectorized_elementwise_kernel<4, at::native::FillFunctor<float>, "
+            "std::array<char*, 1ul> >(int, at::native::FillFunctor<float>, std::array<char*, 1ul>)",
+            "elementwise_kernel: FillFunctor",
+        ),
+        (
+            "void at::native::elementwise_kernel<128, 2, at::native::gpu_kernel_impl_nocast<at::"
+            "native::direct_copy_kernel_cuda(at::TensorIteratorBase&)::{lambda()#3}::operator()() "
+            "const::{lambda(float)#1}>(at::TensorIteratorBase&)::{lambda(int)#1}>(int, at::native)",
+            "elementwise_kernel: direct_copy_kernel_cuda",
+        ),
+        (
+            "void at::native::elementwise_kernel<128, 2, at::native::gpu_kernel_impl_nocast<at::"
+            "native::BinaryFunctor<float, float, float, at::native::binary_internal::MulFunctor"
+            "<float> > >(at::TensorIteratorBase&)::{lambda(int)#1}>(int)",
+            "elementwise_kernel: MulFunctor",
+        ),
+        (
+            "void at::native::(anonymous namespace)::multi_tensor_apply_kernel<at::native::("
+            "anonymous namespace)::FusedOptimizerTensorListMetadata<4>, at::native::(anonymous "
+            "namespace)::FusedAdamMathFunctor<float, 4, (at::native::ADAM_MODE)0, false>, float "
+            "const*, double>(at::native::(anonymous namespace)::TensorListMetadata<4>)",
+            "multi_tensor_apply: FusedAdamMathFunctor",
         ),
     ],
 )
@@ -109,6 +142,25 @@ def test_operators_are_of_a_kind(kind: str, operators: str) -> None:
     assert {operator: kind_of(operator) for operator in operators.split()} == dict.fromkeys(
         operators.split(), kind
     )
+
+
+@pytest.mark.parametrize(
+    ("kind", "kernels"),
+    [
+        ("product", "RNN_blockPersist_fp_LSTM RNN_persist_fp elemWiseRNNcell nvjet_hsh_128x64"),
+        ("product", "LSTM_elementWise_bp1 GRU_elementWise_bp2 sm90_xmma_gemm_f32f32 cudnn::gemv"),
+        ("copy", "Memcpy Memset elementwise_kernel:direct_copy_kernel_cuda CatArrayBatchedCopy"),
+        ("copy", "elementwise_kernel:FillFunctor at::native::index_select_kernel"),
+        (
+            "elementwise",
+            "softmax_warp_forward elementwise_kernel:tanh_kernel_cuda nll_loss",
+        ),
+        ("elementwise", "multi_tensor_apply:FusedAdamMathFunctor anything_else"),
+    ],
+)
+def test_every_kernel_of_a_gpu_computes(kind: str, kernels: str) -> None:
+    names = kernels.split()
+    assert {name: kind_of(name, "cuda") for name in names} == dict.fromkeys(names, kind)
 
 
 @pytest.mark.parametrize("variant", ["rnn", "lstm", "gru", "tcn", "lru"])
