@@ -139,7 +139,7 @@ class Worker:
                     break
                 answer = self._connection.recv()
                 if isinstance(answer, RunOutcome):
-                    if answer.spoiled or answer.record.status in _spoiling(job.spec.device):
+                    if answer.spoiled or answer.record.status in list_spoiling(job.spec.device):
                         self._end()  # its examples, or what is left of its memory, are in pieces
                     return answer
                 last = answer.saved
@@ -240,7 +240,7 @@ def _worker_environment(path: list[str]) -> Iterator[None]:
                 os.environ[name] = value
 
 
-def _spoiling(device: str) -> tuple[str, ...]:
+def list_spoiling(device: str) -> tuple[str, ...]:
     """Return the statuses after which a process does no other run.
 
     An error on a card stays: whatever the process asks of the card from then on fails with it.

@@ -16,8 +16,9 @@ from seqbench.errors import UnsupportedError
 from seqbench.harness.job import Job
 from seqbench.harness.problems import Problem
 from seqbench.harness.run import Run
-from seqbench.harness.run_row import record_checked
+from seqbench.harness.run_row import is_out_of_memory, record_checked
 from seqbench.harness.state import Traces, begin_traces
+from seqbench.harness.worker import list_spoiling
 from seqbench.models.model import VARIANTS
 from seqbench.models.native import NativeEncoder
 from seqbench.models.products import Product
@@ -183,3 +184,28 @@ def test_whatever_a_variant_counts_is_a_row(
     record = Run(job, tiny_task, tiny_data).execute().record
     assert is_writable(record)
     assert record.flops_per_sample is None or record.status == "ok"
+
+
+@pytest.mark.parametrize(
+    ("message", "short_of_memory"),
+    [
+        ("CUDA error: out of memory", True),
+        ("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`", True),
+        ("CUDA error: CUBLAS_STATUS_NOT_INITIALIZED when calling `cublasCreate(handle)`", True),
+        ("cuDNN error: CUDNN_STATUS_ALLOC_FAILED", True),
+        ("cuDNN error: CUDNN_STATUS_INTERNAL_ERROR_DEVICE_ALLOCATION_FAILED", True),
+        ("[enforce fail at alloc_cpu.cpp:127] DefaultCPUAllocator: can't allocate memory", True),
+        ("CUDA error: device-side assert triggered", False),
+        ("CUDA error: an illegal memory access was encountered", False),
+        ("cuDNN error: CUDNN_STATUS_NOT_SUPPORTED", False),
+    ],
+)
+def test_an_error_about_memory_is_known_by_its_text(message: str, short_of_memory: bool) -> None:
+    assert is_out_of_memory(RuntimeError(message)) is short_of_memory
+
+
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+def test_after_an_error_of_a_card_a_process_does_no_other_run(device: str) -> None:
+    assert "out-of-memory" in list_spoiling(device)
+    assert ("failed" in list_spoiling(device)) is (device == "cuda")
+    assert "diverged" not in list_spoiling(device)

@@ -51,6 +51,19 @@ def test_each_operator_is_named_once_and_other_warnings_pass() -> None:
     assert watch.operators == ["cumsum_cuda_kernel", "put_"]
 
 
+@pytest.mark.parametrize("attention", ["Memory Efficient attention", "Flash Attention"])
+def test_what_torch_says_of_attention_counts_too(attention: str) -> None:
+    watch = Determinism()
+    with watch.active():
+        warnings.warn(
+            f"{attention} defaults to a non-deterministic algorithm. To explicitly enable "
+            "determinism call torch.use_deterministic_algorithms(True, warn_only=False).",
+            UserWarning,
+            stacklevel=1,
+        )
+    assert watch.operators == [attention]
+
+
 def test_a_row_says_whether_its_run_was_deterministic(
     make_spec: Callable[..., RunSpec],
     tiny_task: Task,
