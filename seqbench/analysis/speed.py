@@ -24,12 +24,13 @@ from seqbench.intervals import UNSTABLE_WIDTH, median_interval
 
 LIMIT_PHASES = ("matmul", "copy")
 _ORDINARY = ("native", "scan")  # no variant has both
-_RACING = r" (?:implementation|precision|threads)=\S+"  # settings in which compared groups differ
+_RACED = ["implementation", "precision", "cuda_graph"]
+_RACING = rf" (?:{'|'.join(_RACED)}|threads)=\S+"  # settings in which compared groups differ
 _PERCENTILES = {"p50_s": 50, "p95_s": 95, "p99_s": 99}
 _LEAST_BEYOND = 10  # samples expected beyond a percentile, or it is left out
 _LIMIT_KEYS = ["device", "threads", "precision"]
 _KEPT = ["task_name", "variant", "implementation", "precision", "threads", "batch_size"]
-_KEPT += ["parameters"]
+_KEPT += ["cuda_graph", "parameters"]
 
 
 def _join_runs(runs: pd.DataFrame, timings: pd.DataFrame) -> pd.DataFrame:
@@ -209,8 +210,9 @@ def race_implementations(speed: pd.DataFrame) -> pd.DataFrame:
     -------
     DataFrame
         ``task``, ``device``, ``variant``, with the settings in its label, ``threads``, ``phase``
-        (``train_step`` or ``inference``), ``implementation``, ``precision``, ``seconds``; ``base``,
-        the variant's default implementation, in float32; ``speedup``, the speed-up over it;
+        (``train_step`` or ``inference``), ``implementation``, ``precision``, ``cuda_graph``,
+        ``seconds``; ``base``, the variant's default implementation, in float32 and step by step;
+        ``speedup``, the speed-up over it;
         ``speedup_low`` and ``speedup_high``, from the ends of both intervals, NaN where one is not
         known; ``best``, whether it is the fastest of all. Only variants with more than one.
     """
@@ -222,11 +224,12 @@ def race_implementations(speed: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for _, part in raced.groupby(keys, sort=False):
         plain = part[(part["precision"] == "float32") & part["implementation"].isin(_ORDINARY)]
+        plain = plain[~plain["cuda_graph"].astype(bool)]
         if len(part) < 2 or plain.empty:
             continue
         base = plain.iloc[0]
         rows.append(
-            part[[*keys, "implementation", "precision", "seconds", "unstable"]].assign(
+            part[[*keys, *_RACED, "seconds", "unstable"]].assign(
                 base=base["implementation"],
                 speedup=base["seconds"] / part["seconds"],
                 speedup_low=base["low_s"] / part["high_s"],

@@ -102,8 +102,9 @@ def _describe_race(part: pd.DataFrame) -> str:
     said = []
     for variant, group in part.groupby("variant", sort=False):
         best = group[group["best"]].iloc[0]
-        base, fastest = best["base"], f"`{best['implementation']}` in {best['precision']}"
-        if best["implementation"] == base and best["precision"] == "float32":
+        graph = " as a CUDA graph" if best["cuda_graph"] else ""
+        base, fastest = best["base"], f"`{best['implementation']}` in {best['precision']}{graph}"
+        if best["implementation"] == base and best["precision"] == "float32" and not graph:
             said.append(f"`{base}` for {variant}")
         elif best["speedup_low"] > 1:
             factor = format_factor(best["speedup"])

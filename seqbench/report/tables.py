@@ -254,7 +254,9 @@ RACE: Cells = {
     "variant": lambda row: row.variant,
     "phase": lambda row: {"train_step": "training step", "inference": "inference"}[row.phase],
     "threads": lambda row: str(row.threads),
-    "implementation": lambda row: f"{row.implementation}, {row.precision}",
+    "implementation": lambda row: (
+        f"{row.implementation}, {row.precision}{', CUDA graph' if row.cuda_graph else ''}"
+    ),
     "time": lambda row: duration(row.seconds),
     "speed-up (interval)": lambda row: f"{_speedup(row)} over {row.base}",
     "fastest": lambda row: "yes" if row.best else "",

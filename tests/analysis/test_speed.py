@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import permutations
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pandas as pd
 import pytest
 from scipy import stats as scipy_stats
 
+from seqbench.analysis.analysis import analyse
 from seqbench.analysis.speed import (
     measure_limits,
     race_implementations,
@@ -17,6 +19,7 @@ from seqbench.analysis.speed import (
     tabulate_phases,
 )
 from seqbench.analysis.targets import summarise_targets
+from seqbench.report.speed_findings import describe_speed
 from seqbench.report.speed_plots import plot_latency
 from seqbench.report.tables import LATENCIES, SPEED, STEPS, TARGETS, format_table
 from seqbench.report.variant_styles import style_labels
@@ -206,6 +209,27 @@ def test_a_race_is_run_against_the_ordinary_implementation(gather: Callable[...,
     assert (fused.speedup, fused.best) == (2.0, True)
     halved = one_row(race, precision="bfloat16")
     assert (halved.speedup, halved.best) == (0.5, False)
+
+
+@pytest.mark.parametrize("order", list(permutations(range(3))))
+def test_a_cuda_graph_races_against_single_steps_of_its_device(
+    order: tuple[int, ...], gather: Callable[..., Results]
+) -> None:
+    runs = [
+        ({"device": "cpu"}, samples("train_step", 8.0) | samples("inference", 4.0)),
+        ({"device": "cuda"}, samples("train_step", *[1.0] * 40) | samples("inference", 0.5)),
+        ({"device": "cuda", "cuda_graph": True}, samples("train_step", *[0.25] * 40)),
+    ]
+    results = gather(*(runs[place] for place in order))
+    race = race_implementations(summarise_speed(results.runs, results.timings))
+    assert set(race["device"]) == {"cuda"}
+    assert set(race["phase"]) == {"train_step"}
+    assert race.set_index("cuda_graph")["speedup"].to_dict() == {False: 1.0, True: 4.0}
+    assert race.set_index("cuda_graph")["best"].to_dict() == {False: False, True: True}
+    said = [each for each in describe_speed(analyse(results)) if "Fastest" in each]
+    assert len(said) == 1
+    assert "(cuda, 1 thread)" in said[0]
+    assert "`native` in float32 as a CUDA graph for rnn (4.00× speed-up over `native`)" in said[0]
 
 
 def test_only_equal_settings_race(gather: Callable[..., Results]) -> None:
