@@ -40,6 +40,7 @@ _VARIABLES = (
 )
 """What libraries read from outside that may change how fast or how they round."""
 
+COMMIT_VARIABLE = "SEQBENCH_COMMIT"
 _LEFT_BEHIND = ("results/", "reports/")
 _NO_GIT = ("git is not installed", "not a git repository")
 """Faults that only mean that there is no commit to record."""
@@ -121,7 +122,8 @@ def _code() -> dict[str, Any]:
     """Name the version, and the git commit if this very file is tracked in a git checkout.
 
     ``dirty`` states whether tracked or new files differed from that commit, the results and reports
-    that runs leave behind not counted. ``fault`` is git's error message where it fails.
+    that runs leave behind not counted. ``fault`` is git's error message where it fails. A copy
+    without git has the commit that `COMMIT_VARIABLE` names.
     """
     folder = Path(seqbench.__file__).parent
     commit = dirty = fault = None
@@ -135,6 +137,9 @@ def _code() -> dict[str, Any]:
         if not any(words in str(error) for words in _NO_GIT):
             message = str(error).partition(" failed: ")[2].partition("\n")[0]
             fault = re.sub("'[^']*'", "…", message)  # no path is recorded
+    named = os.environ.get(COMMIT_VARIABLE, "")
+    if commit is None and fault is None and re.fullmatch("[0-9a-f]{7,64}", named):
+        commit = named
     return {"version": seqbench.__version__, "commit": commit, "dirty": dirty, "fault": fault}
 
 

@@ -278,12 +278,18 @@ def test_git_that_refuses_is_told_and_git_that_is_not_there_is_not(
         subprocess.run(["git", "-C", str(package), *words], check=True, capture_output=True)
 
     assert code() == nothing, "no repository"
+    for named, commit in (("0123abc", "0123abc"), ("main", None), ("", None)):
+        monkeypatch.setenv("SEQBENCH_COMMIT", named)
+        assert code() == {**nothing, "commit": commit}, "a copy says which it is of"
     git("init", "--quiet")
     assert code() == nothing, "not tracked"
     git("add", ".")
     git("-c", "user.name=a", "-c", "user.email=b", "commit", "--quiet", "-m", "x")
     known = code()
     assert (len(known["commit"]), known["dirty"], known["fault"]) == (40, False, None)
+    monkeypatch.setenv("SEQBENCH_COMMIT", "0123abc")
+    assert code() == known, "git knows better"
+    monkeypatch.delenv("SEQBENCH_COMMIT")
     (package / "results").mkdir()
     (package.parent / "new.py").write_text("")
     assert code()["dirty"] is False, "outside the repository"

@@ -6,6 +6,7 @@ import pytest
 
 from seqbench.errors import DataUnavailableError, ExitCode
 from seqbench.tasks.data_folder import locate_data, note_change, reading_data, walk_files
+from tests.processes import run_code
 
 
 @pytest.fixture
@@ -97,3 +98,13 @@ def test_changed_data_is_refused_unless_it_is_allowed_and_each_reading_has_its_o
     assert inner == []
     with pytest.raises(DataUnavailableError):
         read()
+
+
+def test_a_folder_that_is_named_needs_no_package_that_knows_the_users(tmp_path: Path) -> None:
+    run_code(
+        tmp_path,
+        "import sys\n"
+        "sys.modules['platformdirs'] = None\n"
+        "from seqbench.tasks.data_folder import locate_data\n"
+        "assert str(locate_data('here')).endswith('here')",
+    )
