@@ -23,6 +23,7 @@ CURVE_AXES = {"epoch": "epoch", "train_time_s": "training time, s (mean over see
 _COLUMNS, _PANEL_WIDTH = 5, 20  # panels side by side, characters of a panel's name
 _LEFT, _TOP, _BOTTOM, _GAP = 0.9, 0.4, 0.65, 0.12  # inches, around and between panels
 _PANEL_HEIGHT, _NAME_HEIGHT, _LINE_HEIGHT = 1.15, 0.35, 0.15  # inches
+_TICKS = 3  # at most, on an axis of a panel
 _FEW_EPOCHS = 12  # each of which gets a marker
 _WIDE = 10  # ratio of training times from which on their axis is logarithmic
 
@@ -104,8 +105,11 @@ def _draw_apart(figure: SubFigure, part: pd.DataFrame, palette: Palette, x: str)
         ax.set_title(wrap(name, _PANEL_WIDTH), loc="left", fontsize=9.5, y=1)
         _name_axis(ax, part, x)
         score_axis_of(ax.yaxis, part, part["score_min"])
-        if ax.get_yscale() == "linear":
-            ax.yaxis.set_major_locator(MaxNLocator(4))
+        for scale, axis in ((ax.get_xscale(), ax.xaxis), (ax.get_yscale(), ax.yaxis)):
+            if scale == "linear":
+                axis.set_major_locator(
+                    MaxNLocator(_TICKS, integer=axis is ax.xaxis and x == "epoch")
+                )
         ax.set_xlim(panels[0].get_xlim())
         ax.set_ylim(_with_margins(ax, low, high))
         ax.tick_params(labelsize=9)

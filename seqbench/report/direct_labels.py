@@ -163,7 +163,7 @@ def label_points(
             fontsize=_SIZE,
             zorder=5,
             path_effects=[withStroke(linewidth=2.5, foreground="white")],
-            arrowprops={"arrowstyle": "-", "color": styles[index].color, "lw": 1, "shrinkB": 4},
+            arrowprops={"arrowstyle": "-", "color": "0.6", "lw": 0.7, "ls": ":", "shrinkB": 4},
         )
         size = np.asarray(text.get_window_extent().size)
         offsets, radii = _list_places(size / unit)

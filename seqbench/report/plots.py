@@ -105,7 +105,7 @@ def plot_throughput(
         ax = figure.subplots()
         rows = part.sort_values(column, ascending=False, kind="stable")
         _draw_bars(ax, rows, column, palette, _of_part(runs, part))
-        ax.set_xlabel(f"{name} throughput, samples/s (bar: median over runs; dot: a run)")
+        ax.set_xlabel(f"{name} throughput, samples/s (bar: from the median time; dot: a run)")
         ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
 
     return draw_parts(summary, draw, row_chart_height)

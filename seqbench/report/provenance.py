@@ -13,7 +13,7 @@ def describe_provenance(results: Results) -> Iterator[str]:
     if len(edited):
         yield (
             f"**{len(edited)} of {len(runs)} runs were edited by hand** after they were written, "
-            f"last accepted at {edited.max()}."
+            f"or others of their file were deleted; last accepted at {edited.max()}."
         )
     if (machines := count_machines(runs)) > 1:
         timed = (runs["environment_id"] == results.environment.get("environment_id")).sum()

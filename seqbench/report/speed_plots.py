@@ -104,7 +104,8 @@ def plot_roofline(speed: pd.DataFrame, limits: pd.DataFrame, palette: Palette) -
         for limit in own.itertuples():
             roof = np.minimum(limit.peak_flops_per_s, spread * limit.peak_bytes_per_s)
             ax.plot(spread, roof / 1e9, color="0.3", lw=1.5)
-            name = f"{limit.precision}, {limit.threads} threads"
+            plural = "" if limit.threads == 1 else "s"
+            name = f"{limit.precision}, {limit.threads} thread{plural}"
             ax.annotate(
                 name, (spread[-1], roof[-1] / 1e9), ha="right", va="bottom", fontsize="small"
             )

@@ -9,6 +9,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import torch
@@ -52,7 +53,10 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch.load raises whatever its unpickler meets
-        raise UsageError(f"{path} is not a checkpoint: {read_message(error)}") from error
+        why = "torch.save did not write it"
+        if isinstance(error, OSError | UnpicklingError):
+            why = read_message(error).partition(". ")[0]  # what follows is advice to load it anyway
+        raise UsageError(f"{path} is not a checkpoint: {why}") from error
     if isinstance(content, dict) and set(content) == {"about", "weights"}:
         try:
             about = dict(json.loads(content["about"]))
