@@ -16,10 +16,12 @@ KINDS = {
 
 _PRODUCT = re.compile(
     r"(aten::)?(addmm|mm|bmm|baddbmm|addbmm|mv|addmv|dot|addr)_?$"
-    r"|.*(_rnn|convolution|attention|gemm|gemv|cutlass|cudnn|xmma|splitk|nvjet"
-    r"|(rnn|lstm|gru)_|elemwisernn)",  # cuDNN's recurrences: products and gates in one kernel
+    r"|.*(_rnn|convolution|attention|gemm|gemv|cutlass|cudnn|xmma|splitk)",
     re.IGNORECASE,
 )
+_KERNEL_PRODUCT = re.compile(r".*(nvjet|(rnn|lstm|gru)_|elemwisernn)", re.IGNORECASE)
+"""Of a GPU besides: cuBLAS's products, and cuDNN's recurrences, products and gates in one."""
+
 _COPY = re.compile(
     r"aten::(copy|clone|contiguous|cat|stack|fill|zero|zeros|ones|index|index_select|index_put"
     r"|_index_put_impl|gather|scatter|scatter_add|embedding|embedding_dense_backward"
@@ -47,8 +49,9 @@ def kind_of(operator: str, device: str = "cpu") -> str:
     of an autograd function, operators that only call others. Every kernel computes.
     """
     if device != "cpu":
-        products, copies = _PRODUCT.match(operator), _COPY.match(operator)
-        return "product" if products else "copy" if copies else "elementwise"
+        if _PRODUCT.match(operator) or _KERNEL_PRODUCT.match(operator):
+            return "product"
+        return "copy" if _COPY.match(operator) else "elementwise"
     if _PRODUCT.match(operator):
         return "product"
     if _VIEW.match(operator):

@@ -136,6 +136,7 @@ def test_names_are_without_arguments(kernel: str, name: str) -> None:
         ("copy", "at::native::unrolled_copy_kernel at::native::CatArrayBatchedCopy"),
         ("rest", "aten::select aten::t aten::as_strided aten::empty aten::matmul aten::to"),
         ("rest", "_ElmanLayerBackward AddmmBackward0 Torch-Compiled aten::linear"),
+        ("rest", "aten::rnn_tanh aten::lstm aten::gru"),
     ],
 )
 def test_operators_are_of_a_kind(kind: str, operators: str) -> None:
