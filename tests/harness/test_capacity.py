@@ -4,7 +4,6 @@ from collections.abc import Callable
 
 import pytest
 
-from seqbench.harness import capacity as fitting
 from seqbench.harness.job import Job
 from seqbench.harness.run import Run
 from seqbench.models import sequence_model
@@ -12,6 +11,7 @@ from seqbench.models.sequence_model import build_model
 from seqbench.results.records import RunRecord
 from seqbench.spec import MOST_LAYERS, RunSpec
 from seqbench.tasks.task import Task, TaskData
+from seqbench.training import accelerator
 
 MakeSpec = Callable[..., RunSpec]
 
@@ -35,7 +35,7 @@ def test_weights_that_do_not_fit_are_not_allocated(
     tiny_data: TaskData,
     settings: dict[str, object],
 ) -> None:
-    monkeypatch.setattr(fitting, "read_free_memory", lambda: 64 * 10**9)
+    monkeypatch.setattr(accelerator, "read_free_memory", lambda: 64 * 10**9)
     record = execute(make_spec(**settings), tiny_task, tiny_data)
     assert record.status == "unsupported"
     assert record.error is not None
@@ -50,7 +50,7 @@ def test_outputs_that_do_not_fit_are_not_allocated(
     least = 8 * 32 * tiny_task.time * 4
     weights = 20 * (4 * (3 + 4 + 2) + 4 * (4 + 4 + 2) + 2 * 5)
     for free, status in ((least + weights - 1, "unsupported"), (least + weights, "ok")):
-        monkeypatch.setattr(fitting, "read_free_memory", lambda free=free: free)
+        monkeypatch.setattr(accelerator, "read_free_memory", lambda free=free: free)
         assert execute(spec, tiny_task, tiny_data).status == status
 
 
